@@ -1,0 +1,164 @@
+"""The REST stream of this tap: how a window is asked for, page by page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin
+
+from singer_sdk.pagination import BaseAPIPaginator
+from singer_sdk.streams import RESTStream
+from singer_sdk.streams.rest import HTTPRequest, PageContext
+from typing_extensions import override
+from urllib3.util import parse_url
+
+from tap_genesys_aggregates.core.refusal import UnreadableError
+from tap_genesys_aggregates.dialects.protocol import Page
+from tap_genesys_aggregates.errors import StrayError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import requests
+    from requests import Response
+    from singer_sdk.helpers.types import Auth
+    from singer_sdk.tap_base import Tap
+
+    from tap_genesys_aggregates.core.windows import Window
+    from tap_genesys_aggregates.dialects.protocol import Dialect
+    from tap_genesys_aggregates.transport import Transport
+
+
+class LinkPaginator(BaseAPIPaginator["str | None"]):
+    """Follows ``links.next`` until it is absent, null or empty (group-tree.md, rule 1).
+
+    A page without entities is not the end. A link to another scheme, host or port is refused, since
+    it would be handed the token, and so is one that was followed before.
+    """
+
+    def __init__(self, url: str, read: Callable[[bytes], Page]) -> None:
+        """Begin at the first page.
+
+        Args:
+            url: The first page's URL: links are relative to it and must stay on its host.
+            read: Reads a body, for those that advance with a response.
+        """
+        super().__init__(None)
+        self._url = url
+        self._read = read
+        self._followed: set[str] = set()
+
+    @override
+    def continue_if_empty(self, response: Response) -> bool:
+        return True
+
+    @override
+    def advance(self, response: Response | Page) -> None:
+        super().advance(response)  # type: ignore[arg-type]  # it only hands it on to get_next
+
+    @override
+    def get_next(self, response: Response | Page) -> str | None:
+        page = response if isinstance(response, Page) else self._read(response.content)
+        if not page.next:
+            return None
+        link = urljoin(self._url, page.next)
+        if _origin(link) != _origin(self._url):
+            msg = f"the next page's link leads away from {_origin(self._url)}, to {_origin(link)}"
+            raise StrayError(msg, "It is not followed, because it would be handed the token: check base_url")
+        if link in self._followed:
+            msg = f"the next page's link was followed before (after {len(self._followed)} pages)"
+            raise UnreadableError(
+                msg, "The server's pages go round in a circle: please report it to its owner"
+            )
+        self._followed.add(link)
+        return link
+
+
+def _origin(url: str) -> str:
+    """Scheme, host and port as the request library reads them; user-info spoils it on purpose."""
+    try:
+        parts = parse_url(url)
+    except ValueError:
+        return "no URL"
+    ports = {"http": 80, "https": 443}
+    user = f"{'*' * 3}@" if parts.auth is not None else ""
+    scheme = (parts.scheme or "").lower()
+    return f"{scheme}://{user}{(parts.host or '').lower()}:{parts.port or ports.get(scheme)}"
+
+
+class GenesysStream(RESTStream["str | None"]):
+    """What streams of this tap share: host, token, sessions, retries come from the transport."""
+
+    dialect: Dialect
+    allow_redirects = False
+
+    def __init__(
+        self, tap: Tap, name: str, schema: dict[str, object], transport: Transport, base_url: str
+    ) -> None:
+        """Begin a stream.
+
+        Args:
+            tap: The tap.
+            name: The stream's name.
+            schema: Its JSON schema.
+            transport: The way to the API, shared by all streams.
+            base_url: The API's host.
+        """
+        self._transport = transport
+        self._base_url = base_url
+        super().__init__(tap, name=name, schema=schema)
+
+    @property
+    @override
+    def url_base(self) -> str:
+        return self._base_url
+
+    @property
+    @override
+    def authenticator(self) -> Auth:
+        return self._transport.credentials
+
+    @property
+    @override
+    def requests_session(self) -> requests.Session:
+        return self._transport.session
+
+    @override
+    def get_http_request(self, *, page: PageContext[str | None]) -> HTTPRequest:
+        window: Window = (page.stream_context or {})["window"]
+        call = self.dialect.call(window, page.next_page_token)
+        return HTTPRequest(
+            url=urljoin(f"{self.url_base}/", call.url),
+            method=call.method,
+            params=dict(call.params or {}),
+            headers={"Accept": "application/json", "Content-Type": "application/json"},
+            data=call.body,
+        )
+
+    def pages(self, window: Window, *, divisible: bool) -> list[Page]:
+        """Every page of a window.
+
+        Args:
+            window: What to ask for.
+            divisible: Whether less could be asked for, if the server is too slow.
+
+        Returns:
+            The pages, in order.
+
+        Raises:
+            TapError: One is not to be had.
+        """
+        paginator = self.paginator(window)
+        found: list[Page] = []
+        while not paginator.finished:
+            prepared = self._prepare_request(context={"window": window}, page=paginator)
+            page = self._transport.fetch(
+                prepared, lambda body: self.dialect.read(body, window), divisible=divisible
+            )
+            found.append(page)
+            paginator.advance(page)
+        return found
+
+    def paginator(self, window: Window) -> LinkPaginator:
+        """A paginator for one window."""
+        first = urljoin(f"{self.url_base}/", self.dialect.call(window, None).url)
+        return LinkPaginator(first, lambda body: self.dialect.read(body, window))

@@ -1,0 +1,59 @@
+"""What the tap refuses to do, said so that the reader can act on it."""
+
+from __future__ import annotations
+
+from typing_extensions import override
+
+
+class TapError(Exception):
+    """Anything that stops a run on purpose.
+
+    ``str(error)`` is one line: what happened, then what to do about it. It never holds a secret,
+    nor a response body at length.
+    """
+
+    def __init__(self, what: str, advice: str = "") -> None:
+        """Say what happened and what to do.
+
+        Args:
+            what: What happened, naming the query and the window where there is one.
+            advice: What to do about it: the setting, the permission, the line of config.
+        """
+        self.what = what
+        self.advice = advice
+        super().__init__(what, advice)
+
+    @override
+    def __str__(self) -> str:
+        """The one line that a user reads."""
+        text = f"{self.what.rstrip('.')}. {self.advice}" if self.advice else self.what
+        return " ".join(text.split())
+
+    def within(self, place: str) -> TapError:
+        """The same error, told with its place (``query 'x', window a/b``), unless it has one.
+
+        Args:
+            place: Where it happened.
+
+        Returns:
+            This error, changed.
+        """
+        if not self.what.startswith("query "):
+            self.what = f"{place}: {self.what}"
+        return self
+
+
+class SettingError(TapError):
+    """A setting is wrong: the message names it and says what it wants."""
+
+
+class UnforeseenError(TapError):
+    """An answer holds something that the query's table has no column for.
+
+    Loading the rest would drop it in silence, so the run stops with the line of config that
+    makes room for it.
+    """
+
+
+class UnreadableError(TapError):
+    """An answer is not what the contract says it looks like: cut, garbled, or another thing."""

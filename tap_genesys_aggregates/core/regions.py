@@ -1,0 +1,83 @@
+"""Regions of Genesys Cloud and their hosts (contract: regions.json)."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from urllib.parse import urlsplit
+
+_DOMAIN = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """Where requests go.
+
+    Attributes:
+        api: Scheme and authority of the API, without a slash at the end.
+        token: The URL that gives tokens.
+        is_genesys_cloud: Whether the API's host is on a Genesys Cloud domain.
+    """
+
+    api: str
+    token: str
+    is_genesys_cloud: bool
+
+
+@cache
+def domains() -> dict[str, str]:
+    """Region name → domain, as the package's data has it."""
+    text = resources.files("tap_genesys_aggregates").joinpath("data/regions.json").read_text("utf-8")
+    return {str(name): str(domain) for name, domain in json.loads(text).items()}
+
+
+def domain_of(region: str) -> str:
+    """The domain of a region.
+
+    Args:
+        region: A name (``eu_west_1``) or a bare domain (``mypurecloud.ie``).
+
+    Returns:
+        The domain.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    known = domains().get(region)
+    if known is not None:
+        return known
+    if _DOMAIN.fullmatch(region):
+        return region
+    names = ", ".join(domains())
+    msg = f"{region!r} is neither a region's name ({names}) nor a bare domain such as mypurecloud.ie"
+    raise ValueError(msg)
+
+
+def hosts(region: str, base_url: str | None, token_url: str | None) -> Hosts:
+    """The hosts that the settings mean; ``base_url`` wins over ``region``.
+
+    Args:
+        region: A name or a bare domain.
+        base_url: The API's host itself, for a gateway or a sandbox.
+        token_url: Where tokens come from, if not from the usual place.
+
+    Returns:
+        The hosts.
+    """
+    api = (base_url or f"https://api.{domain_of(region)}").rstrip("/")
+    domain = _genesys_domain(urlsplit(api).hostname or "")
+    usual = f"https://login.{domain}/oauth/token" if domain else f"{api}/oauth/token"
+    return Hosts(api, token_url or usual, is_genesys_cloud=bool(domain))
+
+
+def _genesys_domain(host: str) -> str | None:
+    """The Genesys Cloud domain that a host is on, None for any other host."""
+    for domain in domains().values():
+        if host == domain or host.endswith(f".{domain}"):
+            return domain
+    if host.endswith(".pure.cloud"):  # a region newer than this list
+        return host.removeprefix("api.")
+    return None

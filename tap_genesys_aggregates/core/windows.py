@@ -1,0 +1,94 @@
+"""Windows: half-open, contiguous stretches on the grid, one request each.
+
+Pure: ``plan`` cuts the time to be read, ``halves`` splits what was too large, ``longest`` says how
+far a window may reach.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+from tap_genesys_aggregates.core import instants
+from tap_genesys_aggregates.core.grid import Grid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from tap_genesys_aggregates.core.periods import Period
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """``[start, end)`` in UTC."""
+
+    start: datetime
+    end: datetime
+
+    @override
+    def __str__(self) -> str:
+        """The interval as the API writes it."""
+        return f"{instants.text(self.start)}/{instants.text(self.end)}"
+
+
+def cut(grid: Grid, start: datetime, stop: datetime, length: Period) -> Window:
+    """The next window from ``start``.
+
+    It ends where the length's own grid has its next mark (a window of ``P1D`` ends at a local
+    midnight), moved down to a bucket's edge, with one bucket at the least.
+
+    Args:
+        grid: The buckets.
+        start: A bucket's start, before ``stop``.
+        stop: A bucket's start: no window reaches past it.
+        length: The longest stretch wanted.
+
+    Returns:
+        The window; never empty.
+    """
+    marks = Grid(length, grid.zone, start.astimezone(grid.zone).date() if length.days > 1 else grid.anchor)
+    end = grid.floor(min(marks.following(marks.floor(start)), stop))
+    if end <= start:
+        end = grid.following(start)
+    return Window(start, min(grid.straight(start, end), stop))
+
+
+def plan(grid: Grid, start: datetime, stop: datetime, length: Period) -> Iterator[Window]:
+    """Cut ``[start, stop)`` into windows.
+
+    Args:
+        grid: The buckets.
+        start: The first instant wanted; the bucket that holds it is read whole.
+        stop: Exclusive end; only buckets that are complete by then are read.
+        length: The longest stretch a window should have.
+
+    Yields:
+        Windows in order, without gap or overlap, from ``grid.floor(start)`` to
+        ``grid.floor(stop)``.
+    """
+    start, stop = grid.floor(start), grid.floor(stop)
+    while start < stop:
+        window = cut(grid, start, stop, length)
+        yield window
+        start = window.end
+
+
+def halves(grid: Grid, window: Window) -> tuple[Window, Window] | None:
+    """Split a window at the bucket's edge nearest to its middle.
+
+    Args:
+        grid: The buckets.
+        window: A window on the grid.
+
+    Returns:
+        The two parts, or None for a single bucket.
+    """
+    middle = grid.floor(window.start + (window.end - window.start) / 2)
+    if middle <= window.start:
+        middle = grid.following(window.start)
+    if middle >= window.end:
+        return None
+    return Window(window.start, middle), Window(middle, window.end)

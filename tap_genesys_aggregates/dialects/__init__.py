@@ -1,0 +1,1 @@
+"""The wire formats, and nothing else: two contracts behind one small protocol."""

@@ -1,0 +1,168 @@
+"""Requests and their second chances: pace, sessions, retry, one renewal of the token."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
+
+import backoff
+import requests
+
+from tap_genesys_aggregates.auth import ClientCredentials, grant_request
+from tap_genesys_aggregates.core.refusal import TapError, UnreadableError
+from tap_genesys_aggregates.errors import SlowError, TokenRefusedError, TransientError, error_of
+from tap_genesys_aggregates.pacing import Pace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from backoff.types import Details
+
+    from tap_genesys_aggregates.clock import Clock
+    from tap_genesys_aggregates.settings import Settings
+
+T = TypeVar("T")
+_LOGGER = logging.getLogger("tap-genesys-aggregates")
+_LONGEST_BACKOFF = 60.0
+_CUT = (
+    requests.exceptions.Timeout,
+    requests.exceptions.ConnectionError,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.ContentDecodingError,
+)
+
+
+class Transport:
+    """Everything that streams share on the way to the API: token, pace, sessions."""
+
+    def __init__(
+        self, settings: Settings, clock: Clock, mount: Callable[[requests.Session], None] | None = None
+    ) -> None:
+        """Prepare; nothing is sent yet.
+
+        Args:
+            settings: Hosts, credentials, pace, retries.
+            clock: Time and waiting.
+            mount: Prepares each new session, to put another adapter under it.
+        """
+        self._settings = settings
+        self._clock = clock
+        self._mount = mount
+        self._local = threading.local()
+        self._sessions: list[requests.Session] = []
+        self._pace = Pace(settings.requests_per_minute, clock.monotonic, clock.sleep)
+        self._random = random.Random()  # noqa: S311  # jitter
+        self.credentials = ClientCredentials(self._fetch_token, clock.monotonic)
+
+    @property
+    def session(self) -> requests.Session:
+        """This thread's own session: requests does not promise that one can be shared."""
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = self._local.session = requests.Session()
+            session.auth = self.credentials  # also keeps .netrc from giving other credentials
+            if self._mount is not None:
+                self._mount(session)
+            self._sessions.append(session)
+        return session
+
+    def close(self) -> None:
+        """Close every session."""
+        for session in self._sessions:
+            session.close()
+        self._sessions.clear()
+
+    def fetch(
+        self, prepared: requests.PreparedRequest, read: Callable[[bytes], T], *, divisible: bool = False
+    ) -> T:
+        """Send a request, again where that can help, and read its answer.
+
+        Args:
+            prepared: The request; its token is renewed here.
+            read: Makes something of the body; where it cannot, the request is sent again.
+            divisible: Whether the caller can ask for less, so that a slow answer is not asked for again.
+
+        Returns:
+            What ``read`` made.
+
+        Raises:
+            TapError: The server refuses, or all tries are used up.
+        """
+        return self._patiently(lambda: self._authorized(prepared, read), divisible=divisible)
+
+    def _authorized(self, prepared: requests.PreparedRequest, read: Callable[[bytes], T]) -> T:
+        """One try, with a fresh token and one more on 401."""
+        self.credentials(prepared)
+        try:
+            return read(self._send(prepared))
+        except TokenRefusedError:
+            self.credentials.refused(str(prepared.headers["Authorization"]))
+            self.credentials(prepared)
+            return read(self._send(prepared))
+
+    def _fetch_token(self) -> bytes:
+        """The answer of the token's host."""
+        settings = self._settings
+        request = grant_request(
+            settings.hosts.token, settings.client_id, settings.client_secret, settings.user_agent
+        )
+        try:
+            return self._patiently(lambda: self._send(self.session.prepare_request(request)))
+        except TransientError as error:  # its tries are used up
+            raise TapError(error.what, error.advice) from None
+
+    def _send(self, prepared: requests.PreparedRequest) -> bytes:
+        """Send once; the body of a 2xx answer."""
+        self._pace.wait()
+        host = urlsplit(prepared.url or "").netloc
+        settings = self.session.merge_environment_settings(prepared.url, {}, None, None, None)
+        try:
+            response = self.session.send(
+                prepared, timeout=self._settings.request_timeout, allow_redirects=False, **settings
+            )
+        except _CUT as error:
+            slow = isinstance(error, requests.exceptions.ReadTimeout)
+            msg = f"{host} gave no whole answer ({type(error).__name__})"
+            kind = SlowError if slow else TransientError
+            raise kind(msg, "Check the network, and request_timeout") from None
+        except requests.exceptions.RequestException as error:
+            msg = f"the request to {host} could not be sent ({type(error).__name__})"
+            raise TapError(msg, "Check base_url, region, token_url and the proxy settings") from None
+        if response.ok and response.status_code < requests.codes.multiple_choices:
+            return response.content
+        raise error_of(
+            response.status_code, response.headers, response.content, host=host, now=self._clock.now()
+        )
+
+    def _patiently(self, attempt: Callable[[], T], *, divisible: bool = False) -> T:
+        """Try, and try again after what is transient."""
+        retry = backoff.on_exception(
+            _no_wait,  # the waiting is done by the handler, with the clock that was given
+            (TransientError, UnreadableError),
+            max_tries=self._settings.max_retries + 1,
+            giveup=lambda error: divisible and isinstance(error, SlowError),
+            jitter=None,
+            on_backoff=self._back_off,
+            logger=None,
+        )
+        return retry(attempt)()
+
+    def _back_off(self, details: Details) -> None:
+        """Wait as long as the server asks, else twice as long each time, with jitter."""
+        error, tries = details.get("exception"), details["tries"]
+        wait = error.retry_after if isinstance(error, TransientError) else None
+        if wait is None:
+            wait = min(_LONGEST_BACKOFF, 2.0 ** (tries - 1)) * self._random.uniform(0.5, 1.0)
+        _LOGGER.warning("Try %d failed, again in %.1f s: %s", tries, wait, error)
+        if isinstance(error, TransientError) and error.throttled:
+            self._pace.hold(wait)
+        self._clock.sleep(wait)
+
+
+def _no_wait() -> Generator[float, None, None]:
+    """Backoff's own waiting: none."""
+    while True:
+        yield 0
