@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Auth
     from singer_sdk.tap_base import Tap
 
-    from tap_genesys_aggregates.core.windows import Window
+    from tap_genesys_aggregates.clock import Clock
     from tap_genesys_aggregates.dialects.protocol import Dialect
+    from tap_genesys_aggregates.pulling import Ask
+    from tap_genesys_aggregates.settings import Settings
+    from tap_genesys_aggregates.tally import Tally
     from tap_genesys_aggregates.transport import Transport
 
 
@@ -85,47 +89,52 @@ def _origin(url: str) -> str:
     return f"{scheme}://{user}{(parts.host or '').lower()}:{parts.port or ports.get(scheme)}"
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What the streams of one run share."""
+
+    settings: Settings
+    transport: Transport
+    clock: Clock
+
+
 class GenesysStream(RESTStream["str | None"]):
     """What streams of this tap share: host, token, sessions, retries come from the transport."""
 
     dialect: Dialect
     allow_redirects = False
 
-    def __init__(
-        self, tap: Tap, name: str, schema: dict[str, object], transport: Transport, base_url: str
-    ) -> None:
+    def __init__(self, tap: Tap, name: str, schema: dict[str, object], run: Run) -> None:
         """Begin a stream.
 
         Args:
             tap: The tap.
             name: The stream's name.
             schema: Its JSON schema.
-            transport: The way to the API, shared by all streams.
-            base_url: The API's host.
+            run: What all streams share.
         """
-        self._transport = transport
-        self._base_url = base_url
+        self._run = run
         super().__init__(tap, name=name, schema=schema)
 
     @property
     @override
     def url_base(self) -> str:
-        return self._base_url
+        return self._run.settings.hosts.api
 
     @property
     @override
     def authenticator(self) -> Auth:
-        return self._transport.credentials
+        return self._run.transport.credentials
 
     @property
     @override
     def requests_session(self) -> requests.Session:
-        return self._transport.session
+        return self._run.transport.session
 
     @override
     def get_http_request(self, *, page: PageContext[str | None]) -> HTTPRequest:
-        window: Window = (page.stream_context or {})["window"]
-        call = self.dialect.call(window, page.next_page_token)
+        ask: Ask = (page.stream_context or {})["ask"]
+        call = self.dialect.call(ask.window, page.next_page_token, ask.users)
         return HTTPRequest(
             url=urljoin(f"{self.url_base}/", call.url),
             method=call.method,
@@ -134,12 +143,12 @@ class GenesysStream(RESTStream["str | None"]):
             data=call.body,
         )
 
-    def pages(self, window: Window, *, divisible: bool) -> list[Page]:
+    def pages(self, ask: Ask, tally: Tally) -> list[Page]:
         """Every page of a window.
 
         Args:
-            window: What to ask for.
-            divisible: Whether less could be asked for, if the server is too slow.
+            ask: What to ask for.
+            tally: Where the cost is counted.
 
         Returns:
             The pages, in order.
@@ -147,18 +156,21 @@ class GenesysStream(RESTStream["str | None"]):
         Raises:
             TapError: One is not to be had.
         """
-        paginator = self.paginator(window)
+        paginator = self.paginator(ask)
         found: list[Page] = []
         while not paginator.finished:
-            prepared = self._prepare_request(context={"window": window}, page=paginator)
-            page = self._transport.fetch(
-                prepared, lambda body: self.dialect.read(body, window), divisible=divisible
+            prepared = self._prepare_request(context={"ask": ask}, page=paginator)
+            page = self._run.transport.fetch(
+                prepared,
+                lambda body: self.dialect.read(body, ask.window),
+                tally=tally,
+                divisible=ask.divisible,
             )
             found.append(page)
             paginator.advance(page)
         return found
 
-    def paginator(self, window: Window) -> LinkPaginator:
+    def paginator(self, ask: Ask) -> LinkPaginator:
         """A paginator for one window."""
-        first = urljoin(f"{self.url_base}/", self.dialect.call(window, None).url)
-        return LinkPaginator(first, lambda body: self.dialect.read(body, window))
+        first = urljoin(f"{self.url_base}/", self.dialect.call(ask.window, None).url)
+        return LinkPaginator(first, lambda body: self.dialect.read(body, ask.window))

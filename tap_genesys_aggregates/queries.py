@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _LONGEST_NAME = 63
+RESERVED = frozenset({"extractions"})
+"""Streams that the tap brings along."""
 _WIRE_NAMES = {
     "flatten_multivalued_dimensions": "flattenMultivaluedDimensions",
     "alternate_time_dimension": "alternateTimeDimension",
@@ -159,6 +161,10 @@ class _QueryReader:
     def _name(self) -> str:
         """The stream's name."""
         name = self._read.needed("name")
+        if name in RESERVED:
+            raise self._read.refuse(
+                "name", f"{name!r} is the name of a stream of the tap's own; choose another"
+            )
         if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
             wants = f"it wants ^[a-z][a-z0-9_]*$ and at most {_LONGEST_NAME} characters, not {name[:80]!r}"
             raise self._read.refuse("name", wants)

@@ -1,104 +1,99 @@
-"""The aggregate stream: plan windows, fetch ahead, emit in order, commit one by one."""
+"""The aggregate stream: pull windows ahead, emit them in order, commit them one by one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from singer_sdk.mapper import SameRecordTransform
 from typing_extensions import override
 
 from tap_genesys_aggregates.client import GenesysStream
-from tap_genesys_aggregates.core import schema, windows
+from tap_genesys_aggregates.core import schema
 from tap_genesys_aggregates.core.bookmarks import REPLICATION_KEY, Bookmark
-from tap_genesys_aggregates.core.refusal import TapError
 from tap_genesys_aggregates.core.rows import Distinct, RowMaker, Stamp
 from tap_genesys_aggregates.dialects.speak import dialect_of
-from tap_genesys_aggregates.errors import RefusedError, SlowError, TooLargeError
+from tap_genesys_aggregates.ledger import entry
+from tap_genesys_aggregates.messages import Writer
 from tap_genesys_aggregates.prefetch import in_order
+from tap_genesys_aggregates.pulling import Puller
+from tap_genesys_aggregates.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from datetime import datetime, timedelta
+    from collections.abc import Generator, Iterator
+    from datetime import datetime
 
     from singer_sdk.helpers.types import Context, Record
     from singer_sdk.tap_base import Tap
 
-    from tap_genesys_aggregates.clock import Clock
+    from tap_genesys_aggregates.client import Run
     from tap_genesys_aggregates.core.query import Query
     from tap_genesys_aggregates.core.rows import Leaf
     from tap_genesys_aggregates.core.windows import Window
     from tap_genesys_aggregates.dialects.protocol import Page
-    from tap_genesys_aggregates.settings import Settings
-    from tap_genesys_aggregates.transport import Transport
+    from tap_genesys_aggregates.ledger import LedgerStream
 
-
-@dataclass(frozen=True, slots=True)
-class Pulled:
-    """A window's answer, whole."""
-
-    window: Window
-    stamp: Stamp
-    pages: list[Page]
+_ROWS_AT_ONCE = 1_000
 
 
 class AggregateStream(GenesysStream):
     """One query: its table is its stream.
 
-    Rows of a window go out, then its STATE. The generator of rows is resumed only after the last row
-    of a window was written, so the line after it is the commit, for an empty window too.
+    Rows of a window go out, then its line in the ledger, then its STATE. The generator of pages is
+    resumed only after the last row of a window was written, so what follows there is the commit, for
+    an empty window too.
     """
 
-    def __init__(
-        self, tap: Tap, query: Query, settings: Settings, transport: Transport, clock: Clock
-    ) -> None:
+    def __init__(self, tap: Tap, query: Query, run: Run, ledger: LedgerStream) -> None:
         """Begin a query's stream.
 
         Args:
             tap: The tap.
             query: What to ask for.
-            settings: From when, until when, how many requests at a time.
-            transport: The way to the API, shared by all streams.
-            clock: The present.
+            run: What all streams share.
+            ledger: The stream of windows pulled.
         """
         self.query = query
         self.dialect = dialect_of(query)
-        self._settings = settings
-        self._clock = clock
+        self._ledger = ledger
         self._maker = RowMaker(query)
         self._distinct = Distinct(query)
         self._stamp = Stamp("", "")
-        self._too_long: timedelta | None = None
-        super().__init__(
-            tap, query.name, schema.json_schema(schema.columns(query)), transport, settings.hosts.api
-        )
+        super().__init__(tap, query.name, schema.json_schema(schema.columns(query)), run)
         self.primary_keys = schema.keys(query)
         self.replication_key = REPLICATION_KEY
 
     @override
     def get_records(self, context: Context | None) -> Iterator[Leaf]:  # type: ignore[override]
         """The leaves of every window; ``post_process`` makes them rows."""
-        now = self._clock.now()
-        works = (self._pull(window) for window in self._windows(now))
-        for pulled in in_order(works, self._settings.concurrency, 2 * self._settings.concurrency):
-            for part in pulled:
-                self._stamp = part.stamp
-                self._distinct = Distinct(self.query)
-                for page in part.pages:
-                    yield from page.leaves
-                self._commit(part.window, now)
+        for page in self._pages():
+            yield from page.leaves
 
     @override
     def post_process(self, row: Leaf, context: Context | None = None) -> Record:  # type: ignore[override]
-        """A leaf of the tree as a row that fits the schema."""
+        """A leaf of the answer as a row that fits the schema."""
         self._distinct.check(row)
         return self._maker.row(row, self._stamp)
 
-    def _windows(self, now: datetime) -> Iterator[Window]:
-        """What this run reads: from where history may still change to the last complete bucket."""
-        query, settings = self.query, self._settings
-        start = self._bookmark().begin(settings.start_date, now, query.lookback)
-        stop = min(now, settings.end_date or now)
-        return windows.plan(query.grid, start, stop, query.span)
+    def _pages(self) -> Iterator[Page]:
+        """Every page of this run, in order; what follows each window is its commit."""
+        run, settings = self._run, self._run.settings
+        now = run.clock.now()
+        start = self._bookmark().begin(settings.start_date, now, self.query.lookback)
+        puller = Puller(self.query, self.pages, run.clock, settings.max_window)
+        works = puller.works(start, min(now, settings.end_date or now))
+        tally = Tally()
+        for parts in in_order(works, settings.concurrency, 2 * settings.concurrency):
+            for part in parts:
+                self._stamp = part.stamp
+                yield from part.pages
+                part.tally.rows = self._distinct.rows - tally.rows
+                puller.learn(part)
+                tally.add(part.tally)
+                if part.commits is not None:
+                    self._ledger.record(entry(self.name, part.commits, part.stamp, tally))
+                    self._commit(part.commits, now)
+                    self._distinct, tally = Distinct(self.query), Tally()
 
     def _bookmark(self) -> Bookmark:
         """Where the state says that this query is; nowhere for a full-table load."""
@@ -113,42 +108,32 @@ class AggregateStream(GenesysStream):
         self.state_manager.is_flushed = False
         self._write_state_message()
 
-    def _pull(self, window: Window) -> Callable[[], list[Pulled]]:
-        """The work of fetching a window, for any thread."""
+    @override
+    def _sync_records(
+        self, context: Context | None = None, *, write_messages: bool = True
+    ) -> Generator[dict[str, Any], Any, Any]:
+        writer = self._tap.message_writer
+        if not (write_messages and isinstance(writer, Writer) and self._is_plain):
+            yield from super()._sync_records(context, write_messages=write_messages)
+            return
+        with self.get_record_counter() as counter, self.get_sync_timer():
+            for page in self._pages():
+                leaves = iter(page.leaves)
+                while rows := [self.post_process(leaf) for leaf in islice(leaves, _ROWS_AT_ONCE)]:
+                    writer.write_rows(self.name, rows, self._run.clock.now().isoformat())
+                    counter.increment(len(rows))
 
-        def work() -> list[Pulled]:
-            try:
-                return self._whole(window)
-            except TapError as error:
-                raise error.within(f"query {self.name!r}, window {window}") from None
-
-        return work
-
-    def _whole(self, window: Window) -> list[Pulled]:
-        """A window, or its halves where it holds more than the server gives at once."""
-        halves = windows.halves(self.query.grid, window)
-        length = window.end - window.start
-        if halves and self._too_long and length >= self._too_long:
-            return [*self._whole(halves[0]), *self._whole(halves[1])]
-        stamp = Stamp.of(self.query, self._clock.now())
-        try:
-            return [Pulled(window, stamp, self.pages(window, divisible=halves is not None))]
-        except (TooLargeError, SlowError) as error:
-            if halves is None:
-                raise self._does_not_fit(error) from None
-            self.logger.info("Window %s is too large for the server, halving it: %s", window, error)
-            self._too_long = min(length, self._too_long or length)
-            return [*self._whole(halves[0]), *self._whole(halves[1])]
-
-    def _does_not_fit(self, error: TapError) -> TapError:
-        """What to do when a single bucket is too much."""
-        if isinstance(error, SlowError):
-            return error
-        what = (
-            f"a single bucket of {self.query.granularity.text} holds more than the server gives: {error.what}"
-        )
-        return RefusedError(
-            what, "Set a shorter granularity, fewer group_by dimensions or a filter on this query"
+    @property
+    def _is_plain(self) -> bool:
+        """Whether rows go out as they are: no stream map, flattening, deselected column or row limit."""
+        only, *others = self.stream_maps
+        return (
+            not others
+            and type(only) is SameRecordTransform
+            and not only.flattening_enabled
+            and self.selected
+            and all(self.mask.values())
+            and self.ABORT_AT_RECORD_COUNT is None
         )
 
     # The bookmark is this class's own: it moves in _commit and nowhere else.

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Tap
-from singer_sdk.contrib.msgspec import MsgSpecWriter
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import SingerCommand
 from typing_extensions import override
 
+from tap_genesys_aggregates.client import Run
 from tap_genesys_aggregates.clock import Clock, SystemClock
 from tap_genesys_aggregates.core.refusal import SettingError, TapError
+from tap_genesys_aggregates.ledger import LedgerStream
+from tap_genesys_aggregates.messages import Writer
 from tap_genesys_aggregates.settings import Settings, from_environment
 from tap_genesys_aggregates.settings_table import CONFIG_SCHEMA
 from tap_genesys_aggregates.streams import AggregateStream
-from tap_genesys_aggregates.termination import Termination
 from tap_genesys_aggregates.transport import Transport
 
 if TYPE_CHECKING:
@@ -27,23 +27,7 @@ if TYPE_CHECKING:
     import click
     import requests
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
-    from singer_sdk.singerlib.encoding.simple import Message
-
-
-class Writer(MsgSpecWriter):
-    """Writes messages whole, however the run ends, and flushes where a commit is."""
-
-    def __init__(self) -> None:
-        """Begin with nobody asking for the end."""
-        super().__init__()
-        self.termination = Termination()
-
-    @override
-    def write_message(self, message: Message) -> None:
-        with self.termination.message():
-            sys.stdout.buffer.write(self.format_message(message))
-            if message.type != "RECORD":
-                sys.stdout.buffer.flush()
+    from singer_sdk.streams import Stream
 
 
 class Command(SingerCommand):
@@ -97,12 +81,10 @@ class TapGenesysAggregates(Tap):
         super().__init__(**kwargs)
 
     @override
-    def discover_streams(self) -> Sequence[AggregateStream]:
-        transport = Transport(self.settings, self.clock, self._mount)
-        return [
-            AggregateStream(self, query, self.settings, transport, self.clock)
-            for query in self.settings.queries
-        ]
+    def discover_streams(self) -> Sequence[Stream]:
+        run = Run(self.settings, Transport(self.settings, self.clock, self._mount), self.clock)
+        ledger = LedgerStream(self)
+        return [ledger, *(AggregateStream(self, query, run, ledger) for query in self.settings.queries)]
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:

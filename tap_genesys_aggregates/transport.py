@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import backoff
@@ -13,8 +13,15 @@ import requests
 
 from tap_genesys_aggregates.auth import ClientCredentials, grant_request
 from tap_genesys_aggregates.core.refusal import TapError, UnreadableError
-from tap_genesys_aggregates.errors import SlowError, TokenRefusedError, TransientError, error_of
+from tap_genesys_aggregates.errors import (
+    SlowError,
+    TokenRefusedError,
+    TooLargeError,
+    TransientError,
+    error_of,
+)
 from tap_genesys_aggregates.pacing import Pace
+from tap_genesys_aggregates.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -27,6 +34,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _LOGGER = logging.getLogger("tap-genesys-aggregates")
 _LONGEST_BACKOFF = 60.0
+_CHUNK = 1 << 16
+LARGEST_BODY = 256 << 20
+"""Bytes of one answer, uncompressed, beyond which the window counts as too large."""
+
 _CUT = (
     requests.exceptions.Timeout,
     requests.exceptions.ConnectionError,
@@ -76,13 +87,19 @@ class Transport:
         self._sessions.clear()
 
     def fetch(
-        self, prepared: requests.PreparedRequest, read: Callable[[bytes], T], *, divisible: bool = False
+        self,
+        prepared: requests.PreparedRequest,
+        read: Callable[[bytes], T],
+        *,
+        tally: Tally | None = None,
+        divisible: bool = False,
     ) -> T:
         """Send a request, again where that can help, and read its answer.
 
         Args:
             prepared: The request; its token is renewed here.
             read: Makes something of the body; where it cannot, the request is sent again.
+            tally: Where the cost is counted.
             divisible: Whether the caller can ask for less, so that a slow answer is not asked for again.
 
         Returns:
@@ -91,53 +108,73 @@ class Transport:
         Raises:
             TapError: The server refuses, or all tries are used up.
         """
-        return self._patiently(lambda: self._authorized(prepared, read), divisible=divisible)
+        cost = tally or Tally()
+        return self._patiently(lambda: read(self._authorized(prepared, cost)), cost, divisible=divisible)
 
-    def _authorized(self, prepared: requests.PreparedRequest, read: Callable[[bytes], T]) -> T:
+    def _authorized(self, prepared: requests.PreparedRequest, tally: Tally) -> bytes:
         """One try, with a fresh token and one more on 401."""
         self.credentials(prepared)
         try:
-            return read(self._send(prepared))
+            return self._send(prepared, tally)
         except TokenRefusedError:
             self.credentials.refused(str(prepared.headers["Authorization"]))
             self.credentials(prepared)
-            return read(self._send(prepared))
+            return self._send(prepared, tally)
 
     def _fetch_token(self) -> bytes:
         """The answer of the token's host."""
-        settings = self._settings
+        settings, tally = self._settings, Tally()
         request = grant_request(
             settings.hosts.token, settings.client_id, settings.client_secret, settings.user_agent
         )
         try:
-            return self._patiently(lambda: self._send(self.session.prepare_request(request)))
+            return self._patiently(lambda: self._send(self.session.prepare_request(request), tally), tally)
         except TransientError as error:  # its tries are used up
             raise TapError(error.what, error.advice) from None
 
-    def _send(self, prepared: requests.PreparedRequest) -> bytes:
+    def _send(self, prepared: requests.PreparedRequest, tally: Tally) -> bytes:
         """Send once; the body of a 2xx answer."""
         self._pace.wait()
+        tally.requests += 1
         host = urlsplit(prepared.url or "").netloc
-        settings = self.session.merge_environment_settings(prepared.url, {}, None, None, None)
+        deadline = self._clock.monotonic() + self._settings.request_timeout
         try:
-            response = self.session.send(
-                prepared, timeout=self._settings.request_timeout, allow_redirects=False, **settings
-            )
+            with self.session.send(prepared, **self._options(prepared)) as response:
+                body = self._body(response, deadline)
         except _CUT as error:
             slow = isinstance(error, requests.exceptions.ReadTimeout)
-            msg = f"{host} gave no whole answer ({type(error).__name__})"
             kind = SlowError if slow else TransientError
-            raise kind(msg, "Check the network, and request_timeout") from None
+            cut = f"{host} gave no whole answer ({type(error).__name__})"
+            raise kind(cut, "Check the network, and request_timeout") from None
         except requests.exceptions.RequestException as error:
-            msg = f"the request to {host} could not be sent ({type(error).__name__})"
-            raise TapError(msg, "Check base_url, region, token_url and the proxy settings") from None
-        if response.ok and response.status_code < requests.codes.multiple_choices:
-            return response.content
-        raise error_of(
-            response.status_code, response.headers, response.content, host=host, now=self._clock.now()
-        )
+            unsent = f"the request to {host} could not be sent ({type(error).__name__})"
+            raise TapError(unsent, "Check base_url, region, token_url and the proxy settings") from None
+        tally.bytes += len(body)
+        if requests.codes.ok <= response.status_code < requests.codes.multiple_choices:
+            return body
+        raise error_of(response.status_code, response.headers, body, host=host, now=self._clock.now())
 
-    def _patiently(self, attempt: Callable[[], T], *, divisible: bool = False) -> T:
+    def _options(self, prepared: requests.PreparedRequest) -> dict[str, Any]:
+        """How to send: time-outs, proxies and certificates by the usual variables, no redirects."""
+        return {
+            **self.session.merge_environment_settings(prepared.url, {}, stream=True, verify=None, cert=None),
+            "timeout": self._settings.request_timeout,
+            "allow_redirects": False,
+        }
+
+    def _body(self, response: requests.Response, deadline: float) -> bytes:
+        """The whole body, uncompressed, within bounds of size and time."""
+        chunks, size = [], 0
+        for chunk in response.iter_content(_CHUNK):
+            size += len(chunk)
+            chunks.append(chunk)
+            if size > LARGEST_BODY:
+                raise TooLargeError(f"an answer of more than {LARGEST_BODY >> 20} MiB")
+            if self._clock.monotonic() > deadline:
+                raise requests.exceptions.ReadTimeout
+        return b"".join(chunks)
+
+    def _patiently(self, attempt: Callable[[], T], tally: Tally, *, divisible: bool = False) -> T:
         """Try, and try again after what is transient."""
         retry = backoff.on_exception(
             _no_wait,  # the waiting is done by the handler, with the clock that was given
@@ -145,13 +182,14 @@ class Transport:
             max_tries=self._settings.max_retries + 1,
             giveup=lambda error: divisible and isinstance(error, SlowError),
             jitter=None,
-            on_backoff=self._back_off,
+            on_backoff=lambda details: self._back_off(details, tally),
             logger=None,
         )
         return retry(attempt)()
 
-    def _back_off(self, details: Details) -> None:
+    def _back_off(self, details: Details, tally: Tally) -> None:
         """Wait as long as the server asks, else twice as long each time, with jitter."""
+        tally.retries += 1
         error, tries = details.get("exception"), details["tries"]
         wait = error.retry_after if isinstance(error, TransientError) else None
         if wait is None:

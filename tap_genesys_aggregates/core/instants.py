@@ -14,7 +14,8 @@ UTC = timezone.utc
 _INSTANT = re.compile(
     r"(?P<date>\d{4}-\d\d-\d\d)"
     r"(?:[T ](?P<time>\d\d:\d\d(?::\d\d)?)(?:[.,](?P<fraction>\d{1,9}))?"
-    r"(?P<zone>Z|z|[+-]\d\d(?::?\d\d)?)?)?",
+    r"(?P<zone>Z|z|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)?)?",
+    re.ASCII,
 )
 _HHMM = 5
 
@@ -80,4 +81,10 @@ def is_instant(value: str) -> bool:
         True for ``2023-11-01T00:00:00.000Z`` and its like.
     """
     match = _INSTANT.fullmatch(value)
-    return match is not None and match["time"] is not None
+    if match is None or match["time"] is None:
+        return False
+    try:
+        parse(value)
+    except ValueError:
+        return False
+    return True

@@ -17,8 +17,8 @@ DAY = 86_400
 _MONTHS_A_YEAR = 12
 _DAYS_A_WEEK = 7
 _LONGEST = 100 * 366 * DAY
-_DATE = re.compile(r"P(?:(?P<Y>\d+)Y)?(?:(?P<M>\d+)M)?(?:(?P<W>\d+)W)?(?:(?P<D>\d+)D)?")
-_TIME = re.compile(r"PT(?:(?P<H>\d+)H)?(?:(?P<M>\d+)M)?(?:(?P<S>\d+)S)?")
+_DATE = re.compile(r"P(?:(?P<Y>\d+)Y)?(?:(?P<M>\d+)M)?(?:(?P<W>\d+)W)?(?:(?P<D>\d+)D)?", re.ASCII)
+_TIME = re.compile(r"PT(?:(?P<H>\d+)H)?(?:(?P<M>\d+)M)?(?:(?P<S>\d+)S)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,11 @@ class Distinct:
         self._keys = schema.keys(query)
         self._seen: set[tuple[str, ...]] = set()
 
+    @property
+    def rows(self) -> int:
+        """How many rows the window has so far."""
+        return len(self._seen)
+
     def check(self, leaf: Leaf) -> None:
         """Take note of a leaf.
 

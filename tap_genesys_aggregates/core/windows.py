@@ -1,7 +1,6 @@
 """Windows: half-open, contiguous stretches on the grid, one request each.
 
-Pure: ``plan`` cuts the time to be read, ``halves`` splits what was too large, ``longest`` says how
-far a window may reach.
+Pure: ``plan`` cuts the time to be read, ``halves`` splits what was too large.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from tap_genesys_aggregates.core import instants
 from tap_genesys_aggregates.core.grid import Grid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
+    from collections.abc import Callable, Iterator
+    from datetime import datetime, timedelta
 
     from tap_genesys_aggregates.core.periods import Period
 
@@ -34,36 +33,50 @@ class Window:
         return f"{instants.text(self.start)}/{instants.text(self.end)}"
 
 
-def cut(grid: Grid, start: datetime, stop: datetime, length: Period) -> Window:
+def cut(
+    grid: Grid, start: datetime, stop: datetime, length: Period, reach: timedelta | None = None
+) -> Window:
     """The next window from ``start``.
 
-    It ends where the length's own grid has its next mark (a window of ``P1D`` ends at a local
-    midnight), moved down to a bucket's edge, with one bucket at the least.
+    It ends at a mark of the length's own grid (a window of ``P1D`` ends at a local midnight), moved
+    down to a bucket's edge, with one bucket at the least.
 
     Args:
         grid: The buckets.
         start: A bucket's start, before ``stop``.
         stop: A bucket's start: no window reaches past it.
-        length: The longest stretch wanted.
+        length: The stretch wanted: one mark.
+        reach: How far it may go instead: over several marks, or less than one.
 
     Returns:
         The window; never empty.
     """
-    marks = Grid(length, grid.zone, start.astimezone(grid.zone).date() if length.days > 1 else grid.anchor)
-    end = grid.floor(min(marks.following(marks.floor(start)), stop))
+    several_days = length.days > 1
+    marks = Grid(length, grid.zone, start.astimezone(grid.zone).date() if several_days else grid.anchor)
+    end = marks.following(marks.floor(start))
+    if reach is not None:
+        end = max(end, marks.floor(start + reach)) if end - start <= reach else start + reach
+    end = grid.floor(min(end, stop))
     if end <= start:
         end = grid.following(start)
     return Window(start, min(grid.straight(start, end), stop))
 
 
-def plan(grid: Grid, start: datetime, stop: datetime, length: Period) -> Iterator[Window]:
+def plan(
+    grid: Grid,
+    start: datetime,
+    stop: datetime,
+    length: Period,
+    reach: Callable[[], timedelta | None] = lambda: None,
+) -> Iterator[Window]:
     """Cut ``[start, stop)`` into windows.
 
     Args:
         grid: The buckets.
         start: The first instant wanted; the bucket that holds it is read whole.
         stop: Exclusive end; only buckets that are complete by then are read.
-        length: The longest stretch a window should have.
+        length: The stretch a window should have.
+        reach: Asked before each window: how far it may go instead.
 
     Yields:
         Windows in order, without gap or overlap, from ``grid.floor(start)`` to
@@ -71,7 +84,7 @@ def plan(grid: Grid, start: datetime, stop: datetime, length: Period) -> Iterato
     """
     start, stop = grid.floor(start), grid.floor(stop)
     while start < stop:
-        window = cut(grid, start, stop, length)
+        window = cut(grid, start, stop, length, reach())
         yield window
         start = window.end
 

@@ -99,8 +99,9 @@ class GroupTreeDialect:
             "pageNumber": 1,
         }
 
-    def call(self, window: Window, link: str | None) -> Call:
+    def call(self, window: Window, link: str | None, users: tuple[str, ...] = ()) -> Call:
         """Page 1 asks in the body; a next page is a POST without one, everything is in its link."""
+        del users
         if link is not None:
             return Call("POST", link)
         dates = {"dateFrom": instants.text(window.start), "dateTo": instants.text(window.end)}

@@ -45,8 +45,14 @@ class Page:
 class Dialect(Protocol):
     """One contract, compiled for one query."""
 
-    def call(self, window: Window, link: str | None) -> Call:
-        """The request for a window's first page (``link`` None) or for the page behind a link."""
+    def call(self, window: Window, link: str | None, users: tuple[str, ...] = ()) -> Call:
+        """The request for a window.
+
+        Args:
+            window: What to ask for.
+            link: The link of a next page; None for the first.
+            users: The users to ask for, where the family wants them named.
+        """
 
     def read(self, body: bytes, window: Window) -> Page:
         """Read an answer.

@@ -57,6 +57,14 @@ class _Answer(msgspec.Struct, gc=False):
 _DECODER = msgspec.json.Decoder(_Answer)
 
 
+def _users_filter(users: tuple[str, ...]) -> dict[str, object]:
+    """The filter for some users, as ``and[or[…]]``: a flat ``or`` is said to undercount."""
+    predicates = [
+        {"type": "dimension", "dimension": "userId", "operator": "matches", "value": user} for user in users
+    ]
+    return {"type": "and", "clauses": [{"type": "or", "predicates": predicates}]}
+
+
 class ResultsDialect:
     """Speaks the results contract for one query."""
 
@@ -79,10 +87,11 @@ class ResultsDialect:
             **query.extra,
         }
 
-    def call(self, window: Window, link: str | None) -> Call:
+    def call(self, window: Window, link: str | None, users: tuple[str, ...] = ()) -> Call:
         """The one request of a window; this contract has no pages."""
         del link
-        return Call("POST", self._query.path, {"interval": str(window), **self._body})
+        chosen = {"filter": _users_filter(users)} if users else {}
+        return Call("POST", self._query.path, {"interval": str(window), **self._body, **chosen})
 
     def read(self, body: bytes, window: Window) -> Page:
         """Read an answer; ``results``, groups, buckets and metrics may be missing or null."""

@@ -9,6 +9,7 @@ import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from tap_genesys_aggregates.sandbox.faults import sprinkle
 from tap_genesys_aggregates.sandbox.front import Sandbox
 from tap_genesys_aggregates.sandbox.instants import from_text, utc_now
 from tap_genesys_aggregates.sandbox.options import Options
@@ -34,6 +35,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--media-type-unasked", action="store_true", help="mediaType in groups, unasked")
     parser.add_argument("--requests-per-minute", type=int, help="429 after so many")
     parser.add_argument("--max-results", type=int, help="refuse answers with more rows")
+    parser.add_argument("--forbid", action="append", default=[], metavar="PATH", help="403 under this path")
+    parser.add_argument(
+        "--faults", type=float, default=0.0, metavar="SHARE", help="share of answers that fail"
+    )
     parser.add_argument("--absolute-links", action="store_true", help="links to next pages are absolute")
     parser.add_argument("--empty-pages", action="store_true", help="an empty page between any two")
     return parser.parse_args(argv)
@@ -50,6 +55,7 @@ def _options(asked: argparse.Namespace) -> Options:
         max_results=asked.max_results,
         absolute_links=asked.absolute_links,
         empty_pages=asked.empty_pages,
+        forbidden=frozenset(asked.forbid),
         latency=asked.latency / 1000,
     )
 
@@ -60,17 +66,26 @@ def _clock(start: datetime | None) -> Callable[[], datetime]:
     return lambda: utc_now() + ahead
 
 
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM; answers the exit status, 0."""
+    """Serve until SIGINT or SIGTERM; answers the exit status: 0, or 1 where the port is taken."""
     asked = _arguments(argv)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with serve(Sandbox(_options(asked), now=_clock(asked.clock)), asked.port) as url:
-        line = f"Sandbox at {url} (any client id and secret, such as sandbox/sandbox); stop it with Ctrl-C\n"
-        sys.stdout.write(line)
-        sys.stdout.flush()
-        stop.wait()
+    plan = sprinkle(asked.faults, asked.seed) if asked.faults else None
+    sandbox = Sandbox(_options(asked), now=_clock(asked.clock), faults=plan)
+    try:
+        with serve(sandbox, asked.port) as url:
+            _say(f"Sandbox at {url} (any client id and secret, such as sandbox/sandbox); stop it with Ctrl-C")
+            stop.wait()
+    except OSError as error:
+        _say(f"Port {asked.port} cannot be served: {error.strerror}")
+        return 1
     return 0
 
 

@@ -37,10 +37,35 @@ _LONGEST_BEFORE_TRANSFER = 20 * MINUTE
 _SHORT_ABANDON = 6 * SECOND
 
 HAND_MADE = frozenset(
-    "nBlindTransferred nConnected nConsultTransferred nConversations nError nOffered nOutbound"
-    " nOutboundAttempted nOverSla nTransferred oServiceLevel tAbandon tAcd tAcw tAlert tAnswered"
-    " tContacting tDialing tFlowOut tHandle tHeld tHeldComplete tNotResponding tShortAbandon tTalk"
-    " tTalkComplete tWait".split(),
+    {
+        "nBlindTransferred",
+        "nConnected",
+        "nConsultTransferred",
+        "nConversations",
+        "nError",
+        "nOffered",
+        "nOutbound",
+        "nOutboundAttempted",
+        "nOverSla",
+        "nTransferred",
+        "oServiceLevel",
+        "tAbandon",
+        "tAcd",
+        "tAcw",
+        "tAlert",
+        "tAnswered",
+        "tContacting",
+        "tDialing",
+        "tFlowOut",
+        "tHandle",
+        "tHeld",
+        "tHeldComplete",
+        "tNotResponding",
+        "tShortAbandon",
+        "tTalk",
+        "tTalkComplete",
+        "tWait",
+    }
 )
 
 

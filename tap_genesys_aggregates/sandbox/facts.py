@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from random import Random
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whom a fact is about: a conversation as its queue or one agent sees it, a user, a bot session…
+    """Whom a fact is about: a conversation as its queue or one agent sees it, a user, a bot session.
 
     Attributes:
         known: Dimensions given by hand; None means that the dimension is not set.

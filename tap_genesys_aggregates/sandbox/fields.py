@@ -71,5 +71,5 @@ def zone(body: Mapping[str, object]) -> ZoneInfo:
     name = text(body, "timeZone", "UTC")
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):  # an unknown name is a KeyError
         refuse("Invalid time zone: {zone}", "invalid.value", zone=name)

@@ -53,7 +53,7 @@ def compile_predicate(predicate: Mapping[str, object], allowed: frozenset[str]) 
         return lambda lookup: lookup(name) == value
     if operator == "notEquals":
         return lambda lookup: lookup(name) != value
-    refuse("Invalid operator: {operator}", "invalid.value", operator=operator)
+    return refuse("Invalid operator: {operator}", "invalid.value", operator=operator)
 
 
 def _join(clause: Mapping[str, object]) -> Callable[..., bool]:

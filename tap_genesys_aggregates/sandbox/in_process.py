@@ -62,7 +62,8 @@ class InProcessAdapter(HTTPAdapter):
         answer = self._sandbox.handle(_received(request))
         patience = timeout[1] if isinstance(timeout, tuple) else timeout
         if patience is not None and answer.delay > patience:
-            raise ReadTimeout(f"Read timed out. (read timeout={patience})", request=request)
+            message = f"Read timed out. (read timeout={patience})"
+            raise ReadTimeout(message, request=request)
         if answer.delay:
             self._sandbox.sleep(answer.delay)
         if answer.transport is Transport.RESET_BEFORE:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tap_genesys_aggregates.sandbox.vocabulary import Vocabulary
 
 _ROUTING_SHARES = (12, 25, 45, 3, 15)
+_PRESENCES = tuple(PRESENCES)
 _PRESENCE_SHARES = (20, 10, 8, 8, 6, 5, 3, 40)
 
 
@@ -39,20 +40,20 @@ def make_presence(batch: Batch, vocabulary: Vocabulary, moment: datetime) -> Non
 def _stretches(batch: Batch, moment: datetime, several: int) -> list[tuple[int, int]]:
     """The hour cut into stretches: when each ends, and its length. The last ends within the hour."""
     start = int(moment.timestamp()) * SECOND
-    inner = sorted(batch.rng.sample(range(SECOND, HOUR - SECOND), several - 1))
+    inner = sorted(int(batch.rng.random() * HOUR) for _ in range(several - 1))
     cuts = [start, *(start + cut for cut in inner), start + HOUR]
     return [(min(end, start + HOUR - 1), end - begin) for begin, end in pairwise(cuts)]
 
 
 def _routing(batch: Batch, subject: Subject, moment: datetime) -> None:
     for at, length in _stretches(batch, moment, 5):
-        status = batch.rng.choices(ROUTING_STATUSES, _ROUTING_SHARES)[0]
+        (status,) = batch.rng.choices(ROUTING_STATUSES, _ROUTING_SHARES)
         batch.post(at, "tAgentRoutingStatus", subject, length, status)
 
 
 def _presence(batch: Batch, subject: Subject, moment: datetime) -> None:
     for at, length in _stretches(batch, moment, 2):
-        status = batch.rng.choices(tuple(PRESENCES), _PRESENCE_SHARES)[0]
+        (status,) = batch.rng.choices(_PRESENCES, _PRESENCE_SHARES)
         batch.post(at, "tSystemPresence", subject, length, status)
         definition = batch.rng.choice(PRESENCES[status])
         batch.post(at, "tOrganizationPresence", subject, length, definition.id)

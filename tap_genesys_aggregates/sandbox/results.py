@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tap_genesys_aggregates.sandbox import sample_week
 from tap_genesys_aggregates.sandbox.asked import Asked, View, read_query
 from tap_genesys_aggregates.sandbox.buckets import cut
 from tap_genesys_aggregates.sandbox.cells import Cell, Group, Table, stats, whole
-from tap_genesys_aggregates.sandbox.instants import SECOND, to_datetime, to_text
+from tap_genesys_aggregates.sandbox.instants import to_datetime, to_text
 from tap_genesys_aggregates.sandbox.messages import refuse
 from tap_genesys_aggregates.sandbox.vocabulary import PRESENCES
 
@@ -48,7 +49,7 @@ class Results:
         limit = self._options.max_results
         if limit is not None and table.rows > limit:
             refuse(_TOO_LARGE, status=self._options.too_large_status)
-        intervals = [self._interval(asked, *pair) for pair in zip(boundaries, boundaries[1:])]  # noqa: B905
+        intervals = [self._interval(asked, *pair) for pair in pairwise(boundaries)]
         groups = _ranked(table, asked)
         found: list[dict[str, object]] = [
             {

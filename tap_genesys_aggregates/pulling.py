@@ -1,0 +1,191 @@
+"""Pulling windows: which to ask for, whole or in parts, and what was learnt on the way.
+
+Knows queries, windows and pages; nothing of Singer, nothing of HTTP.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from tap_genesys_aggregates.core import windows
+from tap_genesys_aggregates.core.reach import Reach
+from tap_genesys_aggregates.core.refusal import TapError
+from tap_genesys_aggregates.core.rows import Stamp
+from tap_genesys_aggregates.errors import RefusedError, SlowError, TooLargeError
+from tap_genesys_aggregates.tally import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+
+    from tap_genesys_aggregates.clock import Clock
+    from tap_genesys_aggregates.core.periods import Period
+    from tap_genesys_aggregates.core.query import Query
+    from tap_genesys_aggregates.core.windows import Window
+    from tap_genesys_aggregates.dialects.protocol import Page
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One thing to ask for: a window, for some users where the family wants them named."""
+
+    window: Window
+    users: tuple[str, ...] = ()
+    divisible: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An answer, whole.
+
+    Attributes:
+        window: What it covers.
+        stamp: When its window was asked for.
+        pages: The answer.
+        tally: What it cost.
+        commits: The window that is complete with this part; None if more of it follows.
+    """
+
+    window: Window
+    stamp: Stamp
+    pages: list[Page]
+    tally: Tally
+    commits: Window | None
+
+
+class Fetch(Protocol):
+    """How an ask is answered: every page of it, its cost counted."""
+
+    def __call__(self, ask: Ask, tally: Tally) -> list[Page]:
+        """Fetch.
+
+        Raises:
+            TooLargeError: It holds more than the server gives at once.
+            SlowError: The server ran out of time.
+        """
+
+
+@dataclass(slots=True)
+class Puller:
+    """Pulls the windows of one query; what it learns lasts as long as it does."""
+
+    query: Query
+    fetch: Fetch
+    clock: Clock
+    max_window: Period
+    batches: Callable[[], Sequence[tuple[str, ...]]] = lambda: [()]
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _reach: Reach = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with the window that the settings name."""
+        length, most = (
+            timedelta(seconds=period.least_seconds) for period in (self.query.span, self.max_window)
+        )
+        self._reach = Reach(length, max(length, most))
+
+    def works(self, start: datetime, stop: datetime) -> Iterator[Callable[[], list[Part]]]:
+        """The work of pulling ``[start, stop)``, in order; drawn lazily, run in any thread.
+
+        Args:
+            start: The first instant wanted.
+            stop: Exclusive end.
+
+        Yields:
+            Functions that give the parts of one window, or of one batch of users in it.
+        """
+        batches = self.batches()
+        for window in windows.plan(self.query.grid, start, stop, self.query.span, self._length):
+            stamp = Stamp.of(self.query, self.clock.now())
+            for number, users in enumerate(batches, start=1):
+                last = number == len(batches)
+                yield _Work(self, window, users, stamp, alone=len(batches) == 1, last=last)
+
+    def learn(self, part: Part) -> None:
+        """Take note of how much a part brought, to reach further where that was little."""
+        if part.tally.pages == 1 and part.commits is not None and self.query.span is self.query.window:
+            with self._lock:
+                self._reach = self.reach.after_rows(part.window.end - part.window.start, part.tally.rows)
+
+    @property
+    def reach(self) -> Reach:
+        """How far windows may reach now."""
+        return self._reach
+
+    def whole(self, ask: Ask, stamp: Stamp, spent: Tally) -> Iterator[Part]:
+        """The parts of an ask: one, or its halves where it does not fit.
+
+        Args:
+            ask: What to ask for.
+            stamp: When its window was asked for.
+            spent: What was spent on it in vain so far; counted with its first part.
+
+        Yields:
+            The parts in order.
+        """
+        halves = windows.halves(self.query.grid, ask.window)
+        length = ask.window.end - ask.window.start
+        if halves is None or self.reach.fits(length):
+            began, pages = self.clock.monotonic(), None
+            try:
+                pages = self.fetch(Ask(ask.window, ask.users, divisible=halves is not None), spent)
+            except (TooLargeError, SlowError) as error:
+                if halves is None:
+                    raise self._does_not_fit(error) from None
+                with self._lock:
+                    self._reach = self.reach.after_failure(length)
+            spent.seconds += self.clock.monotonic() - began
+            if pages is not None:
+                spent.pages = len(pages)
+                yield Part(ask.window, stamp, pages, spent, ask.window)
+                return
+        for half in halves or ():
+            yield from self.whole(Ask(half, ask.users), stamp, spent)
+            spent = Tally()
+
+    def _length(self) -> timedelta | None:
+        """How far the next window may go; None where the plain window is meant."""
+        reach = self.reach
+        usual = timedelta(seconds=self.query.span.least_seconds)
+        return None if reach.length == usual else reach.length
+
+    def _does_not_fit(self, error: TapError) -> TapError:
+        """What to do when a single bucket is too much."""
+        if isinstance(error, SlowError):
+            return error
+        bucket = self.query.granularity.text
+        what = f"a single bucket of {bucket} holds more than the server gives: {error.what}"
+        return RefusedError(
+            what, "Set a shorter granularity, fewer group_by dimensions or a filter on this query"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One window, or one batch of users in it."""
+
+    puller: Puller
+    window: Window
+    users: tuple[str, ...]
+    stamp: Stamp
+    alone: bool
+    last: bool
+
+    def __call__(self) -> list[Part]:
+        """Pull; errors are told with query and window."""
+        try:
+            parts = list(self.puller.whole(Ask(self.window, self.users), self.stamp, Tally()))
+        except TapError as error:
+            raise error.within(f"query {self.puller.query.name!r}, window {self.window}") from None
+        for part in parts:
+            part.tally.split = len(parts) > 1
+        return [replace(part, commits=self._commits(part)) for part in parts]
+
+    def _commits(self, part: Part) -> Window | None:
+        """A window asked for in batches is complete with the last of them, not before."""
+        if self.alone:
+            return part.window
+        return self.window if self.last and part.window.end == self.window.end else None
