@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
-from importlib import resources
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 from zoneinfo import ZoneInfo
 
-from tap_genesys_aggregates.core import schema
+from tap_genesys_aggregates.core import checks, schema
+from tap_genesys_aggregates.core.checks import nearest
 from tap_genesys_aggregates.core.families import GROUP_TREE_PATH, QUALIFIED, Family, families
-from tap_genesys_aggregates.core.query import Api, Query, Shape, View
-from tap_genesys_aggregates.reading import Reader, nearest
+from tap_genesys_aggregates.core.query import Api, Mode, Query, Shape, View
+from tap_genesys_aggregates.core.statistics import STATISTICS
+from tap_genesys_aggregates.presets import presets
+from tap_genesys_aggregates.reading import Reader
 from tap_genesys_aggregates.settings_table import QUERY_FIELDS
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _WIRE_NAMES = {
     "sort_metric": "sortMetric",
     "limit": "limit",
 }
-_RESULTS_ONLY = (*_WIRE_NAMES, "views", "endpoint")
+_RESULTS_ONLY = (*_WIRE_NAMES, "views", "endpoint", "mode", "statistics")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +46,6 @@ class Defaults:
     window: Period
     start: datetime
     page_size: int
-
-
-@cache
-def presets() -> dict[str, dict[str, Any]]:
-    """The presets by name: fields of a query, with ``api`` and ``says`` beside them."""
-    text = resources.files("tap_genesys_aggregates").joinpath("data/presets.json").read_text("utf-8")
-    return cast("dict[str, dict[str, Any]]", json.loads(text))
-
-
-def default_queries(api: Api) -> list[object]:
-    """What is asked where the config names no queries."""
-    names = {
-        "results": ("queue_performance", "agent_performance"),
-        "group_tree": ("conversation_aggregates",),
-    }
-    return [{"preset": name} for name in names[api]]
 
 
 def read_queries(entries: Sequence[object], defaults: Defaults) -> tuple[Query, ...]:
@@ -147,7 +131,13 @@ class _QueryReader:
             unasked=("mediaType",) if self._endpoint == "conversations" else (),
             qualified=bool(QUALIFIED.intersection(metrics)),
             page_size=self._defaults.page_size,
+            mode=cast("Mode", read.text("mode")),
+            jobs_path=family.async_jobs if family else None,
+            statistics=self._statistics(),
         )
+        wrong = checks.impossible(query)
+        if wrong is not None:
+            raise read.refuse(*wrong)
         schema.columns(query)  # refuses two settings that give one column
         return query
 
@@ -230,6 +220,17 @@ class _QueryReader:
                 )
             found.append(View(each["name"], each["target"], each))
         return tuple(found)
+
+    def _statistics(self) -> dict[str, tuple[str, ...]]:
+        """Which statistics a metric or view brings, where the user knows better."""
+        found = {}
+        for metric, names in (self._read.mapping("statistics") or {}).items():
+            for name in names if isinstance(names, list) and names else [None]:
+                if name not in STATISTICS:
+                    known = ", ".join(STATISTICS)
+                    raise self._read.refuse("statistics", f"{metric[:60]} wants a list of some of: {known}")
+            found[metric] = tuple(cast("list[str]", names))
+        return found
 
     def _extra(self) -> dict[str, object]:
         """What is sent as it is, under the names of the wire."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from tap_genesys_aggregates.core import instants
+from tap_genesys_aggregates.core.checks import nearest
 from tap_genesys_aggregates.core.periods import Period
 from tap_genesys_aggregates.core.refusal import SettingError
 
@@ -189,13 +189,6 @@ class Reader:
         """What the user wrote, else the default."""
         value = self._values.get(name)
         return self._table[name].default if value is None else value
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """``; did you mean 'x'?`` for the known name nearest to one that is not, or nothing."""
-    folded = {each.lower(): each for each in known}
-    match = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
-    return f"; did you mean {folded[match[0]]!r}?" if match else ""
 
 
 def _short(value: object, setting: Setting) -> str:

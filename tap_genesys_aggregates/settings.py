@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tap_genesys_aggregates.core import regions
-from tap_genesys_aggregates.queries import Defaults, default_queries, read_queries
+from tap_genesys_aggregates.presets import default_queries
+from tap_genesys_aggregates.queries import Defaults, read_queries
 from tap_genesys_aggregates.reading import Reader
 from tap_genesys_aggregates.settings_table import SETTINGS
 

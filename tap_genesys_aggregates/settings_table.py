@@ -192,6 +192,18 @@ QUERY_FIELDS: dict[str, Setting] = {
             default="wide",
             choices=("wide", "long"),
         ),
+        Setting(
+            "mode",
+            "string",
+            "sync: one request a window; async: a job a window, for windows that are long (results).",
+            default="sync",
+            choices=("sync", "async"),
+        ),
+        Setting(
+            "statistics",
+            "object",
+            "Metric → list of statistics, where a metric brings others than its first letter says (results).",
+        ),
     )
 }
 

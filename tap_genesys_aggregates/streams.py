@@ -36,6 +36,11 @@ if TYPE_CHECKING:
 _ROWS_AT_ONCE = 1_000
 
 
+def _utc(now: datetime) -> str:
+    """An instant as the SDK writes ``time_extracted``."""
+    return now.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 class AggregateStream(GenesysStream):
     """One query: its table is its stream.
 
@@ -120,7 +125,7 @@ class AggregateStream(GenesysStream):
             for page in self._pages():
                 leaves = iter(page.leaves)
                 while rows := [self.post_process(leaf) for leaf in islice(leaves, _ROWS_AT_ONCE)]:
-                    writer.write_rows(self.name, rows, self._run.clock.now().isoformat())
+                    writer.write_rows(self.name, rows, _utc(self._run.clock.now()))
                     counter.increment(len(rows))
 
     @property

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from tap_genesys_aggregates.client import Run
 from tap_genesys_aggregates.clock import Clock, SystemClock
+from tap_genesys_aggregates.core.checks import unknown_names
 from tap_genesys_aggregates.core.refusal import SettingError, TapError
 from tap_genesys_aggregates.ledger import LedgerStream
 from tap_genesys_aggregates.messages import Writer
@@ -82,6 +83,9 @@ class TapGenesysAggregates(Tap):
 
     @override
     def discover_streams(self) -> Sequence[Stream]:
+        for query in self.settings.queries:
+            for line in unknown_names(query):
+                self.logger.warning("%s", line)
         run = Run(self.settings, Transport(self.settings, self.clock, self._mount), self.clock)
         ledger = LedgerStream(self)
         return [ledger, *(AggregateStream(self, query, run, ledger) for query in self.settings.queries)]

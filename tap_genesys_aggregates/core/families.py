@@ -17,7 +17,7 @@ class Family(msgspec.Struct, frozen=True):
     path: str
     preview: bool
     permissions_any: tuple[str, ...]
-    async_jobs: str | bool | None
+    async_jobs: str | None
     top_n: bool
     alternate_time_dimensions: tuple[str, ...]
     group_by: tuple[str, ...]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Api = Literal["results", "group_tree"]
 Shape = Literal["wide", "long"]
+Mode = Literal["sync", "async"]
 
 INTERVAL = "interval"
 """The name by which a group-tree query asks for buckets in its ``groupBy``."""
@@ -37,7 +38,9 @@ class Query:
 
     Fields are those of the settings contract; names of dimensions and metrics are in the API's own
     spelling. ``extra`` holds what is sent as it is (``queryType``, ``sortMetric``, …) under the
-    names of the wire.
+    names of the wire. ``unasked`` are dimensions that the API may send without being asked;
+    ``qualified`` says that its metrics come once per status; ``statistics`` overrides which
+    statistics a metric brings.
     """
 
     name: str
@@ -58,6 +61,9 @@ class Query:
     unasked: tuple[str, ...] = ()
     qualified: bool = False
     page_size: int = 25
+    mode: Mode = "sync"
+    jobs_path: str | None = None
+    statistics: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
     @property
     def grid(self) -> Grid:

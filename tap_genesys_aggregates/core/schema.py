@@ -146,14 +146,14 @@ def _wide(query: Query) -> Iterator[Column]:
             yield Column(column(metric), "number", says, source=f"metrics: {metric}", wire=(metric, VALUE))
         return
     for metric in query.metrics:
-        yield from _statistics(metric, metric, f"metrics: {metric}")
+        yield from _statistics(query, metric, metric, f"metrics: {metric}")
     for view in query.views:
-        yield from _statistics(view.name, view.target, f"views: {view.name}")
+        yield from _statistics(query, view.name, view.target, f"views: {view.name}")
 
 
-def _statistics(name: str, metric: str, source: str) -> Iterator[Column]:
+def _statistics(query: Query, name: str, metric: str, source: str) -> Iterator[Column]:
     """The columns of one metric, or of one view over a metric."""
-    for statistic in statistics.of(metric):
+    for statistic in query.statistics.get(name) or statistics.of(metric):
         each = STATISTICS[statistic]
         says = f"{name}: {each.says.format(unit=statistics.unit(metric))}. [answer: stats.{statistic}]"
         kind: Kind = "integer" if each.integer else "number"

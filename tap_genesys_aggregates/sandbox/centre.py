@@ -27,6 +27,12 @@ Facts: TypeAlias = "Mapping[str, Sequence[Event]]"
 """The facts of one hour of one family, by metric."""
 
 
+@lru_cache(maxsize=8)
+def open_centre(seed: int, agents: int, volume: float, zone: str) -> Centre:
+    """A centre that all sandboxes of the same kind share: it never changes."""
+    return Centre(seed, agents, volume, zone)
+
+
 class Centre:
     """A believable contact centre: six queues, some agents, days with a shape.
 

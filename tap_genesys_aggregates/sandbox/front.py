@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tap_genesys_aggregates.sandbox.centre import Centre
+from tap_genesys_aggregates.sandbox.centre import open_centre
 from tap_genesys_aggregates.sandbox.contract import families
 from tap_genesys_aggregates.sandbox.facts import stable_id
 from tap_genesys_aggregates.sandbox.group_tree import GroupTree
@@ -89,7 +89,7 @@ class Sandbox:
         """
         self.options = options or Options()
         self.now, self.sleep, self.faults = now, sleep, faults
-        centre = Centre(self.options.seed, self.options.agents, self.options.volume, self.options.zone)
+        centre = open_centre(self.options.seed, self.options.agents, self.options.volume, self.options.zone)
         self.history = History(centre, self.options.settle_days, rewrites=self.options.rewrites)
         self.tokens = Tokens(self.options)
         self.log: list[LogEntry] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_right
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from tap_genesys_aggregates.sandbox.buckets import cut
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tap_genesys_aggregates.sandbox.tree_query import Page
 
 _COUNT = "conversationCount"
+_TOTAL = "the total of all conversations, asked for or not"
 _TREES_KEPT = 16
 
 
@@ -62,14 +63,14 @@ class GroupTree:
         page = read_page(request, as_of)
         asked = read_tree_query(page.body)
         root = self._roots(json.dumps({**page.body, "pageNumber": 1}), page.as_of)
-        groups = _in_order(root) if asked.levels else [(None, root)] if root.totals else []
+        groups = _in_order(root if asked.levels else Node(groups={None: root}))
         first, size = (page.number - 1) * asked.page_size, asked.page_size
         shown = [] if page.gap else groups[first : first + size]
         following = self._following(page, more=first + size < len(groups))
         links = {"next": self._link(following, request, size)} if following else {}
         return {
             "entities": [self._render(key, node, asked.metrics) for key, node in shown],
-            "summary": {"totalConversations": root.totals.get(_COUNT, 0)},
+            "summary": {"totalConversations": root.totals.get(_TOTAL, 0)},
             "pageSize": size,
             "pageNumber": page.number,
             "total": len(groups),
@@ -81,10 +82,14 @@ class GroupTree:
         boundaries = cut(asked.start, asked.end, asked.granularity, asked.zone)
         labels = [to_text(boundary) for boundary in boundaries]
         levels = self._levels(asked)
-        counted = _sources((*asked.metrics, _COUNT))
+        counted, ends = _sources(asked.metrics), _sources((_COUNT,))
         root = Node()
-        for event in self._history.between("conversations", asked.start, asked.end, as_of, counted):
-            if not asked.keep(lambda name, subject=event.subject: self._value(subject, name)):  # type: ignore[misc]
+        for event in self._history.between("conversations", asked.start, asked.end, as_of, counted | ends):
+            if not asked.keep(partial(self._value, event.subject)):
+                continue
+            if event.metric in ends:
+                root.add(_TOTAL, 1)
+            if event.metric not in counted:
                 continue
             label = labels[bisect_right(boundaries, event.at) - 1]
             path = [label if level == INTERVAL else self._value(event.subject, level) for level in levels]

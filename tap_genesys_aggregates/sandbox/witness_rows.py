@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tap_genesys_aggregates.sandbox.instants import to_text
@@ -24,6 +25,7 @@ _LONG = (
 )
 
 
+@cache
 def snake(name: str) -> str:
     """The column of a name: `nOverSla` → `n_over_sla`, `routing.queue.id` → `routing_queue_id`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name.replace(".", "_")).lower()
