@@ -1,0 +1,1 @@
+"""The tap whole, in one process: the sandbox behind an adapter, time brought along."""
