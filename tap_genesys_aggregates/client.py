@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urljoin
 
 from singer_sdk.pagination import BaseAPIPaginator
@@ -25,11 +25,14 @@ if TYPE_CHECKING:
     from singer_sdk.tap_base import Tap
 
     from tap_genesys_aggregates.clock import Clock
-    from tap_genesys_aggregates.dialects.protocol import Dialect
+    from tap_genesys_aggregates.dialects.protocol import Call, Dialect
+    from tap_genesys_aggregates.jobs import Jobs
     from tap_genesys_aggregates.pulling import Ask
     from tap_genesys_aggregates.settings import Settings
     from tap_genesys_aggregates.tally import Tally
     from tap_genesys_aggregates.transport import Transport
+
+T = TypeVar("T")
 
 
 class LinkPaginator(BaseAPIPaginator["str | None"]):
@@ -102,6 +105,7 @@ class GenesysStream(RESTStream["str | None"]):
     """What streams of this tap share: host, token, sessions, retries come from the transport."""
 
     dialect: Dialect
+    jobs: Jobs | None = None
     allow_redirects = False
 
     def __init__(self, tap: Tap, name: str, schema: dict[str, object], run: Run) -> None:
@@ -134,7 +138,10 @@ class GenesysStream(RESTStream["str | None"]):
     @override
     def get_http_request(self, *, page: PageContext[str | None]) -> HTTPRequest:
         ask: Ask = (page.stream_context or {})["ask"]
-        call = self.dialect.call(ask.window, page.next_page_token, ask.users)
+        return self._http_request(self.dialect.call(ask.window, page.next_page_token, ask.users))
+
+    def _http_request(self, call: Call) -> HTTPRequest:
+        """A call of the contract as the SDK's request."""
         return HTTPRequest(
             url=urljoin(f"{self.url_base}/", call.url),
             method=call.method,
@@ -143,8 +150,33 @@ class GenesysStream(RESTStream["str | None"]):
             data=call.body,
         )
 
+    def send(self, call: Call, read: Callable[[bytes], T], tally: Tally, *, divisible: bool = False) -> T:
+        """Send a single call, as pages are sent.
+
+        Args:
+            call: What to send.
+            read: Makes something of the body.
+            tally: Where the cost is counted.
+            divisible: Whether the caller can ask for less.
+
+        Returns:
+            What ``read`` made.
+
+        Raises:
+            TapError: There is no answer to be had.
+        """
+        request = self._http_request(call)
+        prepared = self.build_prepared_request(
+            method=request.method,
+            url=request.url,
+            params=request.encode_params(),
+            headers=request.headers,
+            json=request.data,
+        )
+        return self._run.transport.fetch(prepared, read, tally=tally, divisible=divisible)
+
     def pages(self, ask: Ask, tally: Tally) -> list[Page]:
-        """Every page of a window.
+        """Every page of a window, by a job where the query wants that.
 
         Args:
             ask: What to ask for.
@@ -156,6 +188,8 @@ class GenesysStream(RESTStream["str | None"]):
         Raises:
             TapError: One is not to be had.
         """
+        if self.jobs is not None:
+            return self.jobs.pages(ask, tally)
         paginator = self.paginator(ask)
         found: list[Page] = []
         while not paginator.finished:

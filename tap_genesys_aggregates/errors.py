@@ -59,6 +59,10 @@ class RefusedError(TapError):
     """The server will not answer this request, however often it is asked."""
 
 
+class NotFoundError(RefusedError):
+    """404: there is no such path, or what it stood for is gone."""
+
+
 class StrayError(TapError):
     """A link or redirect leads to another host, which must not be handed the token."""
 
@@ -71,7 +75,7 @@ _ADVICE: dict[int, tuple[type[TapError], str]] = {
         "Check client_id and client_secret, and that the client uses the grant Client Credentials",
     ),
     HTTPStatus.FORBIDDEN: (DeniedError, "Give the OAuth client a role with the permission"),
-    HTTPStatus.NOT_FOUND: (RefusedError, "Check region, base_url and the query's endpoint or path"),
+    HTTPStatus.NOT_FOUND: (NotFoundError, "Check region, base_url and the query's endpoint or path"),
     HTTPStatus.REQUEST_TIMEOUT: (TransientError, ""),
     HTTPStatus.GATEWAY_TIMEOUT: (SlowError, _LATER),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (TooLargeError, ""),
@@ -100,7 +104,7 @@ def error_of(status: int, headers: Mapping[str, str], body: bytes, *, host: str,
     trace = f" [correlation id {_printable(correlation)[:80]}]" if correlation else ""
     reason = _phrase(status)
     what = f"{host} answered {status} {reason}{': ' + said if said else ''}{trace}"
-    if _TOO_LARGE.search(body[:100_000].decode("utf-8", "replace")):
+    if is_too_large(body[:100_000].decode("utf-8", "replace")):
         return TooLargeError(what)
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         return StrayError(
@@ -112,6 +116,11 @@ def error_of(status: int, headers: Mapping[str, str], body: bytes, *, host: str,
         wait = retry_after(headers.get("Retry-After"), now)
         return kind(what, advice, retry_after=wait, throttled=status == HTTPStatus.TOO_MANY_REQUESTS)
     return kind(what, advice)
+
+
+def is_too_large(text: str) -> bool:
+    """Whether a text of the server's says that the result is more than it gives at once."""
+    return _TOO_LARGE.search(text) is not None
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:
@@ -155,7 +164,12 @@ def _message(body: bytes) -> str:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     words = [said.code or said.error, said.message or said.error_description or said.description]
-    return ": ".join(_printable(word)[:_LONGEST_MESSAGE] for word in words if isinstance(word, str) and word)
+    return ": ".join(shortly(word) for word in words if isinstance(word, str) and word)
+
+
+def shortly(text: str) -> str:
+    """The beginning of a text of the server's, without line breaks and control characters."""
+    return _printable(text)[:_LONGEST_MESSAGE]
 
 
 def _printable(text: str) -> str:

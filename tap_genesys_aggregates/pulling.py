@@ -87,22 +87,33 @@ class Puller:
         )
         self._reach = Reach(length, max(length, most))
 
-    def works(self, start: datetime, stop: datetime) -> Iterator[Callable[[], list[Part]]]:
+    def works(self, start: datetime, settled: datetime, stop: datetime) -> Iterator[Callable[[], list[Part]]]:
         """The work of pulling ``[start, stop)``, in order; drawn lazily, run in any thread.
+
+        Windows grow only over what has settled. What will be read again keeps the plain windows, so
+        that the next run's cover whole ones.
 
         Args:
             start: The first instant wanted.
+            settled: Where history begins that may still change.
             stop: Exclusive end.
 
         Yields:
             Functions that give the parts of one window, or of one batch of users in it.
         """
         batches = self.batches()
-        for window in windows.plan(self.query.grid, start, stop, self.query.span, self._length):
+        for window in self._windows(start, settled, stop):
             stamp = Stamp.of(self.query, self.clock.now())
             for number, users in enumerate(batches, start=1):
                 last = number == len(batches)
                 yield _Work(self, window, users, stamp, alone=len(batches) == 1, last=last)
+
+    def _windows(self, start: datetime, settled: datetime, stop: datetime) -> Iterator[Window]:
+        """Windows of any reach up to where history has settled, plain ones from there."""
+        grid, length = self.query.grid, self.query.span
+        middle = min(max(start, windows.align(grid, length, settled)), stop)
+        yield from windows.plan(grid, start, middle, length, self._length)
+        yield from windows.plan(grid, middle, stop, length, self._shorter)
 
     def learn(self, part: Part) -> None:
         """Take note of how much a part brought, to reach further where that was little."""
@@ -151,6 +162,11 @@ class Puller:
         reach = self.reach
         usual = timedelta(seconds=self.query.span.least_seconds)
         return None if reach.length == usual else reach.length
+
+    def _shorter(self) -> timedelta | None:
+        """How far a plain window may go, where even that was too far."""
+        length = self._length()
+        return length if length and length < timedelta(seconds=self.query.span.least_seconds) else None
 
     def _does_not_fit(self, error: TapError) -> TapError:
         """What to do when a single bucket is too much."""

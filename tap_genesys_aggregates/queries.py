@@ -6,35 +6,28 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, cast
-from zoneinfo import ZoneInfo
 
+from tap_genesys_aggregates import query_fields
 from tap_genesys_aggregates.core import checks, schema
 from tap_genesys_aggregates.core.checks import nearest
-from tap_genesys_aggregates.core.families import GROUP_TREE_PATH, QUALIFIED, Family, families
-from tap_genesys_aggregates.core.query import Api, Mode, Query, Shape, View
-from tap_genesys_aggregates.core.statistics import STATISTICS
+from tap_genesys_aggregates.core.families import GROUP_TREE_PATH, QUALIFIED, Family, families, settles_after
+from tap_genesys_aggregates.core.query import Api, Mode, Query, Shape
 from tap_genesys_aggregates.presets import presets
 from tap_genesys_aggregates.reading import Reader
 from tap_genesys_aggregates.settings_table import QUERY_FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from tap_genesys_aggregates.core.periods import Period
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _LONGEST_NAME = 63
+_JOB_PAGE = 1_000
 RESERVED = frozenset({"extractions"})
 """Streams that the tap brings along."""
-_WIRE_NAMES = {
-    "flatten_multivalued_dimensions": "flattenMultivaluedDimensions",
-    "alternate_time_dimension": "alternateTimeDimension",
-    "query_type": "queryType",
-    "sort_metric": "sortMetric",
-    "limit": "limit",
-}
-_RESULTS_ONLY = (*_WIRE_NAMES, "views", "endpoint", "mode", "statistics")
+_RESULTS_ONLY = (*query_fields.WIRE_NAMES, "views", "endpoint", "mode", "statistics")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +36,19 @@ class Defaults:
 
     api: Api
     lookback_days: float
+    lookback_is_set: bool
     window: Period
+    max_window: Period
     start: datetime
     page_size: int
+
+    def window_of(self, mode: Mode) -> Period:
+        """The window: a job takes a moment however short it is, so one asks for as much as it may."""
+        return self.max_window if mode == "async" else self.window
+
+    def page_size_of(self, mode: Mode) -> int:
+        """The size of a page: a tree's are small, and a job is for what is large."""
+        return max(self.page_size, _JOB_PAGE) if mode == "async" else self.page_size
 
 
 def read_queries(entries: Sequence[object], defaults: Defaults) -> tuple[Query, ...]:
@@ -107,11 +110,11 @@ class _QueryReader:
         if not metrics:
             raise read.refuse("metrics", "it wants at least one metric, in the API's own spelling")
         family = self._family()
-        window = read.duration("window") or self._defaults.window
+        mode = cast("Mode", read.text("mode"))
         granularity = read.duration("granularity")
         if granularity is None:  # it has a default
             raise read.refuse("granularity", "it wants an ISO 8601 duration")
-        zone = self._zone()
+        zone = query_fields.zone(read)
         query = Query(
             name=name,
             api=self._api,
@@ -120,20 +123,20 @@ class _QueryReader:
             group_by=read.names("group_by") or (),
             metrics=metrics,
             granularity=granularity,
-            window=window,
+            window=read.duration("window") or self._defaults.window_of(mode),
             lookback=timedelta(days=self._lookback()),
             zone=zone,
             anchor=self._defaults.start.astimezone(zone).date(),
             shape=cast("Shape", read.text("shape")),
             filter=read.mapping("filter"),
-            views=self._views(),
-            extra=self._extra(),
+            views=query_fields.views(read),
+            extra=query_fields.sent_as_they_are(read),
             unasked=("mediaType",) if self._endpoint == "conversations" else (),
             qualified=bool(QUALIFIED.intersection(metrics)),
-            page_size=self._defaults.page_size,
-            mode=cast("Mode", read.text("mode")),
+            page_size=int(read.number("page_size") or self._defaults.page_size_of(mode)),
+            mode=mode,
             jobs_path=family.async_jobs if family else None,
-            statistics=self._statistics(),
+            statistics=query_fields.statistics(read),
         )
         wrong = checks.impossible(query)
         if wrong is not None:
@@ -193,54 +196,13 @@ class _QueryReader:
         return path
 
     def _lookback(self) -> float:
-        """The look-back in days: the query's own, else the config's."""
+        """The look-back in days: the query's own, else the config's, never shorter unawares."""
         own = self._read.number("lookback_days")
-        return self._defaults.lookback_days if own is None else own
-
-    def _zone(self) -> ZoneInfo:
-        """The time zone."""
-        name = str(self._read.text("time_zone"))
-        try:
-            return ZoneInfo(name)
-        except (KeyError, ValueError, OSError):
-            wants = f"{name[:80]!r} is no time zone; it wants an IANA name such as Europe/London"
-            raise self._read.refuse("time_zone", wants) from None
-
-    def _views(self) -> tuple[View, ...]:
-        """The views, as the API has them."""
-        found = []
-        for each in self._read.items("views") or ():
-            if (
-                not isinstance(each, dict)
-                or not isinstance(each.get("name"), str)
-                or not isinstance(each.get("target"), str)
-            ):
-                raise self._read.refuse(
-                    "views", "a view wants name, target, function and range, as the API has them"
-                )
-            found.append(View(each["name"], each["target"], each))
-        return tuple(found)
-
-    def _statistics(self) -> dict[str, tuple[str, ...]]:
-        """Which statistics a metric or view brings, where the user knows better."""
-        found = {}
-        for metric, names in (self._read.mapping("statistics") or {}).items():
-            for name in names if isinstance(names, list) and names else [None]:
-                if name not in STATISTICS:
-                    known = ", ".join(STATISTICS)
-                    raise self._read.refuse("statistics", f"{metric[:60]} wants a list of some of: {known}")
-            found[metric] = tuple(cast("list[str]", names))
-        return found
-
-    def _extra(self) -> dict[str, object]:
-        """What is sent as it is, under the names of the wire."""
-        read = self._read
-        limit = read.number("limit")
-        values: Mapping[str, object] = {
-            "flatten_multivalued_dimensions": read.flag("flatten_multivalued_dimensions"),
-            "alternate_time_dimension": read.text("alternate_time_dimension"),
-            "query_type": read.text("query_type"),
-            "sort_metric": read.mapping("sort_metric"),
-            "limit": None if limit is None else int(limit),
-        }
-        return {_WIRE_NAMES[name]: value for name, value in values.items() if value is not None}
+        if own is not None:
+            return own
+        settles = settles_after(self._endpoint, self._read.text("alternate_time_dimension"))
+        return (
+            self._defaults.lookback_days
+            if self._defaults.lookback_is_set
+            else max(settles, self._defaults.lookback_days)
+        )

@@ -71,7 +71,9 @@ class Settings:
         defaults = Defaults(
             api=api,
             lookback_days=read.number("lookback_days") or 0,
+            lookback_is_set=config.get("lookback_days") is not None,
             window=window,
+            max_window=most,
             start=start,
             page_size=int(read.number("page_size") or 0),
         )

@@ -184,7 +184,14 @@ QUERY_FIELDS: dict[str, Setting] = {
         Setting("sort_metric", "object", "What topN sorts by: name and function (results)."),
         Setting("limit", "integer", "How many groups topN gives (results).", least=1, most=100_000),
         Setting("lookback_days", "number", "The look-back of this query alone.", least=0, most=3660),
-        Setting("window", "duration", "The window of this query alone."),
+        Setting("window", "duration", "The window of this query alone; a job's is max_window by default."),
+        Setting(
+            "page_size",
+            "integer",
+            "The page size of this query alone; a job's is 1000 at least by default.",
+            least=1,
+            most=10_000,
+        ),
         Setting(
             "shape",
             "string",

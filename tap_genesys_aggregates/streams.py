@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,9 @@ from tap_genesys_aggregates.client import GenesysStream
 from tap_genesys_aggregates.core import schema
 from tap_genesys_aggregates.core.bookmarks import REPLICATION_KEY, Bookmark
 from tap_genesys_aggregates.core.rows import Distinct, RowMaker, Stamp
+from tap_genesys_aggregates.core.windows import align
 from tap_genesys_aggregates.dialects.speak import dialect_of
+from tap_genesys_aggregates.jobs import Jobs
 from tap_genesys_aggregates.ledger import entry
 from tap_genesys_aggregates.messages import Writer
 from tap_genesys_aggregates.prefetch import in_order
@@ -65,6 +68,7 @@ class AggregateStream(GenesysStream):
         self._distinct = Distinct(query)
         self._stamp = Stamp("", "")
         super().__init__(tap, query.name, schema.json_schema(schema.columns(query)), run)
+        self.jobs = Jobs(query, self.send, run.clock) if query.mode == "async" else None
         self.primary_keys = schema.keys(query)
         self.replication_key = REPLICATION_KEY
 
@@ -84,9 +88,10 @@ class AggregateStream(GenesysStream):
         """Every page of this run, in order; what follows each window is its commit."""
         run, settings = self._run, self._run.settings
         now = run.clock.now()
-        start = self._bookmark().begin(settings.start_date, now, self.query.lookback)
+        begin = self._bookmark().begin(settings.start_date, now, self.query.lookback)
+        start = max(settings.start_date, align(self.query.grid, self.query.span, begin))
         puller = Puller(self.query, self.pages, run.clock, settings.max_window)
-        works = puller.works(start, min(now, settings.end_date or now))
+        works = puller.works(start, now - self.query.lookback, min(now, settings.end_date or now))
         tally = Tally()
         for parts in in_order(works, settings.concurrency, 2 * settings.concurrency):
             for part in parts:
@@ -118,9 +123,14 @@ class AggregateStream(GenesysStream):
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[dict[str, Any], Any, Any]:
         writer = self._tap.message_writer
-        if not (write_messages and isinstance(writer, Writer) and self._is_plain):
-            yield from super()._sync_records(context, write_messages=write_messages)
-            return
+        with self.jobs or nullcontext():
+            if write_messages and isinstance(writer, Writer) and self._is_plain:
+                self._write_pages(writer)
+            else:
+                yield from super()._sync_records(context, write_messages=write_messages)
+
+    def _write_pages(self, writer: Writer) -> None:
+        """Write every row, a page at a time."""
         with self.get_record_counter() as counter, self.get_sync_timer():
             for page in self._pages():
                 leaves = iter(page.leaves)

@@ -37,3 +37,25 @@ QUALIFIED = frozenset({"tAgentRoutingStatus", "tOrganizationPresence", "tSystemP
 
 GROUP_TREE_PATH = "/api/v2/analytics/conversations/aggregate/query"
 """The one query of the group-tree contract; note the singular."""
+
+_SETTLES = {"resolutions": 10.0}
+_REOPENED = 30.0
+
+
+def settles_after(endpoint: str | None, alternate_time_dimension: str | None) -> float:
+    """Days after which history of a family should not change any more.
+
+    The nightly rewrite makes it four at least, and seven to be safe; resolutions settle after seven
+    days plus a delay (aggregates-api.md). By another time than the event's, old buckets are opened
+    again: an evaluation of today counts on the day of its conversation.
+
+    Args:
+        endpoint: The family, if any.
+        alternate_time_dimension: By which time it is asked, if not the usual.
+
+    Returns:
+        Days; 0 where nothing more than the default is known.
+    """
+    if alternate_time_dimension not in {None, "eventTime"}:
+        return _REOPENED
+    return _SETTLES.get(endpoint or "", 0.0)

@@ -33,26 +33,31 @@ class Window:
         return f"{instants.text(self.start)}/{instants.text(self.end)}"
 
 
+def align(grid: Grid, length: Period, instant: datetime) -> datetime:
+    """The last mark of a window's length that is not after an instant, down to a bucket's edge.
+
+    Windows of every run start and end at the same marks (for ``P1D``: local midnights), so that what
+    is read again covers whole windows of the ledger and not parts of them.
+    """
+    return grid.floor(Grid(length, grid.zone, grid.anchor).floor(instant))
+
+
 def cut(
     grid: Grid, start: datetime, stop: datetime, length: Period, reach: timedelta | None = None
 ) -> Window:
-    """The next window from ``start``.
-
-    It ends at a mark of the length's own grid (a window of ``P1D`` ends at a local midnight), moved
-    down to a bucket's edge, with one bucket at the least.
+    """The next window from ``start``: to a mark, on the grid, with one bucket at the least.
 
     Args:
         grid: The buckets.
         start: A bucket's start, before ``stop``.
         stop: A bucket's start: no window reaches past it.
-        length: The stretch wanted: one mark.
+        length: The stretch wanted: to its next mark.
         reach: How far it may go instead: over several marks, or less than one.
 
     Returns:
         The window; never empty.
     """
-    several_days = length.days > 1
-    marks = Grid(length, grid.zone, start.astimezone(grid.zone).date() if several_days else grid.anchor)
+    marks = Grid(length, grid.zone, grid.anchor)
     end = marks.following(marks.floor(start))
     if reach is not None:
         end = max(end, marks.floor(start + reach)) if end - start <= reach else start + reach

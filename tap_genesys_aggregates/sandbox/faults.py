@@ -93,7 +93,7 @@ def reset_mid_body() -> Fault:
 
 
 def reset_after() -> Fault:
-    """The whole answer, then the connection that was to be kept alive is reset."""
+    """The whole answer; then the connection that was kept alive is reset by the next request on it."""
     return Fault("reset after", transport=Transport.RESET_AFTER)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import threading
+from errno import ECONNRESET
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -13,7 +15,7 @@ from requests.exceptions import ReadTimeout
 from typing_extensions import override
 from urllib3.response import HTTPResponse
 
-from tap_genesys_aggregates.sandbox.messages import Answer, Request, Transport
+from tap_genesys_aggregates.sandbox.messages import DRIP_SECONDS, Answer, Request, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +35,7 @@ class _BrokenBody(io.BytesIO):
         return super().read(size) or self._reset()
 
     def _reset(self) -> bytes:
-        raise ConnectionResetError(104, "Connection reset by peer")
+        raise ConnectionResetError(ECONNRESET, "Connection reset by peer")
 
 
 class InProcessAdapter(HTTPAdapter):
@@ -48,6 +50,7 @@ class InProcessAdapter(HTTPAdapter):
         """Ask this sandbox."""
         super().__init__()
         self._sandbox = sandbox
+        self._doomed = threading.Event()
 
     @override
     def send(
@@ -59,6 +62,9 @@ class InProcessAdapter(HTTPAdapter):
         cert: bytes | str | tuple[bytes | str, bytes | str] | None = None,
         proxies: Mapping[str, str] | None = None,
     ) -> Response:
+        if self._doomed.is_set():
+            self._doomed.clear()
+            raise _reset(request)
         answer = self._sandbox.handle(_received(request))
         patience = timeout[1] if isinstance(timeout, tuple) else timeout
         if patience is not None and answer.delay > patience:
@@ -67,10 +73,18 @@ class InProcessAdapter(HTTPAdapter):
         if answer.delay:
             self._sandbox.sleep(answer.delay)
         if answer.transport is Transport.RESET_BEFORE:
-            raise ConnectionFailedError(
-                ConnectionResetError(104, "Connection reset by peer"), request=request
-            )
+            raise _reset(request)
+        if answer.transport is Transport.RESET_AFTER:
+            self._doomed.set()
+        if answer.transport is Transport.DRIP:
+            self._sandbox.sleep(DRIP_SECONDS)
         return self.build_response(request, _arrived(answer))
+
+
+def _reset(request: PreparedRequest) -> ConnectionFailedError:
+    return ConnectionFailedError(
+        ConnectionResetError(ECONNRESET, "Connection reset by peer"), request=request
+    )
 
 
 def _received(request: PreparedRequest) -> Request:

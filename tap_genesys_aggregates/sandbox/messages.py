@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 JSON_TYPE = "application/json"
+DRIP_SECONDS = 0.4
+"""How long an answer in small pieces takes in all."""
 
 
 class Transport(Enum):
@@ -21,7 +23,7 @@ class Transport(Enum):
     RESET_BEFORE = "reset before any byte"
     RESET_AFTER_HEADERS = "reset after the headers"
     RESET_MID_BODY = "reset in the middle of the body"
-    RESET_AFTER = "whole, then the connection is reset"
+    RESET_AFTER = "whole, but the next use of the connection resets it"
     DRIP = "in small pieces, slowly"
 
 

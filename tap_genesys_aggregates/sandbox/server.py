@@ -7,6 +7,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 import traceback
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from tap_genesys_aggregates.sandbox.messages import Answer, Request, Transport
+from tap_genesys_aggregates.sandbox.messages import DRIP_SECONDS, Answer, Request, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,19 +27,16 @@ if TYPE_CHECKING:
 
 _HANG_UP_AT_ONCE = struct.pack("ii", 1, 0)
 _PIECES = 8
-_DRIP_SECONDS = 0.4
-_BROKEN = {
-    Transport.RESET_BEFORE,
-    Transport.RESET_AFTER_HEADERS,
-    Transport.RESET_MID_BODY,
-    Transport.RESET_AFTER,
-}
+_BROKEN = {Transport.RESET_BEFORE, Transport.RESET_AFTER_HEADERS, Transport.RESET_MID_BODY}
+# A reset overtakes what was sent before it; so much of a lead lets that arrive.
+_HEAD_START = 0.03
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: _Server
+    _doomed = False
 
     def do_GET(self) -> None:
         self._serve()
@@ -54,6 +52,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Be quiet: the sandbox keeps a log of its own."""
 
     def _serve(self) -> None:
+        if self._doomed:
+            self._reset()
+            return
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
         origin = f"http://{headers.get('host', '127.0.0.1')}"
@@ -79,7 +80,9 @@ class _Handler(BaseHTTPRequestHandler):
         }.get(answer.transport, head + body)
         # One send for the head and the body: two would wait for each other (Nagle, 40 ms).
         self.connection.sendall(sent)
+        self._doomed = answer.transport is Transport.RESET_AFTER
         if answer.transport in _BROKEN:
+            time.sleep(_HEAD_START if sent else 0)
             self._reset()
 
     def _head(self, answer: Answer) -> bytes:
@@ -95,7 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
         size = len(whole) // _PIECES + 1
         for start in range(0, len(whole), size):
             self.connection.sendall(whole[start : start + size])
-            self.server.sandbox.sleep(_DRIP_SECONDS / _PIECES)
+            self.server.sandbox.sleep(DRIP_SECONDS / _PIECES)
 
     def _reset(self) -> None:
         """Hang up rudely: the client sees a reset, not an end."""

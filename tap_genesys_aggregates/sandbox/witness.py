@@ -120,9 +120,10 @@ class Witness:
         asked = set(query.get("group_by") or ())
         if self._sandbox.options.unasked_media_type and family == "conversations":
             asked.add("mediaType")
+        columns = self._columns(query)
         found: Found = {}
         for event, seen in self._events(family, query, boundaries, known):
-            group = tuple((seen(name) or "") if name in asked else "" for name in self._columns(query))
+            group = tuple((seen(name) or "") if name in asked else "" for name in columns)
             key = bisect_right(boundaries, event.at) - 1, group, event.qualifier
             found.setdefault(key, {}).setdefault(event.metric, Values()).note_one(event)
             for view in query.get("views") or ():

@@ -85,15 +85,15 @@ def test_empty_window_moves_the_state() -> None:
 
 
 def test_second_run_reads_only_the_look_back() -> None:
-    """A second run asks for nothing before now less the look-back, and brings nothing else."""
+    """A second run asks for nothing before the day of now less the look-back, and brings nothing else."""
     settings = {**CONFIGS["results"], "lookback_days": 2}
     first = run(sandbox(), settings)
     again = sandbox()
     second = run(again, settings, state=first.state)
     intervals = [entry.body["interval"] for entry in again.log if "query" in entry.path]  # type: ignore[index]
-    assert min(intervals).startswith("2026-03-07T10:00:00.000Z")
+    assert min(intervals).startswith("2026-03-07T00:00:00.000Z")
     assert second.state == first.state
-    assert all(row["interval_start"] >= "2026-03-07T10:00:00.000Z" for row in second.rows("calls"))
+    assert all(row["interval_start"] >= "2026-03-07T00:00:00.000Z" for row in second.rows("calls"))
 
 
 def test_rows_come_before_their_state() -> None:
