@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from tap_genesys_aggregates.core import windows
@@ -99,11 +100,14 @@ class Puller:
             stop: Exclusive end.
 
         Yields:
-            Functions that give the parts of one window, or of one batch of users in it.
+            Functions that give the parts of one window, or of one batch of users in it; a window for which
+            there are no batches is one part without pages.
         """
         batches = self.batches()
         for window in self._windows(start, settled, stop):
             stamp = Stamp.of(self.query, self.clock.now())
+            if not batches:  # nobody to ask about: the window is done as it is
+                yield partial(_nothing, window, stamp)
             for number, users in enumerate(batches, start=1):
                 last = number == len(batches)
                 yield _Work(self, window, users, stamp, alone=len(batches) == 1, last=last)
@@ -177,6 +181,11 @@ class Puller:
         return RefusedError(
             what, "Set a shorter granularity, fewer group_by dimensions or a filter on this query"
         )
+
+
+def _nothing(window: Window, stamp: Stamp) -> list[Part]:
+    """A window without rows, for which nothing is asked."""
+    return [Part(window, stamp, [], Tally(), window)]
 
 
 @dataclass(frozen=True, slots=True)

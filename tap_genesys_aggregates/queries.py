@@ -11,6 +11,7 @@ from tap_genesys_aggregates import query_fields
 from tap_genesys_aggregates.core import checks, schema
 from tap_genesys_aggregates.core.checks import nearest
 from tap_genesys_aggregates.core.families import GROUP_TREE_PATH, QUALIFIED, Family, families, settles_after
+from tap_genesys_aggregates.core.lookup_table import lookups
 from tap_genesys_aggregates.core.query import Api, Mode, Query, Shape
 from tap_genesys_aggregates.presets import presets
 from tap_genesys_aggregates.reading import Reader
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _LONGEST_NAME = 63
 _JOB_PAGE = 1_000
-RESERVED = frozenset({"extractions"})
+RESERVED = frozenset({"extractions", *lookups()})
 """Streams that the tap brings along."""
 _RESULTS_ONLY = (*query_fields.WIRE_NAMES, "views", "endpoint", "mode", "statistics")
 

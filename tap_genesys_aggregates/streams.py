@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -13,17 +14,17 @@ from tap_genesys_aggregates.client import GenesysStream
 from tap_genesys_aggregates.core import schema
 from tap_genesys_aggregates.core.bookmarks import REPLICATION_KEY, Bookmark
 from tap_genesys_aggregates.core.rows import Distinct, RowMaker, Stamp
-from tap_genesys_aggregates.core.windows import align
+from tap_genesys_aggregates.core.windows import Window, align
 from tap_genesys_aggregates.dialects.speak import dialect_of
 from tap_genesys_aggregates.jobs import Jobs
 from tap_genesys_aggregates.ledger import entry
 from tap_genesys_aggregates.messages import Writer
 from tap_genesys_aggregates.prefetch import in_order
-from tap_genesys_aggregates.pulling import Puller
+from tap_genesys_aggregates.pulling import Ask, Puller
 from tap_genesys_aggregates.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Sequence
     from datetime import datetime
 
     from singer_sdk.helpers.types import Context, Record
@@ -31,10 +32,10 @@ if TYPE_CHECKING:
 
     from tap_genesys_aggregates.client import Run
     from tap_genesys_aggregates.core.query import Query
-    from tap_genesys_aggregates.core.rows import Leaf
-    from tap_genesys_aggregates.core.windows import Window
+    from tap_genesys_aggregates.core.rows import Leaf, Row
     from tap_genesys_aggregates.dialects.protocol import Page
     from tap_genesys_aggregates.ledger import LedgerStream
+    from tap_genesys_aggregates.users import Users
 
 _ROWS_AT_ONCE = 1_000
 
@@ -52,7 +53,7 @@ class AggregateStream(GenesysStream):
     an empty window too.
     """
 
-    def __init__(self, tap: Tap, query: Query, run: Run, ledger: LedgerStream) -> None:
+    def __init__(self, tap: Tap, query: Query, run: Run, ledger: LedgerStream, users: Users) -> None:
         """Begin a query's stream.
 
         Args:
@@ -60,10 +61,12 @@ class AggregateStream(GenesysStream):
             query: What to ask for.
             run: What all streams share.
             ledger: The stream of windows pulled.
+            users: Whom to ask for, where the family wants them named.
         """
         self.query = query
         self.dialect = dialect_of(query)
         self._ledger = ledger
+        self._users = users
         self._maker = RowMaker(query)
         self._distinct = Distinct(query)
         self._stamp = Stamp("", "")
@@ -90,7 +93,7 @@ class AggregateStream(GenesysStream):
         now = run.clock.now()
         begin = self._bookmark().begin(settings.start_date, now, self.query.lookback)
         start = max(settings.start_date, align(self.query.grid, self.query.span, begin))
-        puller = Puller(self.query, self.pages, run.clock, settings.max_window)
+        puller = Puller(self.query, self.pages, run.clock, settings.max_window, self.batches)
         works = puller.works(start, now - self.query.lookback, min(now, settings.end_date or now))
         tally = Tally()
         for parts in in_order(works, settings.concurrency, 2 * settings.concurrency):
@@ -104,6 +107,47 @@ class AggregateStream(GenesysStream):
                     self._ledger.record(entry(self.name, part.commits, part.stamp, tally))
                     self._commit(part.commits, now)
                     self._distinct, tally = Distinct(self.query), Tally()
+
+    def batches(self) -> Sequence[tuple[str, ...]]:
+        """The users to ask for, in batches; one empty batch where nobody is to be named."""
+        return self._users.batches(self.query)
+
+    def probe(self) -> int:
+        """Ask for the last complete bucket, emit nothing.
+
+        Returns:
+            How many rows it has.
+
+        Raises:
+            TapError: It is not to be had.
+        """
+        grid, now = self.query.grid, self._run.clock.now()
+        end = grid.floor(min(now, self._run.settings.end_date or now))
+        window = Window(grid.floor(end - timedelta(milliseconds=1)), end)
+        users = next(iter(self.batches()), ())
+        pages = self.pages(Ask(window, users, divisible=False), Tally())
+        return sum(1 for page in pages for _ in page.leaves)
+
+    def rows(self, start: datetime, stop: datetime) -> Iterator[Row]:
+        """Read a period without emitting anything or touching the state.
+
+        Args:
+            start: First instant; the bucket that holds it is read whole.
+            stop: Exclusive end.
+
+        Yields:
+            Its rows.
+
+        Raises:
+            TapError: They are not to be had.
+        """
+        settings = self._run.settings
+        puller = Puller(self.query, self.pages, self._run.clock, settings.max_window, self.batches)
+        works = puller.works(start, stop, stop)
+        for parts in in_order(works, settings.concurrency, 2 * settings.concurrency):
+            for part in parts:
+                for page in part.pages:
+                    yield from (self._maker.row(leaf, part.stamp) for leaf in page.leaves)
 
     def _bookmark(self) -> Bookmark:
         """Where the state says that this query is; nowhere for a full-table load."""

@@ -2,45 +2,62 @@
 
 from __future__ import annotations
 
+import logging
+import sys
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import click
 from singer_sdk import Tap
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
-from singer_sdk.plugin_base import SingerCommand
+from singer_sdk.plugin_base import SingerCommand, _ConfigInput
+from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
 from tap_genesys_aggregates.client import Run
 from tap_genesys_aggregates.clock import Clock, SystemClock
+from tap_genesys_aggregates.connection import report
 from tap_genesys_aggregates.core.checks import unknown_names
 from tap_genesys_aggregates.core.refusal import SettingError, TapError
 from tap_genesys_aggregates.ledger import LedgerStream
+from tap_genesys_aggregates.lookups import LookupStream, lookup_streams
 from tap_genesys_aggregates.messages import Writer
 from tap_genesys_aggregates.settings import Settings, from_environment
 from tap_genesys_aggregates.settings_table import CONFIG_SCHEMA
 from tap_genesys_aggregates.streams import AggregateStream
 from tap_genesys_aggregates.transport import Transport
+from tap_genesys_aggregates.users import Users
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import FrameType
 
-    import click
     import requests
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.streams import Stream
 
+    from tap_genesys_aggregates.core.query import Query
+
 
 class Command(SingerCommand):
-    """The command line; what the tap refuses is one line without a traceback."""
+    """The command line; what the tap refuses is one line on standard error, without a traceback."""
+
+    @override
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        logging.captureWarnings(capture=True)
+        sys.excepthook = self.excepthook
+        try:
+            return super().main(*args, **kwargs)
+        except ConfigValidationError as error:
+            self.logger.error("%s", " ".join(error.errors))  # noqa: TRY400  # no traceback: the line is all
+        except TapError as error:
+            self.logger.error("%s", error)  # noqa: TRY400  # a traceback would bury the line that helps
+        sys.exit(1)
 
     @override
     def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except TapError as error:
-            self.logger.error("%s", error)  # noqa: TRY400  # a traceback would bury the line that helps
-            ctx.exit(1)
+        return click.Command.invoke(self, ctx)  # the SDK's would add a line of its own to a wrong config
 
 
 class TapGenesysAggregates(Tap):
@@ -86,9 +103,27 @@ class TapGenesysAggregates(Tap):
         for query in self.settings.queries:
             for line in unknown_names(query):
                 self.logger.warning("%s", line)
-        run = Run(self.settings, Transport(self.settings, self.clock, self._mount), self.clock)
-        ledger = LedgerStream(self)
-        return [ledger, *(AggregateStream(self, query, run, ledger) for query in self.settings.queries)]
+        queries = map(self.aggregate_stream, self.settings.queries)
+        return [self.ledger, *self.lookups.values(), *queries]
+
+    @cached_property
+    def run(self) -> Run:
+        """What all streams share."""
+        return Run(self.settings, Transport(self.settings, self.clock, self._mount), self.clock)
+
+    @cached_property
+    def ledger(self) -> LedgerStream:
+        """The stream of windows pulled."""
+        return LedgerStream(self)
+
+    @cached_property
+    def lookups(self) -> dict[str, LookupStream]:
+        """The streams of names for ids, by their own names."""
+        return lookup_streams(self, self.run)
+
+    def aggregate_stream(self, query: Query) -> AggregateStream:
+        """The stream of a query."""
+        return AggregateStream(self, query, self.run, self.ledger, Users(self.lookups))
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
@@ -107,6 +142,34 @@ class TapGenesysAggregates(Tap):
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         if isinstance(self.message_writer, Writer):
             self.message_writer.termination.ask(signum)
+
+    @classmethod
+    def of_command_line(cls, paths: tuple[str, ...]) -> TapGenesysAggregates:
+        """The tap for ``--config`` options: paths of JSON files, or ENV.
+
+        Raises:
+            SettingError: A setting is wrong.
+        """
+        given = _ConfigInput.from_cli_args(*paths)
+        try:
+            return cls(config=given.config, parse_env_config=given.parse_env)
+        except ConfigValidationError as error:
+            raise SettingError(" ".join(error.errors)) from None
+
+    @classmethod
+    @override
+    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
+        if value != CliTestOptionValue.All.value:
+            super().cb_test(ctx, param, value)
+            return
+        given = ctx.params.get("config") or _ConfigInput()
+        tap = cls(config=given.config, parse_env_config=given.parse_env)
+        queries = (stream for stream in tap.streams.values() if isinstance(stream, AggregateStream))
+        good = True
+        for well, line in report(queries):
+            click.echo(line)
+            good = good and well
+        ctx.exit(0 if good else 1)
 
     @classmethod
     @override
