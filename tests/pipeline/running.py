@@ -159,5 +159,5 @@ def run(
         except BaseException as raised:  # noqa: BLE001  # whatever ended it is part of the outcome
             error = raised
         sys.stdout.flush()
-    written = out.buffer.getvalue().decode()  # type: ignore[attr-defined]
+    written = out.buffer.getvalue().decode()
     return Outcome([json.loads(line) for line in written.splitlines()], error)

@@ -50,7 +50,7 @@ def test_crash_at_each_request_then_resume(api: str) -> None:
     for number in range(1, requests + 1):
         warehouse = Warehouse()
         harmed = sandbox()
-        harmed.faults = lambda n, _, at=number: status(403) if n == at else None  # type: ignore[misc]
+        harmed.faults = lambda n, _, at=number: status(403) if n == at else None
         crashed = run(harmed, settings)
         assert crashed.error is not None, f"request {number} did not stop the run"
         warehouse.load(crashed.messages)
@@ -72,7 +72,9 @@ def test_state_stands_at_the_last_whole_window(api: str) -> None:
     bookmark = crashed.state["bookmarks"]["calls"]["replication_key_value"]
     assert bookmark == ends[-1]
     assert crashed.messages[-1]["type"] != "STATE" or crashed.messages[-1]["value"]["bookmarks"]
-    assert all(row["interval_end"] <= bookmark for row in crashed.rows("calls") if row["interval_start"] < bookmark)
+    assert all(
+        row["interval_end"] <= bookmark for row in crashed.rows("calls") if row["interval_start"] < bookmark
+    )
 
 
 def test_empty_window_moves_the_state() -> None:

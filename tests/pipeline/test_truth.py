@@ -14,6 +14,8 @@ from tests.pipeline.running import Time, Warehouse, bag, config, run
 if TYPE_CHECKING:
     from tests.pipeline.running import Row
 
+pytestmark = pytest.mark.slow
+
 UTC = timezone.utc
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 DAYS = 60
@@ -21,7 +23,7 @@ QUERY = {
     "name": "calls",
     "metrics": ["nOffered", "tHandle"],
     "group_by": ["queueId", "mediaType"],
-    "granularity": "P1D",
+    "granularity": "PT1H",
 }
 
 

@@ -1,0 +1,149 @@
+"""The views tell current from stale, find what is missing, and agree with the API."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+
+from tap_genesys_aggregates import warehouse
+from tap_genesys_aggregates.core.warehouse_views import views
+from tap_genesys_aggregates.sandbox import Options, Sandbox, SettableClock, Witness, serve
+from tap_genesys_aggregates.settings import Settings
+from tests.pipeline.running import HOST, Time, bag, config, run
+from tests.warehouse.loading import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [pytest.mark.postgres]
+
+UTC = timezone.utc
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+QUERY = {
+    "name": "calls",
+    "metrics": ["nOffered", "tHandle", "oServiceLevel"],
+    "group_by": ["queueId", "mediaType"],
+    "granularity": "PT1H",
+    "time_zone": "Europe/London",
+}
+SETTINGS = config(start_date="2026-01-01T00:00:00Z", queries=[QUERY])
+Connection = Any
+
+
+def world(**options: Any) -> tuple[Sandbox, SettableClock]:
+    """A sandbox that rewrites its history, and its clock."""
+    clock = SettableClock(BEGIN)
+    return Sandbox(Options(volume=0.05, rewrites=True, **options), now=clock), clock
+
+
+def live(connection: Connection, days: int) -> tuple[Sandbox, SettableClock]:
+    """Run every day into the database, and make the views."""
+    sandbox, clock = world()
+    state: dict[str, Any] = {}
+    for day in range(1, days + 1):
+        clock.set(BEGIN + timedelta(days=day, hours=5))
+        outcome = run(sandbox, SETTINGS, state=state, time=Time(clock()))
+        assert outcome.error is None
+        state = outcome.state
+        load(connection, outcome.messages)
+    connection.execute(views(Settings.read(SETTINGS).queries, "warehouse").encode())
+    return sandbox, clock
+
+
+def current(connection: Connection, until: datetime) -> list[dict[str, Any]]:
+    """The rows of the view ``calls_current`` before an instant, as the tap writes them."""
+    cursor = connection.execute(
+        "select to_jsonb(c) - 'extracted_at' - 'is_final' from warehouse.calls_current c"
+        " where interval_start < %s",
+        [until.replace(tzinfo=None)],
+    )
+    rows = [row for (row,) in cursor.fetchall()]
+    for row in rows:
+        for name in ("interval_start", "interval_end"):
+            row[name] += ".000Z"
+    return rows
+
+
+@pytest.mark.slow
+def test_sixty_days_end_equal_to_the_settled_truth(connection: Connection) -> None:
+    """In the database, the current rows are the platform's settled truth, removed rows included."""
+    sandbox, _ = live(connection, 60)
+    until = BEGIN + timedelta(days=53)
+    truth = Witness(sandbox).rows(QUERY, BEGIN, until, BEGIN + timedelta(days=600))
+    held = current(connection, until)
+    assert bag(held) == bag(truth)
+    stored = connection.execute(
+        "select count(*) from warehouse.calls where interval_start < %s",
+        [until.replace(tzinfo=None)],
+    )
+    assert stored.fetchone()[0] > len(truth), "no row vanished, so the view was not put to the test"
+    assert connection.execute("select count(*) from warehouse.calls_missing").fetchone()[0] == 0
+    assert connection.execute("select count(*) from warehouse.extractions_gaps").fetchone()[0] == 0
+
+
+def test_a_deleted_row_is_found(connection: Connection) -> None:
+    """A row that somebody deletes from the warehouse shows in the completeness view, with its window."""
+    live(connection, 4)
+    assert connection.execute("select count(*) from warehouse.calls_missing").fetchone()[0] == 0
+    connection.execute(
+        "delete from warehouse.calls where ctid = (select ctid from warehouse.calls order by interval_start limit 1)"
+    )
+    found = connection.execute("select rows_extracted - rows_present from warehouse.calls_missing").fetchall()
+    assert found == [(1,)]
+
+
+def test_a_window_that_was_never_pulled_is_found(connection: Connection) -> None:
+    """A hole in the ledger shows as a gap."""
+    live(connection, 4)
+    connection.execute("delete from warehouse.extractions where window_start = '2026-01-02'")
+    gaps = connection.execute(
+        "select gap_start::text, gap_end::text from warehouse.extractions_gaps"
+    ).fetchall()
+    assert gaps == [("2026-01-02 00:00:00", "2026-01-03 00:00:00")]
+
+
+def reconcile(sandbox: Sandbox, database_url: str, folder: Path) -> tuple[int, str]:
+    """Run the command ``reconcile`` for the first three days."""
+    with serve(sandbox) as url:
+        path = folder / "config.json"
+        path.write_text(json.dumps({**SETTINGS, "base_url": url}))
+        result = CliRunner().invoke(
+            warehouse.main,
+            [
+                "reconcile",
+                "--config",
+                str(path),
+                "--schema",
+                "warehouse",
+                "--database-url",
+                database_url,
+                "--to",
+                "2026-01-04",
+            ],
+        )
+    return result.exit_code, result.output
+
+
+def test_reconcile(connection: Connection, database_url: str, tmp_path: Path) -> None:
+    """Reconcile says equal when it is, and by how much when one number was changed."""
+    sandbox, clock = live(connection, 20)
+    clock.set(BEGIN + timedelta(days=40))
+    code, said = reconcile(sandbox, database_url, tmp_path)
+    assert (code, said.splitlines()[-1].startswith("calls: equal (2 days with data")) == (0, True), said
+    connection.execute(
+        "update warehouse.calls c set n_offered_count = c.n_offered_count + 5 from ("
+        " select interval_start, queue_id, media_type from warehouse.calls_current"
+        " where n_offered_count is not null and interval_start < '2026-01-04' order by 1, 2, 3 limit 1) one"
+        " where (c.interval_start, c.queue_id, c.media_type)"
+        " = (one.interval_start, one.queue_id, one.media_type)"
+    )
+    code, said = reconcile(sandbox, database_url, tmp_path)
+    assert code == 1
+    assert "calls: 1 sums differ" in said
+    assert "n_offered_count" in said
+    assert "off by 5" in said
+    assert HOST not in said
