@@ -1,8 +1,8 @@
 """The statistics of a metric: which there are, what they count, which a metric brings.
 
 Source: aggregates-api.md. ``n*`` metrics bring a count, ``t*`` metrics (timers) max, min, count and
-sum in milliseconds, service levels a ratio with its parts; other ``o*`` metrics (observations) are
-not documented one by one, so they have a column for each statistic that an observation can bring.
+sum in milliseconds, ``oServiceLevel`` a ratio with its parts; other ``o*`` metrics (observations)
+are not documented one by one, so they have a column for each of these statistics.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def of(metric: str) -> tuple[str, ...]:
         return _COUNTED
     if is_timer(metric):
         return _TIMED
-    if re.search(r"Service(Level|Target)$", metric):
+    if metric == "oServiceLevel":
         return _RATIO
     return (*_TIMED, *_RATIO)
 
