@@ -1,0 +1,1 @@
+"""The platform's official client, as a second witness."""
