@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping  # noqa: TC003  # msgspec reads the annotations
+from collections.abc import Mapping  # noqa: TC003  # msgspec reads the annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,7 @@ class Leaf(msgspec.Struct, frozen=True):
     start: str
     end: str
     key: tuple[str, ...]
-    cells: Iterable[tuple[str, Mapping[str, Number | None] | None]]
+    cells: Mapping[str, Mapping[str, Number | None] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +85,13 @@ class Distinct:
 
 
 class RowMaker:
-    """Makes the rows of one query."""
+    """Makes the rows of one query.
 
-    __slots__ = ("_blank", "_cells", "_integers", "_keys", "_long", "_query")
+    Which columns a metric's statistics go to is looked up once for each set of statistics that it
+    comes with, not for each row.
+    """
+
+    __slots__ = ("_blank", "_columns", "_integers", "_keys", "_long", "_names", "_query")
 
     def __init__(self, query: Query) -> None:
         """Compile the columns.
@@ -100,14 +104,15 @@ class RowMaker:
         self._long = query.shape == "long"
         self._keys = schema.keys(query)[1:]
         self._blank: Row = {each.name: None for each in table}
-        self._integers = frozenset(each.name for each in table if each.kind == "integer")
-        self._cells: dict[str, dict[str, str]] = {}
+        self._integers = tuple(each.name for each in table if each.kind == "integer")
+        self._names: dict[str, dict[str, str]] = {}
         for each in table:
             if each.wire is not None:
-                self._cells.setdefault(each.wire[0], {})[each.wire[1]] = each.name
+                self._names.setdefault(each.wire[0], {})[each.wire[1]] = each.name
         if self._long:
             names = {each.name: each.column for each in STATISTICS.values()}
-            self._cells = dict.fromkeys((*query.metrics, *(view.name for view in query.views)), names)
+            self._names = dict.fromkeys((*query.metrics, *(view.name for view in query.views)), names)
+        self._columns: dict[str, dict[tuple[str, ...], tuple[str, ...]]] = {name: {} for name in self._names}
 
     def row(self, leaf: Leaf, stamp: Stamp) -> Row:
         """The row of a leaf.
@@ -127,34 +132,49 @@ class RowMaker:
         row["interval_start"] = leaf.start
         row.update(zip(self._keys, leaf.key, strict=True))
         row["interval_end"] = leaf.end
-        for name, statistics in leaf.cells:
-            columns = self._cells.get(name)
-            if columns is None:
+        compiled = self._columns
+        for name, statistics in leaf.cells.items():
+            if statistics:
+                kinds = tuple(statistics)
+                try:
+                    columns = compiled[name][kinds]
+                except KeyError:
+                    columns = self._compile(name, kinds)
+                row.update(zip(columns, statistics.values()))  # noqa: B905  # both are of statistics
+            elif name not in compiled:
                 raise self._no_metric(name)
-            for statistic, value in (statistics or {}).items():
-                column = columns.get(statistic)
-                if column is None:
-                    raise self._no_statistic(name, statistic)
-                row[column] = value if type(value) is not float else self._checked(column, value)
+        for column in self._integers:
+            if row[column].__class__ is float:
+                row[column] = self._whole(column, row[column])
         row["extracted_at"] = stamp.extracted_at
         row["is_final"] = leaf.end <= stamp.final_before
         return row
 
-    def _checked(self, column: str, value: float) -> Number:
-        """A float as its column wants it: whole in a column of counts."""
-        if column not in self._integers:
-            return value
-        if value.is_integer():
+    def _compile(self, name: str, kinds: tuple[str, ...]) -> tuple[str, ...]:
+        """The columns of a metric that comes with these statistics, from now on."""
+        names = self._names.get(name)
+        if names is None:
+            raise self._no_metric(name)
+        for kind in kinds:
+            if kind not in names:
+                raise self._no_statistic(name, kind)
+        columns = self._columns[name][kinds] = tuple(names[kind] for kind in kinds)
+        return columns
+
+    def _whole(self, column: str, value: object) -> int:
+        """A count as an integer, however it was written."""
+        if isinstance(value, float) and value.is_integer():
             return int(value)
         what = f"query {self._query.name!r}: column {column} counts, but the answer says {value}"
         raise UnreadableError(what)
 
     def _no_metric(self, name: str) -> UnforeseenError:
-        what = f"query {self._query.name!r}: the answer holds metric {name!r}, which was not asked for"
-        return UnforeseenError(what, f"Add {name!r} to metrics of this query")
+        what = f"query {self._query.name!r}: the answer holds metric {name[:80]!r}, which was not asked for"
+        return UnforeseenError(what, f"Add {name[:80]!r} to metrics of this query")
 
     def _no_statistic(self, name: str, statistic: str) -> UnforeseenError:
-        what = f"query {self._query.name!r}: {name} came with statistic {statistic!r}, which has no column"
+        shown = f"{name[:80]} came with statistic {statistic[:80]!r}"
+        what = f"query {self._query.name!r}: {shown}, which has no column"
         if self._long or self._query.api == "group_tree":
             return UnforeseenError(what, "This version of the tap does not know it: please report it")
         return UnforeseenError(what, "Set shape: long on this query, which has a column for every statistic")

@@ -149,7 +149,7 @@ class GroupTreeDialect:
             if len(ids) > len(self._dimensions):
                 raise self._too_deep(len(path.ids))
             missing = [UNKNOWN] * (len(self._dimensions) - len(ids))
-            yield Leaf(start, end, tuple([each or UNKNOWN for each in ids] + missing), path.metrics.items())
+            yield Leaf(start, end, tuple([each or UNKNOWN for each in ids] + missing), path.metrics)
 
     def _interval_level(self, paths: list[_Path]) -> int | None:
         """The outermost level whose ids all read as ISO instants, leaving out those without one."""

@@ -104,11 +104,13 @@ class ResultsDialect:
             said = f"{(answer.code or '')[:80]} {(answer.message or '')[:200]}"
             msg = f"an error came in place of results: {said}"
             raise UnreadableError(msg)
-        return Page(self._leaves(answer, window))
+        # A key could be written with escapes, so only a body without any is known to hold none.
+        qualifiers = b'"qualifier"' in body or b"\\" in body
+        return Page(self._leaves(answer, window, qualifiers=qualifiers))
 
-    def _leaves(self, answer: _Answer, window: Window) -> Iterator[Leaf]:
+    def _leaves(self, answer: _Answer, window: Window, *, qualifiers: bool) -> Iterator[Leaf]:
         """A leaf for each group, bucket and (where there are any) qualifier or metric."""
-        leaf = self._long if self._query.shape == "long" else self._wide
+        leaf = self._long if self._query.shape == "long" else self._qualified if qualifiers else self._wide
         bounds: dict[str, tuple[str, str]] = {}
         for result in answer.results or ():
             group = self._group(result.group or {})
@@ -118,46 +120,57 @@ class ResultsDialect:
                     interval = bounds[bucket.interval] = self._interval(bucket.interval, window)
                 yield from leaf(*interval, group, bucket)
 
-    def _wide(self, start: str, end: str, group: tuple[str, ...], bucket: _Bucket) -> Iterator[Leaf]:
-        """One leaf for a bucket, or one for each qualifier in it."""
-        views = [(view.name, view.stats) for view in bucket.views or ()]
+    def _wide(self, start: str, end: str, group: tuple[str, ...], bucket: _Bucket) -> tuple[Leaf]:
+        """One leaf for a bucket without qualifiers."""
         metrics = bucket.metrics or ()
-        if not self._query.qualified:
-            cells = [(metric.metric, metric.stats) for metric in metrics if not self._stray(metric)]
-            self._each_once(cells, start, group)
-            yield Leaf(start, end, group, cells + views)
-            return
-        sets: dict[str, list[tuple[str, _Stats | None]]] = {NOT_SET: views} if views else {}
-        for metric in metrics:
-            sets.setdefault(metric.qualifier or NOT_SET, []).append((metric.metric, metric.stats))
-        for qualifier, cells in sets.items():
-            self._each_once(cells, start, group)
-            yield Leaf(start, end, (*group, qualifier), cells)
+        cells = {metric.metric: metric.stats for metric in metrics}
+        self._once(len(cells) == len(metrics), start, group)
+        if bucket.views:
+            cells.update((view.name, view.stats) for view in bucket.views)
+            self._once(len(cells) == len(metrics) + len(bucket.views), start, group)
+        return (Leaf(start, end, (*group, NOT_SET) if self._query.qualified else group, cells),)
+
+    def _qualified(self, start: str, end: str, group: tuple[str, ...], bucket: _Bucket) -> Iterator[Leaf]:
+        """One leaf for each qualifier in a bucket; its views go with what has none."""
+        sets: dict[str, _Bucket] = {}
+        if bucket.views:
+            sets[NOT_SET] = _Bucket(bucket.interval, [], bucket.views)
+        for metric in bucket.metrics or ():
+            qualifier = metric.qualifier or NOT_SET
+            if qualifier and not self._query.qualified:
+                raise self._stray(metric)
+            part = sets.setdefault(qualifier, _Bucket(bucket.interval, []))
+            part.metrics = [*(part.metrics or ()), metric]
+        for qualifier, part in sets.items():
+            for leaf in self._wide(start, end, group, part):
+                key = (*group, qualifier) if self._query.qualified else group
+                yield Leaf(start, end, key, leaf.cells)
 
     def _long(self, start: str, end: str, group: tuple[str, ...], bucket: _Bucket) -> Iterator[Leaf]:
         """One leaf for each metric and view."""
-        named = [
-            (metric.metric, metric.qualifier or NOT_SET, metric.stats) for metric in bucket.metrics or ()
-        ]
-        named += [(view.name, NOT_SET, view.stats) for view in bucket.views or ()]
-        for name, qualifier, stats in named:
-            yield Leaf(start, end, (*group, name, qualifier), [(name, stats)])
+        for metric in bucket.metrics or ():
+            yield Leaf(
+                start,
+                end,
+                (*group, metric.metric, metric.qualifier or NOT_SET),
+                {metric.metric: metric.stats},
+            )
+        for view in bucket.views or ():
+            yield Leaf(start, end, (*group, view.name, NOT_SET), {view.name: view.stats})
 
-    def _each_once(self, cells: list[tuple[str, _Stats | None]], start: str, group: tuple[str, ...]) -> None:
+    def _once(self, distinct: bool, start: str, group: tuple[str, ...]) -> None:  # noqa: FBT001  # says its own name
         """Refuse a metric that comes twice in one bucket: the second would overwrite the first."""
-        if len({name for name, _ in cells}) != len(cells):
+        if not distinct:
             what = f"query {self._query.name!r}: one metric came twice in the bucket {start} of {group}"
             raise UnforeseenError(
                 what[:400], "Set shape: long on this query, which keeps the qualifier in the key"
             )
 
-    def _stray(self, metric: _Metric) -> bool:
-        """Refuse a qualifier where the table has no column for it; False otherwise."""
-        if not metric.qualifier:
-            return False
-        what = f"query {self._query.name!r}: {metric.metric} came with qualifier {metric.qualifier[:80]!r}"
-        advice = "Set shape: long on this query, which keeps the qualifier in the key"
-        raise UnforeseenError(what, advice)
+    def _stray(self, metric: _Metric) -> UnforeseenError:
+        """A qualifier where the table has no column for it."""
+        came = f"{metric.metric} came with qualifier {str(metric.qualifier)[:80]!r}"
+        what = f"query {self._query.name!r}: {came}"
+        return UnforeseenError(what, "Set shape: long on this query, which keeps the qualifier in the key")
 
     def _group(self, group: dict[str, str | None]) -> tuple[str, ...]:
         """The key of a group: what is not set is empty, what was not asked for is refused."""
