@@ -1,4 +1,4 @@
-"""The look-up streams: names for the ids in the rows. Each is a list of the platform's, off unless selected."""
+"""The look-up streams: names for the ids in the rows, whole lists of the platform's, off unless selected."""
 
 from __future__ import annotations
 
@@ -58,6 +58,7 @@ class LookupStream(GenesysStream):
         self._rows: list[Row] | None = None
         super().__init__(tap, name, json_schema(lookup.table), run)
         self.primary_keys = ("id",)
+        self.state_manager.tap_state = {}  # nobody's: every run reads all of it, so there is none to keep
 
     def rows(self) -> list[Row]:
         """The whole table, asked for once; any thread may ask.
@@ -73,7 +74,7 @@ class LookupStream(GenesysStream):
 
     @override
     def get_records(self, context: Context | None) -> Iterator[Record]:
-        yield from self.rows()
+        yield from map(dict, self.rows())  # the SDK takes deselected columns out of what it is given
 
     @cached_property
     def _is_granted(self) -> bool:
@@ -146,10 +147,8 @@ class LookupStream(GenesysStream):
             yield page
             paginator.advance(Page((), self._lookup.following(ask, page, paginator.count + 1)))
 
-    # It has no state: every run reads all of it.
-
     @override
-    def finalize_state_progress_markers(self, state: dict[str, object] | None = None) -> None:
+    def _write_state_message(self) -> None:
         pass
 
 

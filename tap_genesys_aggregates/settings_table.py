@@ -62,6 +62,8 @@ class Setting:
             "description": self.says,
             **({"default": self.default} if self.default is not None else {}),
             **({"secret": True, "writeOnly": True} if self.secret else {}),
+            # The SDK asks for it where it reads an array from the environment.
+            **({"items": {"type": "object"}} if kind == "array" else {}),
         }
 
 

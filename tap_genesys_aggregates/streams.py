@@ -124,8 +124,10 @@ class AggregateStream(GenesysStream):
         grid, now = self.query.grid, self._run.clock.now()
         end = grid.floor(min(now, self._run.settings.end_date or now))
         window = Window(grid.floor(end - timedelta(milliseconds=1)), end)
-        users = next(iter(self.batches()), ())
-        pages = self.pages(Ask(window, users, divisible=False), Tally())
+        batch = next(iter(self.batches()), None)
+        if batch is None:  # nobody to ask about
+            return 0
+        pages = self.pages(Ask(window, batch, divisible=False), Tally())
         return sum(1 for page in pages for _ in page.leaves)
 
     def rows(self, start: datetime, stop: datetime) -> Iterator[Row]:
@@ -144,10 +146,11 @@ class AggregateStream(GenesysStream):
         settings = self._run.settings
         puller = Puller(self.query, self.pages, self._run.clock, settings.max_window, self.batches)
         works = puller.works(start, stop, stop)
-        for parts in in_order(works, settings.concurrency, 2 * settings.concurrency):
-            for part in parts:
-                for page in part.pages:
-                    yield from (self._maker.row(leaf, part.stamp) for leaf in page.leaves)
+        with self.jobs or nullcontext():
+            for parts in in_order(works, settings.concurrency, 2 * settings.concurrency):
+                for part in parts:
+                    for page in part.pages:
+                        yield from (self._maker.row(leaf, part.stamp) for leaf in page.leaves)
 
     def _bookmark(self) -> Bookmark:
         """Where the state says that this query is; nowhere for a full-table load."""

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from tap_genesys_aggregates.core.refusal import TapError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
 _LOGGER = logging.getLogger("tap-genesys-aggregates")
 _LAST_SUBMISSIONS = 0.5
-_LAST_CANCELLATIONS = 1.5
+_LAST_CANCELLATIONS = 2.0
 """Seconds of real time that a run waits at its end: one that is killed must end."""
 
 
@@ -69,7 +69,7 @@ class UnderWay:
         with self._changed:
             self._closed = True
             self._changed.wait_for(lambda: not self._submitting, _LAST_SUBMISSIONS)
-            places = list(self._cancels)
+            places = self._leaving.union(self._cancels)  # others may be cancelling theirs just now
         self._give_up(places)
 
     def _submitted(self, submit: Callable[[], str], cancel: Callable[[str], object]) -> str:
@@ -88,7 +88,7 @@ class UnderWay:
                 self._changed.notify_all()
         return place
 
-    def _give_up(self, places: Iterable[str]) -> None:
+    def _give_up(self, places: Collection[str]) -> None:
         """Cancel jobs, all at once, and wait a moment for that: in threads that hold up no exit."""
         with self._changed:
             mine = {place: self._cancels.pop(place) for place in places if place in self._cancels}
@@ -97,7 +97,8 @@ class UnderWay:
             for place, cancel in mine.items():
                 threading.Thread(target=self._leave, args=(place, cancel), name="cancel", daemon=True).start()
         with self._changed:
-            self._changed.wait_for(lambda: self._leaving.isdisjoint(mine), _LAST_CANCELLATIONS)
+            self._changed.wait_for(lambda: self._leaving.isdisjoint(places), _LAST_CANCELLATIONS)
+            self._leaving.difference_update(places)  # what takes longer is not waited for twice
 
     def _leave(self, place: str, cancel: Callable[[str], object]) -> None:
         """Cancel one job; that it cannot be had is no error of the run."""

@@ -89,19 +89,34 @@ class Grid:
         return self._boundary(index)
 
     def straight(self, begin: datetime, end: datetime) -> datetime:
-        """How far from ``begin`` elapsed steps stay on the grid, at most to ``end``.
+        """How far from ``begin`` the API's own steps stay on the grid, at most to ``end``.
 
-        A window must not run past the end of an odd day (23 or 25 hours) whose length the
-        granularity does not divide: the API would go on counting where the grid starts anew.
+        It counts on from the start of the interval. So a window must not run past the end of an odd
+        day (23 or 25 hours) whose length the granularity does not divide, where the grid starts anew,
+        and not past a midnight that the clock jumped over, from which days would begin at one o'clock.
         """
-        if not self.restarts_daily:
-            return end
+        if self.restarts_daily:
+            return self._to_odd_day(begin, end)
+        return end if self.period.seconds else self._to_missing_midnight(begin, end)
+
+    def _to_odd_day(self, begin: datetime, end: datetime) -> datetime:
+        """``end``, or the end of an odd day before it."""
         days = Grid(_MIDNIGHTS, self.zone, self.anchor)
         day = days.floor(begin)
         while (tomorrow := days.following(day)) < end:
             if (tomorrow - day) % timedelta(seconds=self.period.seconds):
                 return tomorrow
             day = tomorrow
+        return end
+
+    def _to_missing_midnight(self, begin: datetime, end: datetime) -> datetime:
+        """``end``, or the bucket's edge at which the clock jumped over midnight; one bucket at the least."""
+        edge = begin
+        while edge < end:
+            local = edge.astimezone(self.zone)
+            if local.hour or local.minute or local.second:
+                return self.following(begin) if edge == begin else edge
+            edge = self.following(edge)
         return end
 
     def _index(self, day: date) -> int:

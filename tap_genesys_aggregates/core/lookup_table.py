@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 PAGE_SIZE = 100
 """Entries asked for at once; every list takes that many."""
+
 Paging = Literal["number", "link", "whole"]
 """How a list goes on: by ``pageNumber`` up to ``pageCount``; by ``nextUri``, which holds a cursor; or it
 comes whole, and takes no parameters of paging, though a ``nextUri`` is followed even so."""

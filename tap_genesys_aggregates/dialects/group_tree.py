@@ -146,6 +146,8 @@ class GroupTreeDialect:
             if interval not in bounds:
                 bounds[interval] = self._bounds(interval, window)
             start, end = bounds[interval]
+            if not self._query.group_by or ids == [None]:  # the total of what was asked for needs no id
+                ids = ids[: len(self._dimensions)]
             if len(ids) > len(self._dimensions):
                 raise self._too_deep(len(path.ids))
             missing = [UNKNOWN] * (len(self._dimensions) - len(ids))
@@ -167,7 +169,12 @@ class GroupTreeDialect:
         if not window.start <= start < window.end:
             msg = f"query {self._query.name!r}: bucket {interval[:80]} lies outside the window {window}"
             raise UnreadableError(msg)
-        return instants.text(start), instants.text(self._query.granularity.after(start, self._query.zone))
+        # On the grid it is the grid that knows where the next bucket begins: on the day that clocks change
+        # the last bucket may be short, and a day may begin at 01:00.
+        grid, zone = self._query.grid, self._query.zone
+        on_grid = grid.floor(start) == start
+        end = grid.following(start) if on_grid else self._query.granularity.after(start, zone)
+        return instants.text(start), instants.text(end)
 
     def _too_deep(self, depth: int) -> UnforeseenError:
         """A level that no name of ``group_by`` is left for."""

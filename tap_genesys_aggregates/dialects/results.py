@@ -141,7 +141,7 @@ class ResultsDialect:
                 raise self._stray(metric)
             part = sets.setdefault(qualifier, _Bucket(bucket.interval, []))
             part.metrics = [*(part.metrics or ()), metric]
-        for qualifier, part in sets.items():
+        for qualifier, part in (sets or {NOT_SET: bucket}).items():
             for leaf in self._wide(start, end, group, part):
                 key = (*group, qualifier) if self._query.qualified else group
                 yield Leaf(start, end, key, leaf.cells)
@@ -168,15 +168,17 @@ class ResultsDialect:
 
     def _stray(self, metric: _Metric) -> UnforeseenError:
         """A qualifier where the table has no column for it."""
-        came = f"{metric.metric} came with qualifier {str(metric.qualifier)[:80]!r}"
+        came = f"{metric.metric[:80]} came with qualifier {str(metric.qualifier)[:80]!r}"
         what = f"query {self._query.name!r}: {came}"
         return UnforeseenError(what, "Set shape: long on this query, which keeps the qualifier in the key")
 
     def _group(self, group: dict[str, str | None]) -> tuple[str, ...]:
         """The key of a group: what is not set is empty, what was not asked for is refused."""
         for name in group.keys() - self._known:
-            what = f"query {self._query.name!r}: rows come grouped by {name!r}, which was not asked for"
-            raise UnforeseenError(what, f"Add {name!r} to group_by of this query, so that no rows collide")
+            what = f"query {self._query.name!r}: rows come grouped by {name[:80]!r}, which was not asked for"
+            raise UnforeseenError(
+                what, f"Add {name[:80]!r} to group_by of this query, so that no rows collide"
+            )
         return tuple([group.get(name) or NOT_SET for name in self._dimensions])
 
     def _interval(self, interval: str, window: Window) -> tuple[str, str]:

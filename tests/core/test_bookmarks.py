@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_genesys_aggregates.core.bookmarks import Bookmark
+from tap_genesys_aggregates.core.refusal import SettingError
+from tap_genesys_aggregates.core.windows import Window
+
+from tests.core.making import UTC, at
+
+START = at("2023-11-01T00:00Z")
+WEEK = timedelta(days=7)
+INSTANTS = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001
+    lambda instant: instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+)
+BOOKMARKS = st.builds(Bookmark, st.none() | INSTANTS, st.none() | INSTANTS)
+SPANS = st.timedeltas(timedelta(minutes=1), timedelta(days=40))
+LOOKBACKS = st.timedeltas(timedelta(), timedelta(days=60))
+
+
+def test_without_a_bookmark_the_run_begins_at_the_start_date() -> None:
+    """The first run asks from ``start_date``, not from 1970 and not from the look-back."""
+    assert Bookmark().begin(START, at("2024-06-01T00:00Z"), WEEK) == START
+
+
+def test_the_look_back_counts_from_now() -> None:
+    """Every run reads again what is younger than the look-back, because history changes."""
+    loaded = Bookmark(at("2023-11-20T00:00Z"), at("2023-11-19T00:00Z"))
+    assert loaded.begin(START, at("2023-11-20T06:00Z"), WEEK) == at("2023-11-13T06:00Z")
+
+
+def test_what_was_not_final_is_read_again_after_an_outage() -> None:
+    """After a month without runs the next begins where history was last read while it could still change."""
+    loaded = Bookmark(at("2023-11-20T00:00Z"), at("2023-11-13T00:00Z"))
+    assert loaded.begin(START, at("2023-12-20T00:00Z"), WEEK) == at("2023-11-13T00:00Z")
+
+
+def test_a_state_without_final_before_is_read_from_the_look_back() -> None:
+    """State that somebody wrote by hand has only a bookmark: the next run begins there or at the look-back."""
+    by_hand = Bookmark(at("2023-11-20T00:00Z"))
+    assert by_hand.begin(START, at("2023-11-21T00:00Z"), WEEK) == at("2023-11-14T00:00Z")
+    assert by_hand.begin(START, at("2024-01-01T00:00Z"), WEEK) == at("2023-11-20T00:00Z")
+
+
+def test_a_longer_look_back_reaches_further_back_at_once() -> None:
+    """When the look-back is raised, the next run reads all of it, whatever was called final before."""
+    loaded = Bookmark(at("2023-11-20T00:00Z"), at("2023-11-13T00:00Z"))
+    assert loaded.begin(START, at("2023-11-20T00:00Z"), timedelta(days=15)) == at("2023-11-05T00:00Z")
+
+
+def test_a_window_moves_the_bookmark_to_its_end() -> None:
+    """What is loaded ends with the window; what is final ends with the look-back at the latest."""
+    now = at("2023-11-20T06:00Z")
+    old = Window(at("2023-11-01T00:00Z"), at("2023-11-02T00:00Z"))
+    young = Window(at("2023-11-19T00:00Z"), at("2023-11-20T00:00Z"))
+    assert Bookmark().after(old, now, WEEK) == Bookmark(old.end, old.end)
+    assert Bookmark().after(young, now, WEEK) == Bookmark(young.end, at("2023-11-13T06:00Z"))
+
+
+def test_reading_again_does_not_move_the_bookmark_back() -> None:
+    """A window inside the look-back leaves what is loaded as it was: state never goes backwards."""
+    loaded = Bookmark(at("2023-11-20T00:00Z"), at("2023-11-10T00:00Z"))
+    again = Window(at("2023-11-10T00:00Z"), at("2023-11-11T00:00Z"))
+    assert loaded.after(again, at("2023-11-20T06:00Z"), WEEK) == Bookmark(loaded.loaded_before, again.end)
+
+
+@given(BOOKMARKS, INSTANTS, SPANS, INSTANTS, LOOKBACKS)
+def test_a_bookmark_never_goes_backwards(
+    bookmark: Bookmark, start: datetime, span: timedelta, now: datetime, lookback: timedelta
+) -> None:
+    """Whatever the window, the time of the run and the look-back, neither instant gets earlier."""
+    later = bookmark.after(Window(start, start + span), now, lookback)
+    assert later.loaded_before is not None
+    assert later.final_before is not None
+    assert later.loaded_before >= (bookmark.loaded_before or later.loaded_before)
+    assert later.final_before >= (bookmark.final_before or later.final_before)
+    assert later.loaded_before >= start + span
+
+
+@given(BOOKMARKS, INSTANTS, INSTANTS, LOOKBACKS)
+def test_a_run_never_begins_before_the_start_date(
+    bookmark: Bookmark, start: datetime, now: datetime, lookback: timedelta
+) -> None:
+    """No look-back and no bookmark reaches behind ``start_date``, and none leaves out what is new or not final."""
+    begin = bookmark.begin(start, now, lookback)
+    assert begin >= start
+    for known in (bookmark.loaded_before, bookmark.final_before):
+        if bookmark.loaded_before is not None and known is not None:
+            assert begin <= max(known, start)
+
+
+@given(BOOKMARKS)
+def test_a_bookmark_survives_as_text(bookmark: Bookmark) -> None:
+    """Singer state holds fixed-width texts that are read back as the same bookmark."""
+    state = bookmark.write()
+    assert Bookmark.read(state, "calls") == bookmark
+    assert state.pop("replication_key") == "interval_start"
+    assert all(len(text) == 24 and text.endswith("Z") for text in state.values())
+    assert len(state) == 2 - (bookmark.loaded_before, bookmark.final_before).count(None)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"replication_key_value": "yesterday"},
+        {"replication_key_value": ""},
+        {"replication_key_value": 20231101},
+        {"final_before": "2023-99-99T00:00:00.000Z"},
+        {"replication_key_value": {"at": "2023-11-01"}},
+    ],
+)
+def test_an_unreadable_state_is_refused(state: dict[str, object]) -> None:
+    """A state that holds no instant stops the run and names the stream: guessing would make a gap."""
+    with pytest.raises(SettingError, match="'calls'") as refused:
+        Bookmark.read(state, "calls")
+    assert "remove bookmarks.calls from the state" in str(refused.value)
+
+
+def test_an_empty_state_is_no_bookmark() -> None:
+    """A state without the stream, or with nulls, means that nothing was loaded yet."""
+    assert Bookmark.read({}, "calls") == Bookmark()
+    assert Bookmark.read({"replication_key_value": None, "final_before": None}, "calls") == Bookmark()

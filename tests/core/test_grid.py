@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.core.making import at, edges, grid
+
+
+@pytest.mark.parametrize(
+    ("granularity", "start", "stop", "expected"),
+    [
+        ("PT12H", "2023-11-01T00:00Z", "2023-11-02T00:00Z", ["2023-11-01T00:00", "2023-11-01T12:00", "2023-11-02T00:00"]),
+        ("PT6H", "2023-11-01T13:45Z", "2023-11-02T00:00Z", ["2023-11-01T12:00", "2023-11-01T18:00", "2023-11-02T00:00"]),
+        ("PT30M", "2023-11-01T00:29Z", "2023-11-01T01:00Z", ["2023-11-01T00:00", "2023-11-01T00:30", "2023-11-01T01:00"]),
+        ("PT24H", "2023-11-01T05:00Z", "2023-11-02T05:00Z", ["2023-11-01T00:00", "2023-11-02T00:00", "2023-11-03T00:00"]),
+    ],
+)  # fmt: skip
+def test_a_day_is_divided_from_its_midnight(granularity: str, start: str, stop: str, expected: list[str]) -> None:
+    """A granularity that divides a day begins its buckets at midnight and at whole steps from it."""
+    assert edges(grid(granularity), start, stop) == expected
+
+
+@pytest.mark.parametrize(
+    ("zone", "start"),
+    [
+        ("Asia/Kolkata", "2023-10-31T18:30"),
+        ("Asia/Kathmandu", "2023-10-31T18:15"),
+        ("America/St_Johns", "2023-11-01T02:30"),
+        ("Pacific/Chatham", "2023-10-31T10:15"),
+        ("Australia/Eucla", "2023-10-31T15:15"),
+    ],
+)
+def test_zones_off_the_hour_have_their_own_hours(zone: str, start: str) -> None:
+    """Where a zone is off by :30 or :45, so are the hours, and twelve of them are half a day."""
+    hours = edges(grid("PT1H", zone), f"{start}Z", f"{start}Z")
+    halves = edges(grid("PT12H", zone), f"{start}Z", f"{start}Z")
+    assert hours == halves == [start]
+    assert edges(grid("P1D", zone), f"{start}Z", f"{start}Z") == [start]
+
+
+def test_the_day_of_23_hours_ends_in_a_short_bucket() -> None:
+    """In spring the clock skips an hour: the second half of the day is 11 hours, the next day starts anew."""
+    assert edges(grid("PT12H", "Europe/Berlin"), "2023-03-25T23:00Z", "2023-03-27T22:00Z") == [
+        "2023-03-25T23:00", "2023-03-26T11:00", "2023-03-26T22:00", "2023-03-27T10:00", "2023-03-27T22:00",
+    ]  # fmt: skip
+
+
+def test_the_day_of_25_hours_ends_in_an_extra_bucket() -> None:
+    """In autumn an hour comes twice: after two halves of twelve hours, one bucket of an hour is left."""
+    assert edges(grid("PT12H", "Europe/Berlin"), "2023-10-28T22:00Z", "2023-10-30T23:00Z") == [
+        "2023-10-28T22:00", "2023-10-29T10:00", "2023-10-29T22:00", "2023-10-29T23:00", "2023-10-30T11:00", "2023-10-30T23:00",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("granularity", "day", "buckets"),
+    [
+        ("PT1H", "2023-03-26", 23), ("PT1H", "2023-10-29", 25), ("PT30M", "2023-03-26", 46), ("PT30M", "2023-10-29", 50),
+        ("P1D", "2023-03-26", 1), ("P1D", "2023-10-29", 1), ("PT24H", "2023-03-26", 1), ("PT24H", "2023-10-29", 2),
+    ],
+)  # fmt: skip
+def test_odd_days_have_as_many_buckets_as_hours(granularity: str, day: str, buckets: int) -> None:
+    """Hours are elapsed time, so a day of 23 or 25 hours has 23 or 25 of them; as a day it is one."""
+    on, days = grid(granularity, "Europe/Berlin"), grid("P1D", "Europe/Berlin")
+    noon = at(f"{day}T12:00Z")
+    start, end = days.floor(noon), days.following(days.floor(noon))
+    assert len(edges(on, start.isoformat(), end.isoformat())) - 1 == buckets
+
+
+def test_lord_howe_moves_by_half_an_hour() -> None:
+    """Lord Howe's days of 23.5 and 24.5 hours leave half an hour for the last bucket."""
+    spring = edges(grid("PT1H", "Australia/Lord_Howe"), "2023-10-01T11:30Z", "2023-10-01T13:00Z")
+    autumn = edges(grid("PT1H", "Australia/Lord_Howe"), "2023-04-02T12:00Z", "2023-04-02T13:30Z")
+    assert spring == ["2023-10-01T11:30", "2023-10-01T12:30", "2023-10-01T13:00"]
+    assert autumn == ["2023-04-02T12:00", "2023-04-02T13:00", "2023-04-02T13:30"]
+
+
+@pytest.mark.parametrize(("granularity", "step"), [("PT7H", 25_200), ("PT36H", 129_600), ("PT7M", 420), ("PT48H", 172_800)])
+def test_other_lengths_count_from_the_epoch(granularity: str, step: int) -> None:
+    """What does not divide a day counts seconds from 1970-01-01T00:00Z, in every zone alike."""
+    on = grid(granularity, "America/New_York")
+    begin = on.floor(at("2023-03-12T15:00Z"))
+    assert begin.timestamp() % step == 0
+    assert begin <= at("2023-03-12T15:00Z") < on.following(begin)
+    assert on.following(begin).timestamp() - begin.timestamp() == step
+
+
+def test_seven_hours_run_over_midnight_and_the_change_of_clocks() -> None:
+    """PT7H knows no midnight: its edges are multiples of seven hours since the epoch."""
+    assert edges(grid("PT7H", "Europe/Berlin"), "2023-03-25T20:00Z", "2023-03-26T15:00Z") == [
+        "2023-03-25T15:00", "2023-03-25T22:00", "2023-03-26T05:00", "2023-03-26T12:00", "2023-03-26T19:00",
+    ]  # fmt: skip
+
+
+def test_weeks_and_days_count_from_the_anchor() -> None:
+    """Weeks begin on the weekday of ``start_date``, and pairs of days count from its date, before it too."""
+    assert edges(grid("P1W", anchor="2023-11-01"), "2023-11-14T23:59Z", "2023-11-22T00:00Z") == [
+        "2023-11-08T00:00", "2023-11-15T00:00", "2023-11-22T00:00",
+    ]  # fmt: skip
+    assert edges(grid("P1W", anchor="2023-11-03"), "2023-11-01T00:00Z", "2023-11-10T00:00Z") == [
+        "2023-10-27T00:00", "2023-11-03T00:00", "2023-11-10T00:00",
+    ]  # fmt: skip
+    assert edges(grid("P2D", anchor="2023-11-02"), "2023-11-01T12:00Z", "2023-11-04T00:00Z") == [
+        "2023-10-31T00:00", "2023-11-02T00:00", "2023-11-04T00:00",
+    ]  # fmt: skip
+
+
+def test_a_local_week_keeps_its_weekday_through_the_change_of_clocks() -> None:
+    """A week in Berlin begins at Berlin's midnight, also when one of its days has 25 hours."""
+    assert edges(grid("P1W", "Europe/Berlin", "2023-10-23"), "2023-10-25T00:00Z", "2023-11-05T23:00Z") == [
+        "2023-10-22T22:00", "2023-10-29T23:00", "2023-11-05T23:00",
+    ]  # fmt: skip
+
+
+def test_months_begin_on_the_first_and_quarters_in_january() -> None:
+    """Months follow the local calendar and count from January, whatever the anchor."""
+    assert edges(grid("P1M", "Europe/Berlin"), "2023-03-15T00:00Z", "2023-04-30T22:00Z") == [
+        "2023-02-28T23:00", "2023-03-31T22:00", "2023-04-30T22:00",
+    ]  # fmt: skip
+    assert edges(grid("P3M"), "2023-11-15T00:00Z", "2024-04-01T00:00Z") == [
+        "2023-10-01T00:00", "2024-01-01T00:00", "2024-04-01T00:00",
+    ]  # fmt: skip
+    assert edges(grid("P1Y"), "2024-02-29T00:00Z", "2025-01-01T00:00Z") == ["2024-01-01T00:00", "2025-01-01T00:00"]
+
+
+def test_ceil_is_the_first_edge_that_is_not_before() -> None:
+    """An edge is its own ceiling; anything after it goes up to the next."""
+    on = grid("PT6H")
+    assert on.ceil(at("2023-11-01T06:00Z")) == at("2023-11-01T06:00Z")
+    assert on.ceil(at("2023-11-01T06:00:00.001Z")) == at("2023-11-01T12:00Z")
+
+
+def test_elapsed_steps_are_straight_until_an_odd_day_ends() -> None:
+    """Counting on from the start stays on the grid up to the end of a day that the step does not divide."""
+    on = grid("PT12H", "Europe/Berlin")
+    assert on.straight(at("2023-03-20T23:00Z"), at("2023-03-30T22:00Z")) == at("2023-03-26T22:00Z")
+    assert on.straight(at("2023-03-26T11:00Z"), at("2023-03-30T22:00Z")) == at("2023-03-26T22:00Z")
+    assert on.straight(at("2023-03-26T22:00Z"), at("2023-03-30T22:00Z")) == at("2023-03-30T22:00Z")
+    assert on.straight(at("2023-03-26T11:00Z"), at("2023-03-26T22:00Z")) == at("2023-03-26T22:00Z")
+
+
+@pytest.mark.parametrize("granularity", ["PT1H", "P1D", "P1W", "P1M", "PT7H"])
+def test_steps_that_divide_every_day_are_straight(granularity: str) -> None:
+    """Hours divide 23 and 25 hours too, and calendar buckets are cut by the API's own calendar."""
+    start, end = at("2023-03-20T23:00Z"), at("2023-11-01T23:00Z")
+    assert grid(granularity, "Europe/Berlin").straight(start, end) == end

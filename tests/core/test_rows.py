@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_genesys_aggregates.core.query import View
+from tap_genesys_aggregates.core.refusal import UnforeseenError, UnreadableError
+from tap_genesys_aggregates.core.rows import Distinct, Leaf, RowMaker, Stamp
+
+from tests.core.making import at, query
+
+if TYPE_CHECKING:
+    from tap_genesys_aggregates.core.query import Query
+
+START, END = "2023-11-01T00:00:00.000Z", "2023-11-01T01:00:00.000Z"
+STAMP = Stamp("2023-11-20T00:00:00.000Z", "2023-11-13T00:00:00.000Z")
+
+
+Stats = dict[str, "int | float | None"]
+
+
+def leaf(*cells: tuple[str, Stats | None], key: tuple[str, ...] = ("q1",), start: str = START, end: str = END) -> Leaf:
+    """A leaf, by default of the first hour."""
+    return Leaf(start, end, key, dict(cells))
+
+
+def test_a_row_has_every_column_in_order() -> None:
+    """Key, end, numbers, stamp: in the order of the schema, nothing more and nothing less."""
+    row = RowMaker(query()).row(leaf(("nOffered", {"count": 3}), ("tHandle", {"count": 2, "sum": 5.5})), STAMP)
+    assert list(row.items()) == [
+        ("interval_start", START),
+        ("queue_id", "q1"),
+        ("interval_end", END),
+        ("n_offered_count", 3),
+        ("t_handle_count", 2),
+        ("t_handle_sum", 5.5),
+        ("t_handle_min", None),
+        ("t_handle_max", None),
+        ("extracted_at", "2023-11-20T00:00:00.000Z"),
+        ("is_final", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    "cells", [(), (("tHandle", None),), (("tHandle", {}),), (("tHandle", {"count": None, "sum": None}),)]
+)
+def test_what_is_missing_is_null_and_never_zero(
+    cells: tuple[tuple[str, Stats | None], ...]
+) -> None:
+    """A metric that did not happen is absent on purpose; a zero that the answer has stays a zero."""
+    row = RowMaker(query()).row(leaf(*cells, ("nOffered", {"count": 0})), STAMP)
+    assert row["n_offered_count"] == 0
+    assert [row[f"t_handle_{each}"] for each in ("count", "sum", "min", "max")] == [None] * 4
+
+
+def test_one_row_leaves_nothing_in_the_next() -> None:
+    """Numbers of a row do not show up in a later one that lacks them."""
+    maker = RowMaker(query())
+    maker.row(leaf(("nOffered", {"count": 3})), STAMP)
+    assert maker.row(leaf(key=("q2",)), STAMP)["n_offered_count"] is None
+
+
+def test_an_unknown_metric_stops_the_run() -> None:
+    """A metric that has no column is not dropped in silence: the message has the line of config that helps."""
+    with pytest.raises(UnforeseenError) as refused:
+        RowMaker(query()).row(leaf(("tTalk", {"count": 1})), STAMP)
+    assert "query 'calls'" in str(refused.value)
+    assert "Add 'tTalk' to metrics of this query" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("asked", "cell", "advice"),
+    [
+        (query(), ("nOffered", {"sum": 1}), "Set shape: long on this query"),
+        (query(shape="long"), ("nOffered", {"median": 1}), "please report it"),
+        (query(api="group_tree", group_by=("interval", "queueId")), ("nOffered", {"count": 1}), "please report it"),
+    ],
+)
+def test_an_unknown_statistic_stops_the_run(asked: Query, cell: tuple[str, Stats], advice: str) -> None:
+    """A statistic that has no column is not dropped either, and the message says what to do."""
+    key = ("q1", "nOffered", "") if asked.shape == "long" else ("q1",)
+    with pytest.raises(UnforeseenError) as refused:
+        RowMaker(asked).row(leaf(cell, key=key), STAMP)
+    assert repr(next(iter(cell[1]))) in str(refused.value)
+    assert advice in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["x" * 100_000, "a\nb", "\x1b[31m"])
+def test_a_name_of_the_answer_is_shown_shortly(name: str) -> None:
+    """What the server calls things is shown on one line and never at length."""
+    for cell in ((name, {"count": 1}), ("nOffered", {name: 1})):
+        with pytest.raises(UnforeseenError) as refused:
+            RowMaker(query()).row(leaf(cell), STAMP)
+        assert len(str(refused.value)) < 600
+        assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize(("value", "expected"), [(3.0, 3), (0.0, 0), (-2.0, -2), (1e15, 10**15)])
+def test_a_whole_float_is_a_count(value: float, expected: int) -> None:
+    """A count that is written with a point is still a whole number, and an integer in the row."""
+    row = RowMaker(query()).row(leaf(("nOffered", {"count": value})), STAMP)
+    assert row["n_offered_count"] == expected
+    assert type(row["n_offered_count"]) is int
+
+
+@pytest.mark.parametrize("value", [3.5, float("inf"), float("nan")])
+def test_a_broken_count_is_refused(value: float) -> None:
+    """Half a call is no count: rounding it would hide that the answer is wrong."""
+    with pytest.raises(UnreadableError, match="n_offered_count counts"):
+        RowMaker(query()).row(leaf(("nOffered", {"count": value})), STAMP)
+
+
+@given(st.integers() | st.floats(allow_nan=False, allow_infinity=False))
+def test_other_numbers_stay_as_they_are(value: float) -> None:
+    """A sum keeps its value and its type, whatever it is: nothing is cast to text or rounded."""
+    row = RowMaker(query()).row(leaf(("tHandle", {"sum": value})), STAMP)
+    assert row["t_handle_sum"] == value
+    assert type(row["t_handle_sum"]) is type(value)
+
+
+def test_a_view_fills_its_own_columns() -> None:
+    """A view's numbers stand beside those of its timer."""
+    asked = query(metrics=("tHandle",), views=(View("short", "tHandle", {}),))
+    row = RowMaker(asked).row(leaf(("tHandle", {"count": 9}), ("short", {"count": 4})), STAMP)
+    assert (row["t_handle_count"], row["short_count"]) == (9, 4)
+
+
+@pytest.mark.parametrize(
+    ("end", "final"),
+    [("2023-11-12T23:59:59.999Z", True), ("2023-11-13T00:00:00.000Z", True), ("2023-11-13T00:00:00.001Z", False)],
+)
+def test_a_bucket_is_final_when_its_end_is_older_than_the_look_back(end: str, *, final: bool) -> None:
+    """``is_final`` is about the bucket's end: a bucket that is partly within the look-back may still change."""
+    assert RowMaker(query()).row(leaf(end=end), STAMP)["is_final"] is final
+
+
+def test_a_stamp_is_the_instant_of_asking() -> None:
+    """All rows of a window carry when it was asked for; what is final follows from that and the look-back."""
+    stamp = Stamp.of(query(), at("2023-11-20T10:00:00.123Z"))
+    assert stamp == Stamp("2023-11-20T10:00:00.123Z", "2023-11-13T10:00:00.123Z")
+
+
+def test_a_second_row_with_the_same_key_is_refused() -> None:
+    """Loading both would lose one, so the run stops and names the key and what would tell them apart."""
+    distinct = Distinct(query(group_by=("queueId", "userId")))
+    for key in (("q1", "u1"), ("q1", "u2"), ("q2", "u1"), ("q1u", "1")):
+        distinct.check(leaf(key=key))
+    distinct.check(leaf(key=("q1", "u1"), start=END))
+    assert distinct.rows == 5
+    with pytest.raises(UnforeseenError) as refused:
+        distinct.check(leaf(("nOffered", {"count": 1}), key=("q1", "u1")))
+    assert "(interval_start='2023-11-01T00:00:00.000Z', queue_id='q1', user_id='u1')" in str(refused.value)
+    assert "group_by of this query" in str(refused.value)

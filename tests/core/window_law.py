@@ -1,0 +1,112 @@
+"""What every plan of windows must keep, in any zone, for any granularity and any length."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from hypothesis import strategies as st
+
+from tap_genesys_aggregates.core.grid import Grid
+from tap_genesys_aggregates.core.periods import Period
+from tap_genesys_aggregates.core.windows import Window, halves, plan
+
+from tests.core.making import UTC, first_instant, zone_names
+
+GRANULARITIES = (
+    "PT1M", "PT5M", "PT15M", "PT30M", "PT1H", "PT2H", "PT3H", "PT4H", "PT6H", "PT8H", "PT12H",
+    "PT7H", "P1D", "P2D", "P1W", "P1M", "P3M",
+)  # fmt: skip
+LENGTHS = (*GRANULARITIES, "PT24H", "PT36H", "P3D", "P10D", "P31D", "P2M", "P1Y")
+ODD = (
+    "America/Sao_Paulo", "Asia/Beirut", "America/Havana", "Africa/Cairo", "Pacific/Apia", "Australia/Lord_Howe",
+    "America/St_Johns", "Antarctica/Troll", "Africa/Casablanca", "Europe/Berlin",
+)  # fmt: skip
+_SHIFTS = (timedelta(), timedelta(milliseconds=1), timedelta(minutes=31), timedelta(days=40, hours=5))
+_REACHES = (0.4, 0.5, 1.0, 2.5, 8.0)
+_MOST_WINDOWS = 24
+_TWO_YEARS = timedelta(days=731)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A plan to make; ``reach`` is how far windows may go instead of to the next mark of their length."""
+
+    grid: Grid
+    start: datetime
+    stop: datetime
+    length: Period
+    reach: timedelta | None = None
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """Any zone, granularity, start, stop and length, as long as there are not too many windows."""
+    zone = ZoneInfo(draw(st.one_of(st.sampled_from(ODD), st.sampled_from(zone_names()))))
+    granularity = Period.parse(draw(st.sampled_from(GRANULARITIES)))
+    length = Period.parse(draw(st.sampled_from(LENGTHS)))
+    start = draw(st.datetimes(datetime(1999, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
+    step = timedelta(seconds=max(granularity.least_seconds, length.least_seconds))
+    shifts = _SHIFTS if step >= timedelta(days=1) else _SHIFTS[:3]
+    stop = start + min(_TWO_YEARS, step * draw(st.integers(0, _MOST_WINDOWS))) + draw(st.sampled_from(shifts))
+    reach = draw(st.one_of(st.none(), st.sampled_from(_REACHES).map(lambda times: step * times)))
+    anchor = draw(st.one_of(st.just(start.astimezone(zone).date()), st.dates(date(2000, 1, 1), date(2030, 1, 1))))
+    return Case(Grid(granularity, zone, anchor), start, stop, length, reach)
+
+
+def holds(case: Case) -> None:
+    """Check one plan: contiguous, on the grid, whole, never much too long, and the API can cut it likewise."""
+    grid = case.grid
+    windows = list(plan(grid, case.start, case.stop, case.length, lambda: case.reach))
+    begin, end = grid.floor(case.start), grid.floor(case.stop)
+    assert [each.start for each in windows] == [begin, *(each.end for each in windows)][: len(windows)]
+    assert (windows[-1].end if windows else begin) == max(begin, end)
+    for window in windows:
+        _on_the_grid(grid, window)
+        _not_too_long(case, window)
+        _cut_alike(grid, window)
+    for window in windows[:2]:
+        _divisible(grid, window)
+
+
+def _on_the_grid(grid: Grid, window: Window) -> None:
+    """Half-open, not empty, both edges on the grid."""
+    assert window.start < window.end
+    assert grid.floor(window.start) == window.start
+    assert grid.floor(window.end) == window.end
+
+
+def _not_too_long(case: Case, window: Window) -> None:
+    """Its last bucket begins within the length that was asked for."""
+    change = timedelta(hours=2, minutes=30)  # of clocks: two hours at Troll, in Antarctica
+    days = case.length.days or 31 * case.length.months
+    asked = case.reach or timedelta(seconds=case.length.seconds) or timedelta(days=days) + change
+    last = case.grid.floor(window.end - timedelta(milliseconds=1))
+    assert last - window.start < asked
+
+
+def _cut_alike(grid: Grid, window: Window) -> None:
+    """Steps counted from the window's start, as the API counts them, meet every midnight within it."""
+    step = grid.period.seconds
+    if not step or 86_400 % step:
+        return
+    zone = grid.zone
+    day, last = (edge.astimezone(zone).date() for edge in (window.start, window.end))
+    while day < last:
+        day += timedelta(days=1)
+        begin = first_instant(day, zone)
+        if window.start < begin < window.end:
+            assert (begin - window.start) % timedelta(seconds=step) == timedelta()
+
+
+def _divisible(grid: Grid, window: Window) -> None:
+    """Halving goes on down to one bucket, and the halves keep everything."""
+    while (parts := halves(grid, window)) is not None:
+        first, second = parts
+        assert (first.start, first.end, second.end) == (window.start, second.start, window.end)
+        for part in parts:
+            _on_the_grid(grid, part)
+            _cut_alike(grid, part)
+        window = max(parts, key=lambda part: part.end - part.start)
+    assert grid.following(window.start) == window.end

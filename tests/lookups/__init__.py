@@ -1,0 +1,1 @@
+"""The look-ups, and the users that queries want named."""

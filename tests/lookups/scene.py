@@ -1,0 +1,102 @@
+"""A small centre at noon of a Wednesday, its lists in small pages, and a tap that selects some of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from typing_extensions import override
+
+from tap_genesys_aggregates.sandbox import Answer, Options, Request, Rule, Rules, Sandbox, vocabulary
+from tap_genesys_aggregates.tap import TapGenesysAggregates
+from tests.pipeline.running import Outcome, Time, config, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tap_genesys_aggregates.sandbox import Fault
+
+NOW = datetime(2026, 3, 4, 12, tzinfo=timezone.utc)
+MIDNIGHT = datetime(2026, 3, 3, tzinfo=timezone.utc)
+NEXT = MIDNIGHT + timedelta(days=1)
+
+CALLS = {"name": "calls", "metrics": ["nOffered"], "granularity": "P1D"}
+SOON = {"start_date": "2026-03-03T00:00:00Z", "end_date": "2026-03-04T00:00:00Z", "queries": [CALLS]}
+
+PATHS = {
+    "queues": "/api/v2/routing/queues",
+    "users": "/api/v2/users",
+    "wrapup_codes": "/api/v2/routing/wrapupcodes",
+    "presence_definitions": "/api/v2/presence/definitions",
+    "divisions": "/api/v2/authorization/divisions",
+    "skills": "/api/v2/routing/skills",
+    "languages": "/api/v2/routing/languages",
+    "flows": "/api/v2/flows",
+    "teams": "/api/v2/teams",
+    "groups": "/api/v2/groups",
+}
+
+
+class SmallPages(Sandbox):
+    """A platform that gives smaller pages than it is asked for."""
+
+    size = 2
+
+    @override
+    def handle(self, request: Request) -> Answer:
+        if request.method != "GET":
+            return super().handle(request)
+        query = urlencode({**request.query, "pageSize": self.size})
+        return super().handle(replace(request, target=f"{request.path}?{query}"))
+
+
+def sandbox(*rules: Rule, small: bool = False, **options: Any) -> Sandbox:
+    """A sandbox that stands still; ``small`` for pages of two."""
+    kind = SmallPages if small else Sandbox
+    return kind(Options(**{"volume": 0.1, **options}), now=lambda: NOW, faults=Rules(*rules))
+
+
+def always(fault: Fault, match: str) -> Rule:
+    """A fault that happens to every such request."""
+    return Rule(fault, match=match, times=None)
+
+
+def facts(of: Sandbox) -> dict[str, dict[str, str]]:
+    """Id → name of everything that there is, by look-up."""
+    presences = [each for several in vocabulary.PRESENCES.values() for each in several]
+    known: dict[str, Iterable[vocabulary.Named | vocabulary.Agent]] = {
+        "queues": vocabulary.QUEUES,
+        "users": of.history.centre.vocabulary.agents,
+        "wrapup_codes": vocabulary.WRAP_UP_CODES,
+        "presence_definitions": presences,
+        "divisions": vocabulary.DIVISIONS,
+        "skills": vocabulary.SKILLS,
+        "languages": vocabulary.LANGUAGES,
+        "flows": vocabulary.FLOWS,
+        "teams": vocabulary.TEAMS,
+        "groups": vocabulary.GROUPS,
+    }
+    return {name: {each.id: each.name for each in things} for name, things in known.items()}
+
+
+def catalog(settings: dict[str, Any], *selected: str) -> dict[str, Any]:
+    """What discovery finds, with some look-ups selected."""
+    found: dict[str, Any] = TapGenesysAggregates(config=settings).catalog_dict
+    for stream in found["streams"]:
+        if stream["tap_stream_id"] in selected:
+            (whole,) = (each for each in stream["metadata"] if not each["breadcrumb"])
+            whole["metadata"]["selected"] = True
+    return found
+
+
+def pull(of: Sandbox, *selected: str, state: dict[str, Any] | None = None, **changes: Any) -> Outcome:
+    """Run the tap once, with some look-ups selected."""
+    settings = config(**{**SOON, **changes})
+    return run(of, settings, state=state, time=Time(NOW), catalog=catalog(settings, *selected))
+
+
+def asked(of: Sandbox, path: str) -> list[dict[str, str]]:
+    """The parameters of each request to a path."""
+    return [dict(entry.query) for entry in of.log if entry.path == path]

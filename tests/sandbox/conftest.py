@@ -1,0 +1,33 @@
+"""A sandbox that stands still at noon of Monday 30 June 2025."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import pytest
+
+from tap_genesys_aggregates.sandbox import Caller, Sandbox, SettableClock
+
+
+@pytest.fixture(scope="session")
+def noon() -> datetime:
+    """When it is, unless a test says otherwise."""
+    return datetime(2025, 6, 30, 12, tzinfo=timezone.utc)
+
+
+@pytest.fixture
+def clock(noon: datetime) -> SettableClock:
+    """A clock of the test's own."""
+    return SettableClock(noon)
+
+
+@pytest.fixture(scope="session")
+def sandbox(noon: datetime) -> Sandbox:
+    """A well-behaved sandbox that all tests share: it changes nothing but its log."""
+    return Sandbox(now=lambda: noon)
+
+
+@pytest.fixture(scope="session")
+def caller(sandbox: Sandbox) -> Caller:
+    """Somebody with a token for it."""
+    return Caller(sandbox)
