@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _SHADES = ("  ", "░░", "▒▒", "▓▓", "██")
 _COLOURS = ("", "blue", "cyan", "yellow", "red")
 _HOURS = 24
+_PRECISELY = 100
 
 
 def proofs(found: Iterable[Proof]) -> Table:
@@ -52,7 +53,7 @@ def heat(by_queue: Mapping[str, Mapping[int, float]]) -> Table:
             depth = _depth(hours.get(hour, 0), most)
             strip.append(_SHADES[depth], _COLOURS[depth])
         peak = max(hours, key=lambda hour: hours[hour], default=0)
-        table.add_row(f"{queue}  ", strip, f" {hours.get(peak, 0):.1f} at {peak:02}")
+        table.add_row(f"{queue}  ", strip, f" {_short(hours.get(peak, 0))} at {peak:02}")
     return table
 
 
@@ -63,8 +64,12 @@ def legend(by_queue: Mapping[str, Mapping[int, float]]) -> Text:
     steps = len(_SHADES) - 1
     for depth in range(1, len(_SHADES)):
         text.append(_SHADES[depth], _COLOURS[depth])
-        text.append(f" to {most * depth / steps:.1f}   ")
+        text.append(f" to {_short(most * depth / steps)}   ")
     return text
+
+
+def _short(number: float) -> str:
+    return f"{number:.1f}" if number < _PRECISELY else f"{number:,.0f}"
 
 
 def _depth(number: float, most: float) -> int:

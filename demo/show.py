@@ -49,7 +49,7 @@ class Show:
         Returns:
             0 if Postgres holds what the witness says, else 1.
         """
-        again = self._ledger.begun
+        again, stopped = self._ledger.begun, self._ledger.begun and self._ledger.first is None
         # Up to the last hour that is over, so that both sides mean the same stretch.
         end = datetime.now(timezone.utc).replace(minute=0, second=0, microsecond=0)
         plan = loads(self._ledger.start(end), end)
@@ -58,6 +58,8 @@ class Show:
         effort = NOTHING
         with serve(self._sandbox) as url:
             self._introduce(url)
+            if stopped:
+                self._console.print("An earlier demo was stopped; this one goes on from there.")
             for number, load in enumerate(plan, 1):
                 effort += self._load(number, load, url)
         self._compare(effort)

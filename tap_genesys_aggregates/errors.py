@@ -136,7 +136,7 @@ def retry_after(value: str | None, now: datetime) -> float | None:
     if not value:
         return None
     try:
-        if re.fullmatch(r"\d+(\.\d+)?", value.strip()):
+        if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value.strip()):
             seconds = float(value)
         else:
             date = email.utils.parsedate_to_datetime(value)

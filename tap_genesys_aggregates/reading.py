@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import math
 from typing import TYPE_CHECKING, Any, cast
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from tap_genesys_aggregates.settings_table import Setting
 
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _YEARS = range(1970, 2200)
 
 
@@ -96,7 +96,7 @@ class Reader:
             raise self.refuse(
                 name, "it wants a URL such as https://gateway.example.com, without user, query or fragment"
             )
-        if parts.scheme == "http" and host not in _LOOPBACK and not host.startswith("127."):
+        if parts.scheme == "http" and not _is_this_machine(host):
             raise self.refuse(name, "it wants https: plain http would send the secret in the clear")
         return value
 
@@ -132,7 +132,7 @@ class Reader:
         wants = f"it wants a number from {setting.least:g} to {setting.most:g}, not {_short(value, setting)}"
         try:
             number = math.nan if isinstance(value, bool) else float(cast("Any", value))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not (setting.least or 0) <= number <= (setting.most or math.inf):
             raise self.refuse(name, wants)
@@ -189,6 +189,16 @@ class Reader:
         """What the user wrote, else the default."""
         value = self._values.get(name)
         return self._table[name].default if value is None else value
+
+
+def _is_this_machine(host: str) -> bool:
+    """Whether a host is the loopback, by number and not by how its name begins."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _short(value: object, setting: Setting) -> str:

@@ -25,9 +25,10 @@ class TapError(Exception):
 
     @override
     def __str__(self) -> str:
-        """The one line that a user reads."""
+        """The one line that a user reads, without control characters that a server may have sent."""
         text = f"{self.what.rstrip('.')}. {self.advice}" if self.advice else self.what
-        return " ".join(text.split())
+        shown = "".join(letter if letter.isprintable() else " " for letter in text)
+        return " ".join(shown.split())
 
     def within(self, place: str) -> TapError:
         """The same error, told with its place (``query 'x', window a/b``), unless it has one.

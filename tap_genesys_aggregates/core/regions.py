@@ -67,8 +67,9 @@ def hosts(region: str, base_url: str | None, token_url: str | None) -> Hosts:
     Returns:
         The hosts.
     """
-    api = (base_url or f"https://api.{domain_of(region)}").rstrip("/")
-    domain = _genesys_domain(urlsplit(api).hostname or "")
+    given = None if base_url else domain_of(region)  # a domain given as a region is one of Genesys Cloud
+    api = (base_url or f"https://api.{given}").rstrip("/")
+    domain = given or _genesys_domain(urlsplit(api).hostname or "")
     usual = f"https://login.{domain}/oauth/token" if domain else f"{api}/oauth/token"
     return Hosts(api, token_url or usual, is_genesys_cloud=bool(domain))
 

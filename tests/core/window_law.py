@@ -12,7 +12,7 @@ from tap_genesys_aggregates.core.grid import Grid
 from tap_genesys_aggregates.core.periods import Period
 from tap_genesys_aggregates.core.windows import Window, halves, plan
 
-from tests.core.making import UTC, first_instant, zone_names
+from tests.core.making import UTC, buckets, first_instant, zone_names
 
 GRANULARITIES = (
     "PT1M", "PT5M", "PT15M", "PT30M", "PT1H", "PT2H", "PT3H", "PT4H", "PT6H", "PT8H", "PT12H",
@@ -87,17 +87,33 @@ def _not_too_long(case: Case, window: Window) -> None:
 
 
 def _cut_alike(grid: Grid, window: Window) -> None:
-    """Steps counted from the window's start, as the API counts them, meet every midnight within it."""
-    step = grid.period.seconds
-    if not step or 86_400 % step:
-        return
-    zone = grid.zone
+    """Buckets counted from the window's start, as the API counts them, are those of the grid."""
+    if not grid.period.seconds:
+        _cut_by_the_calendar(grid, window)
+    elif 86_400 % grid.period.seconds == 0:
+        _cut_by_the_clock(grid, window)
+
+
+def _cut_by_the_clock(grid: Grid, window: Window) -> None:
+    """Steps of elapsed time meet every midnight within the window."""
+    zone, step = grid.zone, timedelta(seconds=grid.period.seconds)
     day, last = (edge.astimezone(zone).date() for edge in (window.start, window.end))
     while day < last:
         day += timedelta(days=1)
         begin = first_instant(day, zone)
         if window.start < begin < window.end:
-            assert (begin - window.start) % timedelta(seconds=step) == timedelta()
+            assert (begin - window.start) % step == timedelta()
+
+
+def _cut_by_the_calendar(grid: Grid, window: Window) -> None:
+    """Days and months counted on the wall clock, from the start's time of day, begin where the grid has them."""
+    found, wall, edge = set(), window.start.astimezone(grid.zone), window.start
+    while edge < window.end:
+        found.add(edge)
+        month = wall.year * 12 + wall.month - 1 + grid.period.months
+        wall = wall.replace(year=month // 12, month=month % 12 + 1, fold=0) + timedelta(days=grid.period.days)
+        edge = wall.astimezone(UTC)
+    assert sorted(found) == [start for start, _ in buckets(grid, window.start, window.end)]
 
 
 def _divisible(grid: Grid, window: Window) -> None:

@@ -69,7 +69,7 @@ def count(postgres: Postgres, schema: str) -> int:
     question = sql.SQL("select count(*) from {}").format(sql.Identifier(schema, TABLE))
     with postgres.connect() as connection:
         found = connection.execute(question).fetchone()
-    return int(found[0]) if found else 0
+    return int(str(found[0])) if found else 0
 
 
 def test_a_back_fill_leaves_the_daily_bookmark_alone(

@@ -100,3 +100,8 @@ def pull(of: Sandbox, *selected: str, state: dict[str, Any] | None = None, **cha
 def asked(of: Sandbox, path: str) -> list[dict[str, str]]:
     """The parameters of each request to a path."""
     return [dict(entry.query) for entry in of.log if entry.path == path]
+
+
+def names(rows: list[dict[str, Any]]) -> dict[str, str]:
+    """Id → name."""
+    return {row["id"]: row["name"] for row in rows}

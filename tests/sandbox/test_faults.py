@@ -28,7 +28,7 @@ from tap_genesys_aggregates.sandbox.in_process import InProcessAdapter
 PATH = "/api/v2/analytics/conversations/aggregates/query"
 TREE = "/api/v2/analytics/conversations/aggregate/query"
 QUERY = {
-    "interval": "2025-06-03T00:00Z/2025-06-04T00:00Z",
+    "interval": "2025-06-03T09:00Z/2025-06-03T12:00Z",
     "groupBy": ["userId"],
     "metrics": ["tHandle"],
     "granularity": "PT1H",

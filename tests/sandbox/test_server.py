@@ -125,19 +125,21 @@ def test_the_command_line(number: signal.Signals) -> None:
     command = [sys.executable, "-m", "tap_genesys_aggregates.sandbox"]
     command += ["--port", "0", "--clock", "2025-06-30T12:00Z", "--seed", "7"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        line = process.stdout.readline()
-        match = re.search(r"http://127\.0\.0\.1:\d+", line)
-        assert match is not None
-        with requests.Session() as session:
-            log_in(session, match[0])
-            future = {**QUERY, "interval": "2025-07-01T00:00Z/2025-07-02T00:00Z"}
-            assert session.post(f"{match[0]}{PATH}", json=future, timeout=5).json() == {"results": []}
-            assert session.post(f"{match[0]}{PATH}", json=QUERY, timeout=5).json()["results"]
-        process.send_signal(number)
-        assert process.wait(timeout=5) == 0
-        assert process.stdout.read() + process.stderr.read() == ""
+        try:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            match = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
+            assert match is not None
+            with requests.Session() as session:
+                log_in(session, match[0])
+                future = {**QUERY, "interval": "2025-07-01T00:00Z/2025-07-02T00:00Z"}
+                assert session.post(f"{match[0]}{PATH}", json=future, timeout=5).json() == {"results": []}
+                assert session.post(f"{match[0]}{PATH}", json=QUERY, timeout=5).json()["results"]
+            process.send_signal(number)
+            assert process.wait(timeout=20) == 0
+            assert process.stdout.read() + process.stderr.read() == ""
+        finally:
+            process.kill()
 
 
 def test_a_taken_port_is_told_in_a_line(sandbox: Sandbox) -> None:

@@ -19,7 +19,7 @@ from tap_genesys_aggregates.sandbox.witness_grid import grid
 Json = dict[str, Any]
 
 START = datetime(2025, 6, 3, tzinfo=timezone.utc)
-END = datetime(2025, 6, 5, tzinfo=timezone.utc)
+END = datetime(2025, 6, 4, tzinfo=timezone.utc)
 NAMES = {
     "group_by": "groupBy",
     "metrics": "metrics",
