@@ -108,7 +108,7 @@ def _columns(columns: Iterable[Column]) -> str:
 
 def _lookups() -> Iterator[str]:
     yield "## Look-ups\n"
-    yield "Off until selected: `meltano select tap-genesys-aggregates NAME '*'`. Each run reads them whole.\n"
+    yield "Off until selected: take its line out of `select` in `meltano.yml`. Each run reads them whole.\n"
     for name, lookup in lookup_table.lookups().items():
         yield f"### {name}\n"
         permission = f"`{lookup.permission}`" if lookup.permission else "not documented"
