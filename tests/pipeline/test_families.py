@@ -57,7 +57,7 @@ def test_preset(name: str) -> None:
 def test_views_and_top_n() -> None:
     """Views come as columns of their own, topN as the groups that rank first."""
     sandbox = Sandbox(now=NOW)
-    queries = [
+    queries: list[dict[str, Any]] = [
         {
             "name": "short_calls",
             "group_by": ["queueId"],

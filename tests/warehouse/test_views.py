@@ -90,7 +90,8 @@ def test_a_deleted_row_is_found(connection: Connection) -> None:
     live(connection, 4)
     assert connection.execute("select count(*) from warehouse.calls_missing").fetchone()[0] == 0
     connection.execute(
-        "delete from warehouse.calls where ctid = (select ctid from warehouse.calls order by interval_start limit 1)"
+        "delete from warehouse.calls"
+        " where ctid = (select ctid from warehouse.calls order by interval_start limit 1)"
     )
     found = connection.execute("select rows_extracted - rows_present from warehouse.calls_missing").fetchall()
     assert found == [(1,)]
