@@ -13,8 +13,7 @@ import pytest
 
 from tap_genesys_aggregates.sandbox import Caller, Options, Sandbox, SettableClock, Witness
 from tap_genesys_aggregates.sandbox.contract import families
-from tap_genesys_aggregates.sandbox.instants import DAY, to_ms, to_text
-from tap_genesys_aggregates.sandbox.witness_grid import grid
+from tap_genesys_aggregates.sandbox.instants import to_ms, to_text
 
 Json = dict[str, Any]
 
@@ -207,45 +206,6 @@ def test_wide_columns(sandbox: Sandbox) -> None:
     assert list(Witness(sandbox).rows(query, START, END)[0]) == expected
 
 
-def leaf_rows(node: Json, above: tuple[str, ...]) -> list[tuple[Any, ...]]:
-    """The leaves of a tree, with the ids that lead to them."""
-    path = (*above, node.get("id", "unknown"))
-    below = [row for group in node["groups"] for row in leaf_rows(group, path)]
-    return below or [(path, {name: cell["value"] for name, cell in node["metrics"].items()})]
-
-
-@pytest.mark.parametrize("dimensions", [[], ["routing.queue.id"], ["user.id", "mediaType", "direction"]])
-@pytest.mark.parametrize("omit", [False, True])
-def test_group_tree_rows(noon: datetime, dimensions: list[str], omit: bool) -> None:  # noqa: FBT001
-    """Every leaf is a row of the witness: ids, `unknown` for what is not set, and the metrics."""
-    sandbox = Sandbox(Options(omit_ids=omit), now=lambda: noon)
-    metrics = ["conversationCount", "abandonCount", "handleDurationSum", "waitDurationSum", "holdDurationSum"]
-    predicate = {"type": "dimension", "dimension": "mediaType", "operator": "notEquals", "value": "chat"}
-    clause = {"type": "conversation", "expression": {"type": "and", "clauses": [predicate]}}
-    query = {"api": "group_tree", "group_by": dimensions, "metrics": metrics, "granularity": "PT4H"}
-    body = {
-        "dateFrom": to_text(to_ms(START)),
-        "dateTo": to_text(to_ms(END)),
-        "groupBy": ["interval", *dimensions],
-        "interval": "PT4H",
-        "metrics": metrics,
-        "filter": clause,
-    }
-    answered = [
-        {"interval_start": path[-1], **dict(zip(map(column, dimensions), path[:-1], strict=True)), **cells}
-        for page in Caller(sandbox).tree_pages(body)
-        for entity in page["entities"]
-        for path, cells in leaf_rows(entity, ())
-    ]
-    witnessed = []
-    for row in Witness(sandbox).rows({**query, "filter": clause}, START, END):
-        assert row.pop("interval_end") > row["interval_start"]
-        cells = {metric: row.pop(column(metric)) for metric in metrics}
-        witnessed.append({**row, **{name: value for name, value in cells.items() if value is not None}})
-    assert len(witnessed) > 10
-    assert in_order(witnessed) == in_order(answered)
-
-
 @pytest.mark.parametrize("granularity", ["PT15M", "PT1H", "PT12H", "P1D"])
 @pytest.mark.parametrize("day", [date(2025, 3, 29), date(2025, 10, 25)])
 def test_the_grid_begins_anew_at_each_local_midnight(granularity: str, day: date) -> None:
@@ -264,26 +224,3 @@ def test_the_grid_begins_anew_at_each_local_midnight(granularity: str, day: date
     rows = Witness(sandbox).rows(query, midnights[0], midnights[-1])
     by_day = [row for start, end in pairwise(midnights) for row in told(Caller(sandbox), query, start, end)]
     assert in_order(rows) == in_order(by_day)
-
-
-@pytest.mark.parametrize(
-    ("granularity", "expected"),
-    [
-        ("P2W", "10T00:00 24T00:00 06T23:00 20T23:00 01T00:00"),
-        ("P20D", "10T00:00 30T00:00 18T23:00 01T00:00"),
-        ("P1M", "10T00:00 09T23:00 01T00:00"),
-        ("PT168H", "10T00:00 17T00:00 24T00:00 31T00:00 07T00:00 14T00:00 21T00:00 28T00:00 01T00:00"),
-    ],
-)
-def test_weeks_and_months_step_from_the_start(granularity: str, expected: str) -> None:
-    """Hours that do not divide a day are counted from the start of the period, and so are dates."""
-    start, end = (to_ms(datetime(2025, month, day, tzinfo=timezone.utc)) for month, day in ((3, 10), (5, 1)))
-    boundaries = grid(start, end, granularity, ZoneInfo("Europe/London"))
-    assert " ".join(to_text(boundary)[8:16] for boundary in boundaries) == expected
-
-
-def test_a_month_ends_where_it_ends() -> None:
-    """A month after 31 January is 28 February, two are 31 March."""
-    start, end = (to_ms(datetime(2025, month, 30, tzinfo=timezone.utc)) for month in (1, 4))
-    boundaries = grid(start + DAY, end, "P1M", ZoneInfo("UTC"))
-    assert [to_text(boundary)[5:10] for boundary in boundaries] == ["01-31", "02-28", "03-31", "04-30"]
