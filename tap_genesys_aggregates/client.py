@@ -67,9 +67,9 @@ class LinkPaginator(BaseAPIPaginator["str | None"]):
         page = response if isinstance(response, Page) else self._read(response.content)
         if not page.next:
             return None
-        link = urljoin(self._url, page.next)
+        link = _resolved(self._url, page.next)
         if _origin(link) != _origin(self._url):
-            msg = f"the next page's link leads away from {_origin(self._url)}, to {_origin(link)}"
+            msg = f"the next page's link leads away from {_origin(self._url)}, to {_origin(link)[:200]}"
             raise StrayError(msg, "It is not followed, because it would be handed the token: check base_url")
         if link in self._followed:
             msg = f"the next page's link was followed before (after {len(self._followed)} pages)"
@@ -78,6 +78,14 @@ class LinkPaginator(BaseAPIPaginator["str | None"]):
             )
         self._followed.add(link)
         return link
+
+
+def _resolved(url: str, link: str) -> str:
+    """A link as an absolute URL; empty where it is none, which leads nowhere good."""
+    try:
+        return urljoin(url, link)
+    except ValueError:
+        return ""
 
 
 def _origin(url: str) -> str:
@@ -140,10 +148,14 @@ class GenesysStream(RESTStream["str | None"]):
         ask: Ask = (page.stream_context or {})["ask"]
         return self._http_request(self.dialect.call(ask.window, page.next_page_token, ask.users))
 
+    def absolute(self, url: str) -> str:
+        """A path on the API's host, which may lie behind a path of its own; a link as it is."""
+        return f"{self.url_base}{url}" if url.startswith("/") else url
+
     def _http_request(self, call: Call) -> HTTPRequest:
         """A call of the contract as the SDK's request."""
         return HTTPRequest(
-            url=urljoin(f"{self.url_base}/", call.url),
+            url=self.absolute(call.url),
             method=call.method,
             params=dict(call.params or {}),
             headers={"Accept": "application/json", "Content-Type": "application/json"},
@@ -206,5 +218,5 @@ class GenesysStream(RESTStream["str | None"]):
 
     def paginator(self, ask: Ask) -> LinkPaginator:
         """A paginator for one window."""
-        first = urljoin(f"{self.url_base}/", self.dialect.call(ask.window, None).url)
+        first = self.absolute(self.dialect.call(ask.window, None).url)
         return LinkPaginator(first, lambda body: self.dialect.read(body, ask.window))

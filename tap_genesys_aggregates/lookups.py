@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin
 
 from typing_extensions import override
 
@@ -141,7 +140,7 @@ class LookupStream(GenesysStream):
     def _listings(self, ask: Mapping[str, str]) -> Iterator[Listing]:
         """The pages of one ask."""
         first = self._lookup.link(ask)
-        paginator = LinkPaginator(urljoin(f"{self.url_base}/", first), lambda _: Page(()))
+        paginator = LinkPaginator(self.absolute(first), lambda _: Page(()))
         while not paginator.finished:
             page = self.send(Call("GET", paginator.current_value or first), listing.read, Tally())
             yield page
