@@ -12,6 +12,8 @@ from tap_genesys_aggregates.presets import presets
 from tap_genesys_aggregates.sandbox import Options, Sandbox, SettableClock, Witness
 from tests.pipeline.running import bag, config, run
 
+pytestmark = pytest.mark.slow
+
 START, END = datetime(2026, 3, 2, tzinfo=timezone.utc), datetime(2026, 3, 4, tzinfo=timezone.utc)
 NOW = SettableClock(datetime(2026, 3, 20, tzinfo=timezone.utc))
 SHAPES = ("wide", "long")

@@ -14,6 +14,8 @@ from tap_genesys_aggregates.core.periods import Period
 from tap_genesys_aggregates.sandbox import Options, Sandbox, SettableClock, Witness
 from tests.pipeline.running import bag, config, run
 
+pytestmark = pytest.mark.slow
+
 UTC = timezone.utc
 CHANGES = {
     "London, spring": ("Europe/London", datetime(2025, 3, 27, tzinfo=UTC)),
