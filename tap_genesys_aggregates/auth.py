@@ -21,7 +21,9 @@ _USUAL_LIFE = 3600.0
 _LONGEST_TOKEN = 16_384
 
 
-class _Granted(msgspec.Struct):
+class Grant(msgspec.Struct):
+    """A token, and for how many seconds it is good."""
+
     access_token: str
     expires_in: float | None = None
 
@@ -75,16 +77,26 @@ class ClientCredentials(AuthBase):
     def _renew(self) -> None:
         """Fetch a token; its life counts from before it was asked for."""
         asked = self._clock()
-        granted = _read(self._fetch())
+        granted = read_grant(self._fetch())
         life = _USUAL_LIFE if granted.expires_in is None else max(granted.expires_in, 0.0)
         self._renew_at = asked + (life - _EARLY if life >= _SHORT_LIFE else life / 2)
         self._token = granted.access_token
 
 
-def _read(body: bytes) -> _Granted:
-    """The token of an answer; one that would break a header is refused. Never shows the body."""
+def read_grant(body: bytes) -> Grant:
+    """The token of an answer; one that would break a header is refused. Never shows the body.
+
+    Args:
+        body: The bytes of the answer.
+
+    Returns:
+        The token.
+
+    Raises:
+        UnreadableError: There is none in it.
+    """
     try:
-        granted = msgspec.json.decode(body, type=_Granted)
+        granted = msgspec.json.decode(body, type=Grant)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         msg = "the token answer is not {access_token, expires_in}"
         raise UnreadableError(msg, "Check token_url") from None

@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 _ENCODER = msgspec.json.Encoder()
 
 
+class _Record(msgspec.Struct, tag_field="type", tag="RECORD", gc=False):
+    """A RECORD message."""
+
+    stream: str
+    record: Row
+    time_extracted: str
+
+
 class Writer(MsgSpecWriter):
     """Writes messages to standard output; flushes where a target may want to act, not at every row."""
 
@@ -44,11 +52,6 @@ class Writer(MsgSpecWriter):
             rows: What each message holds.
             time_extracted: When they were read.
         """
-        lines = _ENCODER.encode_lines(
-            [
-                {"type": "RECORD", "stream": stream, "record": row, "time_extracted": time_extracted}
-                for row in rows
-            ]
-        )
+        lines = _ENCODER.encode_lines([_Record(stream, row, time_extracted) for row in rows])
         with self.termination.message():
             sys.stdout.buffer.write(lines)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import backoff
 import requests
 
-from tap_genesys_aggregates.auth import ClientCredentials, grant_request
+from tap_genesys_aggregates.auth import ClientCredentials, grant_request, read_grant
 from tap_genesys_aggregates.core.refusal import TapError, UnreadableError
 from tap_genesys_aggregates.errors import (
     SlowError,
@@ -127,9 +127,15 @@ class Transport:
         request = grant_request(
             settings.hosts.token, settings.client_id, settings.client_secret, settings.user_agent
         )
+
+        def attempt() -> bytes:
+            body = self._send(self.session.prepare_request(request), tally)
+            read_grant(body)  # what cannot be read is asked for again, like any other answer
+            return body
+
         try:
-            return self._patiently(lambda: self._send(self.session.prepare_request(request), tally), tally)
-        except TransientError as error:  # its tries are used up
+            return self._patiently(attempt, tally)
+        except (TransientError, UnreadableError) as error:  # its tries are used up
             raise TapError(error.what, error.advice) from None
 
     def _send(self, prepared: requests.PreparedRequest, tally: Tally) -> bytes:

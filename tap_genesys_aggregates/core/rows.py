@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping  # noqa: TC003  # msgspec reads the annotations
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,11 +19,14 @@ if TYPE_CHECKING:
 
     from tap_genesys_aggregates.core.query import Query
 
+_MOST_SHAPES = 1_000
+
 Number = int | float
+_Cells = Mapping[str, Mapping[str, Number | None]]
 Row = dict[str, str | int | float | bool | None]
 
 
-class Leaf(msgspec.Struct, frozen=True):
+class Leaf(msgspec.Struct, frozen=True, gc=False):
     """What one row is made of, as the answer has it.
 
     Attributes:
@@ -87,11 +92,21 @@ class Distinct:
 class RowMaker:
     """Makes the rows of one query.
 
-    Which columns a metric's statistics go to is looked up once for each set of statistics that it
-    comes with, not for each row.
+    Which columns the numbers of a leaf go to is looked up once for each shape that leaves come in, which
+    is metrics and their statistics in order, not for each row.
     """
 
-    __slots__ = ("_blank", "_columns", "_integers", "_keys", "_long", "_names", "_query")
+    __slots__ = (
+        "_blank",
+        "_columns",
+        "_counts",
+        "_integers",
+        "_lead",
+        "_long",
+        "_names",
+        "_query",
+        "_shapes",
+    )
 
     def __init__(self, query: Query) -> None:
         """Compile the columns.
@@ -102,9 +117,12 @@ class RowMaker:
         table = schema.columns(query)
         self._query = query
         self._long = query.shape == "long"
-        self._keys = schema.keys(query)[1:]
+        self._lead = (*schema.keys(query), "interval_end", "extracted_at", "is_final")
+        self._shapes: dict[tuple[object, ...], tuple[str, ...]] = {}
         self._blank: Row = {each.name: None for each in table}
         self._integers = tuple(each.name for each in table if each.kind == "integer")
+        # With two names or more it gives a tuple; the first is a text, which is no count.
+        self._counts = itemgetter("interval_start", "interval_end", *self._integers)
         self._names: dict[str, dict[str, str]] = {}
         for each in table:
             if each.wire is not None:
@@ -128,27 +146,38 @@ class RowMaker:
             UnforeseenError: The leaf holds something that has no column.
             UnreadableError: A count is not a whole number.
         """
+        cells: _Cells = leaf.cells  # type: ignore[assignment]  # a metric without statistics has no shape yet
+        end = leaf.end
+        try:
+            shape = (*cells, *map(tuple, cells.values()))
+            columns = self._shapes[shape]
+        except (KeyError, TypeError):
+            cells = {name: statistics or {} for name, statistics in cells.items()}
+            columns = self._compile_shape(cells)
+        values = [number for statistics in cells.values() for number in statistics.values()]
         row = self._blank.copy()
-        row["interval_start"] = leaf.start
-        row.update(zip(self._keys, leaf.key, strict=True))
-        row["interval_end"] = leaf.end
-        compiled = self._columns
-        for name, statistics in leaf.cells.items():
-            if statistics:
-                kinds = tuple(statistics)
-                try:
-                    columns = compiled[name][kinds]
-                except KeyError:
-                    columns = self._compile(name, kinds)
-                row.update(zip(columns, statistics.values()))  # noqa: B905  # both are of statistics
-            elif name not in compiled:
-                raise self._no_metric(name)
-        for column in self._integers:
-            if row[column].__class__ is float:
-                row[column] = self._whole(column, row[column])
-        row["extracted_at"] = stamp.extracted_at
-        row["is_final"] = leaf.end <= stamp.final_before
+        row.update(
+            zip(
+                columns,
+                (leaf.start, *leaf.key, end, stamp.extracted_at, end <= stamp.final_before, *values),
+                strict=True,
+            )
+        )
+        if float in map(type, self._counts(row)):
+            self._make_whole(row)
         return row
+
+    def _compile_shape(self, cells: _Cells) -> tuple[str, ...]:
+        """The columns of a leaf with these metrics and statistics; kept, but not without end."""
+        shape = (*cells, *map(tuple, cells.values()))
+        parts = [
+            self._columns.get(name, {}).get(tuple(kinds)) or self._compile(name, tuple(kinds))
+            for name, kinds in cells.items()
+        ]
+        columns = (*self._lead, *chain.from_iterable(parts))
+        if len(self._shapes) < _MOST_SHAPES:
+            self._shapes[shape] = columns
+        return columns
 
     def _compile(self, name: str, kinds: tuple[str, ...]) -> tuple[str, ...]:
         """The columns of a metric that comes with these statistics, from now on."""
@@ -160,6 +189,12 @@ class RowMaker:
                 raise self._no_statistic(name, kind)
         columns = self._columns[name][kinds] = tuple(names[kind] for kind in kinds)
         return columns
+
+    def _make_whole(self, row: Row) -> None:
+        """Counts as integers, however they were written."""
+        for column in self._integers:
+            if isinstance(row[column], float):
+                row[column] = self._whole(column, row[column])
 
     def _whole(self, column: str, value: object) -> int:
         """A count as an integer, however it was written."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -25,7 +25,7 @@ UNKNOWN = "unknown"
 _Metrics = dict[str, dict[str, int | float | None] | None]
 
 
-class Node(msgspec.Struct):
+class Node(msgspec.Struct, gc=False):
     """One group of the tree; without ``groups`` it is a leaf."""
 
     id: str | None = None
@@ -44,11 +44,8 @@ class _Answer(msgspec.Struct):
     code: str | None = None
 
 
-class _Path(NamedTuple):
-    """A leaf with the ids of its ancestors, outermost first, its own last."""
-
-    ids: tuple[str | None, ...]
-    metrics: _Metrics
+_Path = tuple[tuple[str | None, ...], _Metrics]
+"""A leaf: the ids of its ancestors, outermost first, its own last; and its metrics."""
 
 
 _DECODER = msgspec.json.Decoder(_Answer)
@@ -134,29 +131,35 @@ class GroupTreeDialect:
             if node.groups:
                 stack.extend((child, ids) for child in reversed(node.groups))
             else:
-                yield _Path(ids, node.metrics or {})
+                yield ids, node.metrics or {}
 
     def _leaves(self, paths: list[_Path], window: Window) -> Iterator[Leaf]:
         """A leaf for each path: which level is which dimension is rule 3."""
         level = self._interval_level(paths)
         bounds: dict[str | None, tuple[str, str]] = {}
-        for path in paths:
-            ids = list(path.ids)
-            interval = ids.pop(level) if level is not None and level < len(ids) else None
+        for ids, metrics in paths:
+            interval, others = None, ids
+            if level is not None and level < len(ids):
+                interval, others = ids[level], ids[:level] + ids[level + 1 :]
             if interval not in bounds:
                 bounds[interval] = self._bounds(interval, window)
             start, end = bounds[interval]
-            if not self._query.group_by or ids == [None]:  # the total of what was asked for needs no id
-                ids = ids[: len(self._dimensions)]
-            if len(ids) > len(self._dimensions):
-                raise self._too_deep(len(path.ids))
-            missing = [UNKNOWN] * (len(self._dimensions) - len(ids))
-            yield Leaf(start, end, tuple([each or UNKNOWN for each in ids] + missing), path.metrics)
+            yield Leaf(start, end, self._key(others, len(ids)), metrics)
+
+    def _key(self, ids: tuple[str | None, ...], depth: int) -> tuple[str, ...]:
+        """The dimensions of a leaf, from its ids without the interval's."""
+        wanted = len(self._dimensions)
+        if not self._query.group_by or ids == (None,):  # the total of what was asked for needs no id
+            ids = ids[:wanted]
+        if len(ids) > wanted:
+            raise self._too_deep(depth)
+        missing = (UNKNOWN,) * (wanted - len(ids))
+        return (*[each or UNKNOWN for each in ids], *missing)
 
     def _interval_level(self, paths: list[_Path]) -> int | None:
         """The outermost level whose ids all read as ISO instants, leaving out those without one."""
         for level in range(self._levels):
-            ids = {path.ids[level] for path in paths if len(path.ids) > level}
+            ids = {path[level] for path, _ in paths if len(path) > level}
             if ids - {None} and all(instants.is_instant(each) for each in ids if each is not None):
                 return level
         return None

@@ -124,10 +124,11 @@ class ResultsDialect:
         """One leaf for a bucket without qualifiers."""
         metrics = bucket.metrics or ()
         cells = {metric.metric: metric.stats for metric in metrics}
-        self._once(len(cells) == len(metrics), start, group)
-        if bucket.views:
-            cells.update((view.name, view.stats) for view in bucket.views)
-            self._once(len(cells) == len(metrics) + len(bucket.views), start, group)
+        views = bucket.views or ()
+        if views:
+            cells.update((view.name, view.stats) for view in views)
+        if len(cells) != len(metrics) + len(views):
+            raise self._twice(start, group)
         return (Leaf(start, end, (*group, NOT_SET) if self._query.qualified else group, cells),)
 
     def _qualified(self, start: str, end: str, group: tuple[str, ...], bucket: _Bucket) -> Iterator[Leaf]:
@@ -158,13 +159,12 @@ class ResultsDialect:
         for view in bucket.views or ():
             yield Leaf(start, end, (*group, view.name, NOT_SET), {view.name: view.stats})
 
-    def _once(self, distinct: bool, start: str, group: tuple[str, ...]) -> None:  # noqa: FBT001  # says its own name
-        """Refuse a metric that comes twice in one bucket: the second would overwrite the first."""
-        if not distinct:
-            what = f"query {self._query.name!r}: one metric came twice in the bucket {start} of {group}"
-            raise UnforeseenError(
-                what[:400], "Set shape: long on this query, which keeps the qualifier in the key"
-            )
+    def _twice(self, start: str, group: tuple[str, ...]) -> UnforeseenError:
+        """A metric that comes twice in one bucket: the second would overwrite the first."""
+        what = f"query {self._query.name!r}: one metric came twice in the bucket {start} of {group}"
+        return UnforeseenError(
+            what[:400], "Set shape: long on this query, which keeps the qualifier in the key"
+        )
 
     def _stray(self, metric: _Metric) -> UnforeseenError:
         """A qualifier where the table has no column for it."""

@@ -9,12 +9,15 @@ from importlib import resources
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from hypothesis import strategies as st
+
 from tap_genesys_aggregates.core.grid import Grid
 from tap_genesys_aggregates.core.periods import Period
 from tap_genesys_aggregates.core.query import Query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import tzinfo
 
 UTC = timezone.utc
 _HOURS = timedelta(hours=3)
@@ -41,6 +44,14 @@ def query(**changes: object) -> Query:
 def at(text: str) -> datetime:
     """An instant, read without the project's own reader."""
     return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
+
+
+def moments(
+    first: str, last: str, zones: st.SearchStrategy[tzinfo] | None = None
+) -> st.SearchStrategy[datetime]:
+    """Any instants between two, of UTC unless other zones are given."""
+    least, most = (datetime.fromisoformat(each) for each in (first, last))
+    return st.datetimes(least, most, timezones=st.just(UTC) if zones is None else zones)
 
 
 def grid(granularity: str, zone: str = "UTC", anchor: str = "2023-11-01") -> Grid:
@@ -74,7 +85,7 @@ def zone_names() -> tuple[str, ...]:
 
 @cache
 def first_instant(day: date, zone: ZoneInfo) -> datetime:
-    """The first minute at which a zone's calendar shows a day or a later one: found by looking, not reckoning.
+    """The first minute at which a zone's calendar shows a day or a later one, found by looking.
 
     Where no clock changes within three hours it is 00:00. Elsewhere by the hour at first, then by the
     quarter from some hours before, since dates can run back for an hour, then by the minute.

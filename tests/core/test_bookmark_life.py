@@ -1,4 +1,4 @@
-"""The life of a bookmark: runs at any time, cut short anywhere, against the rules that must hold in between."""
+"""The life of a bookmark: runs at any time, cut short anywhere, and what must hold in between."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from tap_genesys_aggregates.core.bookmarks import Bookmark
 from tap_genesys_aggregates.core.grid import Grid
 from tap_genesys_aggregates.core.periods import Period
 from tap_genesys_aggregates.core.windows import align, plan
-
 from tests.core.making import at
 
 if TYPE_CHECKING:
@@ -44,7 +43,8 @@ class Life(RuleBasedStateMachine):
 
     @rule(
         pause=st.one_of(
-            st.timedeltas(timedelta(), timedelta(hours=9)), st.timedeltas(timedelta(days=1), timedelta(days=14))
+            st.timedeltas(timedelta(), timedelta(hours=9)),
+            st.timedeltas(timedelta(days=1), timedelta(days=14)),
         ),
         windows_until_the_crash=st.none() | st.integers(0, 9),
     )
@@ -93,4 +93,4 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=40, stateful_step_count=12, deadline=None, database=None)
+TestLife.settings = settings(max_examples=30, stateful_step_count=10, deadline=None, database=None)

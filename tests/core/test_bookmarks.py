@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 from tap_genesys_aggregates.core.bookmarks import Bookmark
 from tap_genesys_aggregates.core.refusal import SettingError
 from tap_genesys_aggregates.core.windows import Window
-
-from tests.core.making import UTC, at
+from tests.core.making import at, moments
 
 START = at("2023-11-01T00:00Z")
 WEEK = timedelta(days=7)
-INSTANTS = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001
+INSTANTS = moments("2020-01-01", "2030-01-01").map(
     lambda instant: instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 )
 BOOKMARKS = st.builds(Bookmark, st.none() | INSTANTS, st.none() | INSTANTS)
@@ -40,7 +39,7 @@ def test_what_was_not_final_is_read_again_after_an_outage() -> None:
 
 
 def test_a_state_without_final_before_is_read_from_the_look_back() -> None:
-    """State that somebody wrote by hand has only a bookmark: the next run begins there or at the look-back."""
+    """State that was written by hand has only a bookmark: the next run begins there or at the look-back."""
     by_hand = Bookmark(at("2023-11-20T00:00Z"))
     assert by_hand.begin(START, at("2023-11-21T00:00Z"), WEEK) == at("2023-11-14T00:00Z")
     assert by_hand.begin(START, at("2024-01-01T00:00Z"), WEEK) == at("2023-11-20T00:00Z")
@@ -85,7 +84,7 @@ def test_a_bookmark_never_goes_backwards(
 def test_a_run_never_begins_before_the_start_date(
     bookmark: Bookmark, start: datetime, now: datetime, lookback: timedelta
 ) -> None:
-    """No look-back and no bookmark reaches behind ``start_date``, and none leaves out what is new or not final."""
+    """No bookmark reaches behind ``start_date``, and none leaves out what is new or not final."""
     begin = bookmark.begin(start, now, lookback)
     assert begin >= start
     for known in (bookmark.loaded_before, bookmark.final_before):

@@ -8,13 +8,19 @@ from tests.core.making import at, edges, grid
 @pytest.mark.parametrize(
     ("granularity", "start", "stop", "expected"),
     [
-        ("PT12H", "2023-11-01T00:00Z", "2023-11-02T00:00Z", ["2023-11-01T00:00", "2023-11-01T12:00", "2023-11-02T00:00"]),
-        ("PT6H", "2023-11-01T13:45Z", "2023-11-02T00:00Z", ["2023-11-01T12:00", "2023-11-01T18:00", "2023-11-02T00:00"]),
-        ("PT30M", "2023-11-01T00:29Z", "2023-11-01T01:00Z", ["2023-11-01T00:00", "2023-11-01T00:30", "2023-11-01T01:00"]),
-        ("PT24H", "2023-11-01T05:00Z", "2023-11-02T05:00Z", ["2023-11-01T00:00", "2023-11-02T00:00", "2023-11-03T00:00"]),
+        ("PT12H", "2023-11-01T00:00Z", "2023-11-02T00:00Z", ["2023-11-01T00:00", "2023-11-01T12:00",
+        "2023-11-02T00:00"]),
+        ("PT6H", "2023-11-01T13:45Z", "2023-11-02T00:00Z", ["2023-11-01T12:00", "2023-11-01T18:00",
+        "2023-11-02T00:00"]),
+        ("PT30M", "2023-11-01T00:29Z", "2023-11-01T01:00Z", ["2023-11-01T00:00", "2023-11-01T00:30",
+        "2023-11-01T01:00"]),
+        ("PT24H", "2023-11-01T05:00Z", "2023-11-02T05:00Z", ["2023-11-01T00:00", "2023-11-02T00:00",
+        "2023-11-03T00:00"]),
     ],
 )  # fmt: skip
-def test_a_day_is_divided_from_its_midnight(granularity: str, start: str, stop: str, expected: list[str]) -> None:
+def test_a_day_is_divided_from_its_midnight(
+    granularity: str, start: str, stop: str, expected: list[str]
+) -> None:
     """A granularity that divides a day begins its buckets at midnight and at whole steps from it."""
     assert edges(grid(granularity), start, stop) == expected
 
@@ -47,15 +53,18 @@ def test_the_day_of_23_hours_ends_in_a_short_bucket() -> None:
 def test_the_day_of_25_hours_ends_in_an_extra_bucket() -> None:
     """In autumn an hour comes twice: after two halves of twelve hours, one bucket of an hour is left."""
     assert edges(grid("PT12H", "Europe/Berlin"), "2023-10-28T22:00Z", "2023-10-30T23:00Z") == [
-        "2023-10-28T22:00", "2023-10-29T10:00", "2023-10-29T22:00", "2023-10-29T23:00", "2023-10-30T11:00", "2023-10-30T23:00",
+        "2023-10-28T22:00", "2023-10-29T10:00", "2023-10-29T22:00", "2023-10-29T23:00", "2023-10-30T11:00",
+        "2023-10-30T23:00",
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("granularity", "day", "buckets"),
     [
-        ("PT1H", "2023-03-26", 23), ("PT1H", "2023-10-29", 25), ("PT30M", "2023-03-26", 46), ("PT30M", "2023-10-29", 50),
-        ("P1D", "2023-03-26", 1), ("P1D", "2023-10-29", 1), ("PT24H", "2023-03-26", 1), ("PT24H", "2023-10-29", 2),
+        ("PT1H", "2023-03-26", 23), ("PT1H", "2023-10-29", 25), ("PT30M", "2023-03-26", 46), ("PT30M",
+        "2023-10-29", 50),
+        ("P1D", "2023-03-26", 1), ("P1D", "2023-10-29", 1), ("PT24H", "2023-03-26", 1), ("PT24H",
+        "2023-10-29", 2),
     ],
 )  # fmt: skip
 def test_odd_days_have_as_many_buckets_as_hours(granularity: str, day: str, buckets: int) -> None:
@@ -74,7 +83,9 @@ def test_lord_howe_moves_by_half_an_hour() -> None:
     assert autumn == ["2023-04-02T12:00", "2023-04-02T13:00", "2023-04-02T13:30"]
 
 
-@pytest.mark.parametrize(("granularity", "step"), [("PT7H", 25_200), ("PT36H", 129_600), ("PT7M", 420), ("PT48H", 172_800)])
+@pytest.mark.parametrize(
+    ("granularity", "step"), [("PT7H", 25_200), ("PT36H", 129_600), ("PT7M", 420), ("PT48H", 172_800)]
+)
 def test_other_lengths_count_from_the_epoch(granularity: str, step: int) -> None:
     """What does not divide a day counts seconds from 1970-01-01T00:00Z, in every zone alike."""
     on = grid(granularity, "America/New_York")
@@ -119,7 +130,10 @@ def test_months_begin_on_the_first_and_quarters_in_january() -> None:
     assert edges(grid("P3M"), "2023-11-15T00:00Z", "2024-04-01T00:00Z") == [
         "2023-10-01T00:00", "2024-01-01T00:00", "2024-04-01T00:00",
     ]  # fmt: skip
-    assert edges(grid("P1Y"), "2024-02-29T00:00Z", "2025-01-01T00:00Z") == ["2024-01-01T00:00", "2025-01-01T00:00"]
+    assert edges(grid("P1Y"), "2024-02-29T00:00Z", "2025-01-01T00:00Z") == [
+        "2024-01-01T00:00",
+        "2025-01-01T00:00",
+    ]
 
 
 def test_ceil_is_the_first_edge_that_is_not_before() -> None:

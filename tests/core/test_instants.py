@@ -7,11 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_genesys_aggregates.core import instants
-
-from tests.core.making import UTC, at
+from tests.core.making import UTC, at, moments
 
 ANY_OFFSET = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
-ANY_INSTANT = st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 28), timezones=ANY_OFFSET)  # noqa: DTZ001  # Hypothesis wants them naive
+ANY_INSTANT = moments("0001-01-03", "9999-12-28", ANY_OFFSET)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +43,15 @@ def test_parse_reads_every_form(written: str, meant: str) -> None:
 
 @pytest.mark.parametrize(
     ("fraction", "milliseconds"),
-    [(".1", 100), (".12", 120), (".123", 123), (",123", 123), (".1239", 123), (".999999999", 999), (".0009", 0)],
+    [
+        (".1", 100),
+        (".12", 120),
+        (".123", 123),
+        (",123", 123),
+        (".1239", 123),
+        (".999999999", 999),
+        (".0009", 0),
+    ],
 )
 def test_parse_cuts_to_milliseconds(fraction: str, milliseconds: int) -> None:
     """What is finer than a millisecond is cut off, never rounded up into the next one."""
@@ -56,7 +63,8 @@ def test_parse_cuts_to_milliseconds(fraction: str, milliseconds: int) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "yesterday", "2023", "2023-11", "20231101", "01-11-2023", "2023-13-01", "2023-02-29", "2023-11-01T",
+        "", "yesterday", "2023", "2023-11", "20231101", "01-11-2023", "2023-13-01", "2023-02-29",
+        "2023-11-01T",
         "2023-11-01T24:01:00Z", "2023-11-01T25:00:00Z", "2023-11-01T00:60:00Z", "2023-11-01T00:00:60Z",
         "2023-11-01Z", "2023-11-01T00:00:00 UTC", "2023-11-01T00:00:00+1", "2023-11-01T00:00:00+24:00",
         "2023-11-01T00:00:00+01:60", "1698796800", "2023-11-01T00:00:00.Z", "2023-W44-3",
@@ -98,13 +106,17 @@ def test_any_offset_is_the_same_instant(instant: datetime) -> None:
     assert instants.parse(f"{local.date()}T{without_colon}") == local
 
 
-@pytest.mark.parametrize("text", ["2023-11-01T00:00:00.000Z", "2023-11-01T00:00Z", "2023-11-01 00:00", "2023-11-01T01:00:00+01"])
+@pytest.mark.parametrize(
+    "text", ["2023-11-01T00:00:00.000Z", "2023-11-01T00:00Z", "2023-11-01 00:00", "2023-11-01T01:00:00+01"]
+)
 def test_an_instant_has_a_time_of_day(text: str) -> None:
     """A node's id reads as an instant when it has a time of day."""
     assert instants.is_instant(text)
 
 
-@pytest.mark.parametrize("text", ["2023-11-01", "queue-uuid-123", "unknown", "", "2023-99-01T00:00:00Z", "0000-01-01T00:00:00Z"])
+@pytest.mark.parametrize(
+    "text", ["2023-11-01", "queue-uuid-123", "unknown", "", "2023-99-01T00:00:00Z", "0000-01-01T00:00:00Z"]
+)
 def test_other_ids_are_no_instants(text: str) -> None:
     """A bare date, a name, or a date that no calendar has is no instant."""
     assert not instants.is_instant(text)

@@ -54,7 +54,9 @@ def test_no_two_names_of_a_family_meet_in_one_column(family: str) -> None:
     names = set(known.group_by)
     columns = [column(name) for name in names]
     for metric in set(known.metrics):
-        columns += [f"{column(metric)}_{statistics.STATISTICS[each].column}" for each in statistics.of(metric)]
+        columns += [
+            f"{column(metric)}_{statistics.STATISTICS[each].column}" for each in statistics.of(metric)
+        ]
     assert len(columns) == len(set(columns))
     assert max(map(len, columns)) <= 63
 
@@ -74,10 +76,21 @@ def test_the_first_letter_says_which_statistics_come(metric: str, expected: tupl
     assert statistics.of(metric) == expected
 
 
-@pytest.mark.parametrize("metric", ["oWaiting", "oServiceTarget", "oTotalScore", "notation", "total", "Nothing"])
+@pytest.mark.parametrize(
+    "metric", ["oWaiting", "oServiceTarget", "oTotalScore", "notation", "total", "Nothing"]
+)
 def test_an_undocumented_metric_has_room_for_all_it_may_bring(metric: str) -> None:
     """What is neither ``n*`` nor ``t*`` nor a service level has columns for counts, times and ratios."""
-    assert set(statistics.of(metric)) >= {"count", "sum", "min", "max", "ratio", "numerator", "denominator", "target"}
+    assert set(statistics.of(metric)) >= {
+        "count",
+        "sum",
+        "min",
+        "max",
+        "ratio",
+        "numerator",
+        "denominator",
+        "target",
+    }
 
 
 def test_all_fourteen_statistics_are_known() -> None:
@@ -90,7 +103,9 @@ def test_all_fourteen_statistics_are_known() -> None:
     assert {name for name, each in known.items() if each.integer} == {
         "count", "countNegative", "countPositive", "p95", "p99", "calculatedMetricValue",
     }  # fmt: skip
-    assert {"count", "sum", "numerator", "denominator"} <= {name for name, each in known.items() if each.additive}
+    assert {"count", "sum", "numerator", "denominator"} <= {
+        name for name, each in known.items() if each.additive
+    }
     assert not {"ratio", "target", "p95", "p99", "min", "max", "current"} & {
         name for name, each in known.items() if each.additive
     }
@@ -98,7 +113,11 @@ def test_all_fourteen_statistics_are_known() -> None:
 
 @pytest.mark.parametrize(
     ("metric", "unit"),
-    [("tHandle", "milliseconds"), ("handleDurationSum", "milliseconds"), ("nOffered", "in the metric's own unit")],
+    [
+        ("tHandle", "milliseconds"),
+        ("handleDurationSum", "milliseconds"),
+        ("nOffered", "in the metric's own unit"),
+    ],
 )
 def test_timers_are_milliseconds(metric: str, unit: str) -> None:
     """Timers of both contracts say their unit."""

@@ -7,15 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_genesys_aggregates.core.periods import Period
-
 from tests.core.making import at
 
 
 @pytest.mark.parametrize(
     ("text", "months", "days", "seconds"),
     [
-        ("PT1S", 0, 0, 1), ("PT1M", 0, 0, 60), ("PT15M", 0, 0, 900), ("PT1H", 0, 0, 3600), ("PT1H30M", 0, 0, 5400),
-        ("PT36H", 0, 0, 129_600), ("PT24H", 0, 0, 86_400), ("P1D", 0, 1, 0), ("P2D", 0, 2, 0), ("P1W", 0, 7, 0),
+        ("PT1S", 0, 0, 1), ("PT1M", 0, 0, 60), ("PT15M", 0, 0, 900), ("PT1H", 0, 0, 3600), ("PT1H30M", 0, 0,
+        5400),
+        ("PT36H", 0, 0, 129_600), ("PT24H", 0, 0, 86_400), ("P1D", 0, 1, 0), ("P2D", 0, 2, 0), ("P1W", 0, 7,
+        0),
         ("P1W2D", 0, 9, 0), ("P1M", 1, 0, 0), ("P3M", 3, 0, 0), ("P1Y", 12, 0, 0), ("P1Y2M", 14, 0, 0),
     ],
 )  # fmt: skip
@@ -27,7 +28,8 @@ def test_durations_are_read(text: str, months: int, days: int, seconds: int) -> 
 @pytest.mark.parametrize(
     "text",
     [
-        "", "P", "PT", "T1H", "1H", "hour", "PT0H", "P0D", "P0M", "P1DT1H", "P1M1D", "P1Y1W", "-P1D", "P-1D", "PT1.5H",
+        "", "P", "PT", "T1H", "1H", "hour", "PT0H", "P0D", "P0M", "P1DT1H", "P1M1D", "P1Y1W", "-P1D", "P-1D",
+        "PT1.5H",
         "p1d", " P1D", "P1D ", "PT1H\n", "P1H", "PT1D", "P1D1W", "P200Y", "PT9999999999S", "PT٣H", "P1D" * 9,
     ],
 )  # fmt: skip

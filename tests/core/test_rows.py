@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from tap_genesys_aggregates.core.query import View
 from tap_genesys_aggregates.core.refusal import UnforeseenError, UnreadableError
 from tap_genesys_aggregates.core.rows import Distinct, Leaf, RowMaker, Stamp
-
 from tests.core.making import at, query
 
 if TYPE_CHECKING:
@@ -22,14 +21,18 @@ STAMP = Stamp("2023-11-20T00:00:00.000Z", "2023-11-13T00:00:00.000Z")
 Stats = dict[str, "int | float | None"]
 
 
-def leaf(*cells: tuple[str, Stats | None], key: tuple[str, ...] = ("q1",), start: str = START, end: str = END) -> Leaf:
+def leaf(
+    *cells: tuple[str, Stats | None], key: tuple[str, ...] = ("q1",), start: str = START, end: str = END
+) -> Leaf:
     """A leaf, by default of the first hour."""
     return Leaf(start, end, key, dict(cells))
 
 
 def test_a_row_has_every_column_in_order() -> None:
     """Key, end, numbers, stamp: in the order of the schema, nothing more and nothing less."""
-    row = RowMaker(query()).row(leaf(("nOffered", {"count": 3}), ("tHandle", {"count": 2, "sum": 5.5})), STAMP)
+    row = RowMaker(query()).row(
+        leaf(("nOffered", {"count": 3}), ("tHandle", {"count": 2, "sum": 5.5})), STAMP
+    )
     assert list(row.items()) == [
         ("interval_start", START),
         ("queue_id", "q1"),
@@ -47,9 +50,7 @@ def test_a_row_has_every_column_in_order() -> None:
 @pytest.mark.parametrize(
     "cells", [(), (("tHandle", None),), (("tHandle", {}),), (("tHandle", {"count": None, "sum": None}),)]
 )
-def test_what_is_missing_is_null_and_never_zero(
-    cells: tuple[tuple[str, Stats | None], ...]
-) -> None:
+def test_what_is_missing_is_null_and_never_zero(cells: tuple[tuple[str, Stats | None], ...]) -> None:
     """A metric that did not happen is absent on purpose; a zero that the answer has stays a zero."""
     row = RowMaker(query()).row(leaf(*cells, ("nOffered", {"count": 0})), STAMP)
     assert row["n_offered_count"] == 0
@@ -64,7 +65,7 @@ def test_one_row_leaves_nothing_in_the_next() -> None:
 
 
 def test_an_unknown_metric_stops_the_run() -> None:
-    """A metric that has no column is not dropped in silence: the message has the line of config that helps."""
+    """A metric that has no column is not dropped in silence: the message has the line that helps."""
     with pytest.raises(UnforeseenError) as refused:
         RowMaker(query()).row(leaf(("tTalk", {"count": 1})), STAMP)
     assert "query 'calls'" in str(refused.value)
@@ -76,7 +77,11 @@ def test_an_unknown_metric_stops_the_run() -> None:
     [
         (query(), ("nOffered", {"sum": 1}), "Set shape: long on this query"),
         (query(shape="long"), ("nOffered", {"median": 1}), "please report it"),
-        (query(api="group_tree", group_by=("interval", "queueId")), ("nOffered", {"count": 1}), "please report it"),
+        (
+            query(api="group_tree", group_by=("interval", "queueId")),
+            ("nOffered", {"count": 1}),
+            "please report it",
+        ),
     ],
 )
 def test_an_unknown_statistic_stops_the_run(asked: Query, cell: tuple[str, Stats], advice: str) -> None:
@@ -91,7 +96,8 @@ def test_an_unknown_statistic_stops_the_run(asked: Query, cell: tuple[str, Stats
 @pytest.mark.parametrize("name", ["x" * 100_000, "a\nb", "\x1b[31m"])
 def test_a_name_of_the_answer_is_shown_shortly(name: str) -> None:
     """What the server calls things is shown on one line and never at length."""
-    for cell in ((name, {"count": 1}), ("nOffered", {name: 1})):
+    cells: tuple[tuple[str, Stats], ...] = ((name, {"count": 1}), ("nOffered", {name: 1}))
+    for cell in cells:
         with pytest.raises(UnforeseenError) as refused:
             RowMaker(query()).row(leaf(cell), STAMP)
         assert len(str(refused.value)) < 600
@@ -130,10 +136,14 @@ def test_a_view_fills_its_own_columns() -> None:
 
 @pytest.mark.parametrize(
     ("end", "final"),
-    [("2023-11-12T23:59:59.999Z", True), ("2023-11-13T00:00:00.000Z", True), ("2023-11-13T00:00:00.001Z", False)],
+    [
+        ("2023-11-12T23:59:59.999Z", True),
+        ("2023-11-13T00:00:00.000Z", True),
+        ("2023-11-13T00:00:00.001Z", False),
+    ],
 )
 def test_a_bucket_is_final_when_its_end_is_older_than_the_look_back(end: str, *, final: bool) -> None:
-    """``is_final`` is about the bucket's end: a bucket that is partly within the look-back may still change."""
+    """``is_final`` is about the bucket's end: one that is partly within the look-back may still change."""
     assert RowMaker(query()).row(leaf(end=end), STAMP)["is_final"] is final
 
 

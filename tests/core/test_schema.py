@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tap_genesys_aggregates.core import schema
 from tap_genesys_aggregates.core.query import View
 from tap_genesys_aggregates.core.refusal import SettingError
-
 from tests.core.making import query
+
+if TYPE_CHECKING:
+    from tap_genesys_aggregates.core.query import Query
 
 TREE = query(
     name="tree",
@@ -24,12 +27,15 @@ STATISTICS = (
 
 def test_a_wide_table_has_a_column_for_each_metric_and_statistic() -> None:
     """Key, end, numbers in the order of the settings, then what the tap adds."""
-    wide = query(group_by=("queueId",), unasked=("mediaType",), metrics=("nOffered", "tHandle", "oServiceLevel"))
+    wide = query(
+        group_by=("queueId",), unasked=("mediaType",), metrics=("nOffered", "tHandle", "oServiceLevel")
+    )
     assert [each.name for each in schema.columns(wide)] == [
         "interval_start", "queue_id", "media_type", "interval_end",
         "n_offered_count",
         "t_handle_count", "t_handle_sum", "t_handle_min", "t_handle_max",
-        "o_service_level_ratio", "o_service_level_numerator", "o_service_level_denominator", "o_service_level_target",
+        "o_service_level_ratio", "o_service_level_numerator", "o_service_level_denominator",
+        "o_service_level_target",
         "extracted_at", "is_final",
     ]  # fmt: skip
     assert schema.keys(wide) == ("interval_start", "queue_id", "media_type")
@@ -39,7 +45,8 @@ def test_a_long_table_has_a_row_for_each_metric() -> None:
     """The key goes on with metric and qualifier; each of the fourteen statistics has a column."""
     long = query(shape="long")
     assert [each.name for each in schema.columns(long)] == [
-        "interval_start", "queue_id", "metric", "qualifier", "interval_end", *STATISTICS, "extracted_at", "is_final",
+        "interval_start", "queue_id", "metric", "qualifier", "interval_end", *STATISTICS, "extracted_at",
+        "is_final",
     ]  # fmt: skip
     assert schema.keys(long) == ("interval_start", "queue_id", "metric", "qualifier")
 
@@ -72,19 +79,26 @@ def test_a_view_has_the_columns_of_its_timer_under_its_own_name() -> None:
 
 def test_the_user_may_know_better_which_statistics_come() -> None:
     """``statistics`` of a query overrides what the first letter says."""
-    names = [each.name for each in schema.columns(query(metrics=("oWaiting",), statistics={"oWaiting": ("p95", "max")}))]
+    names = [
+        each.name
+        for each in schema.columns(query(metrics=("oWaiting",), statistics={"oWaiting": ("p95", "max")}))
+    ]
     assert names[3:-2] == ["o_waiting_p95", "o_waiting_max"]
 
 
 @pytest.mark.parametrize("asked", [query(metrics=("tHandle", "oServiceLevel")), query(shape="long"), TREE])
-def test_types_are_what_singer_wants(asked: schema.Query) -> None:
-    """Counts are integers, other numbers numbers, instants date-time; a key is never null, the rest may be."""
+def test_types_are_what_singer_wants(asked: Query) -> None:
+    """Counts are integers, other numbers numbers, instants date-time; only keys are never null."""
     document = schema.json_schema(schema.columns(asked))
     properties = document["properties"]
     assert isinstance(properties, dict)
     for name, each in properties.items():
         key = name in schema.keys(asked)
-        kind = _kind(name) if asked is not TREE or name not in {"conversation_count", "handle_duration_sum"} else "number"
+        kind = (
+            _kind(name)
+            if asked is not TREE or name not in {"conversation_count", "handle_duration_sum"}
+            else "number"
+        )
         assert each["type"] == ([kind] if key else [kind, "null"])
         assert each.get("format") == ("date-time" if name in _INSTANTS else None)
     assert document["required"] == list(schema.keys(asked))
@@ -105,7 +119,7 @@ def _kind(name: str) -> str:
 
 
 @pytest.mark.parametrize("asked", [query(metrics=("tHandle", "nOffered")), query(shape="long"), TREE])
-def test_every_column_says_what_it_is(asked: schema.Query) -> None:
+def test_every_column_says_what_it_is(asked: Query) -> None:
     """Each description is a sentence with the unit of a timer and, in brackets, where the value is from."""
     for each in schema.columns(asked):
         assert re.fullmatch(r"\S.{9,200} \[(answer: \S.*|tap|computed from the answer)\]", each.says)
@@ -126,7 +140,9 @@ def test_every_column_says_what_it_is(asked: schema.Query) -> None:
         ({"group_by": ("interval.start",)}, ("interval_start", "group_by: interval.start")),
     ],
 )
-def test_two_settings_that_give_one_column_are_refused(changes: dict[str, object], both: tuple[str, str]) -> None:
+def test_two_settings_that_give_one_column_are_refused(
+    changes: dict[str, object], both: tuple[str, str]
+) -> None:
     """One of the two would overwrite the other, so the config is refused with both named."""
     with pytest.raises(SettingError) as refused:
         schema.columns(query(name="twins", **changes))

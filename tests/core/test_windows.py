@@ -7,7 +7,6 @@ from hypothesis import given, settings
 
 from tap_genesys_aggregates.core.periods import Period
 from tap_genesys_aggregates.core.windows import Window, align, cut, halves, plan
-
 from tests.core.making import at, grid
 from tests.core.window_law import Case, cases, holds
 
@@ -15,7 +14,7 @@ from tests.core.window_law import Case, cases, holds
 @given(cases())
 @settings(max_examples=200, deadline=None, database=None)
 def test_windows_are_contiguous_and_on_the_grid(case: Case) -> None:
-    """Windows cover [floor(start), floor(stop)) without gap or overlap, each on the grid and of the length asked."""
+    """Windows cover [floor(start), floor(stop)) without gap or overlap, on the grid, as long as asked."""
     holds(case)
 
 
@@ -51,7 +50,9 @@ def test_a_start_inside_a_bucket_reads_that_bucket_whole() -> None:
 
 def test_a_bucket_that_is_still_filling_is_not_read() -> None:
     """The end goes down to the last edge: the bucket that has begun and not ended is left for a later run."""
-    assert _texts("PT1H", "UTC", ("2023-11-01T00:00Z", "2023-11-01T02:59:59.999Z"), "P1D") == ["01T00:00/01T02:00"]
+    assert _texts("PT1H", "UTC", ("2023-11-01T00:00Z", "2023-11-01T02:59:59.999Z"), "P1D") == [
+        "01T00:00/01T02:00"
+    ]
     assert _texts("P1M", "UTC", ("2023-11-01T00:00Z", "2023-11-30T23:59Z"), "P1D") == []
 
 
@@ -70,21 +71,25 @@ def test_a_window_shorter_than_a_bucket_is_one_bucket() -> None:
 
 def test_a_window_ends_with_the_odd_day() -> None:
     """Half days of Berlin's 23-hour day do not fill it, so the window ends there: the API would count on."""
-    assert _texts("PT12H", "Europe/Berlin", ("2023-03-24T23:00Z", "2023-03-28T22:00Z"), "P10D", "2023-03-25") == [
+    assert _texts("PT12H", "Europe/Berlin", ("2023-03-24T23:00Z", "2023-03-28T22:00Z"), "P10D",
+    "2023-03-25") == [
         "24T23:00/26T22:00", "26T22:00/28T22:00",
     ]  # fmt: skip
 
 
 def test_lord_howes_odd_days_end_a_window_of_hours() -> None:
     """23.5 hours are not divided by one hour, so Lord Howe's window of hours ends with its odd day."""
-    assert _texts("PT1H", "Australia/Lord_Howe", ("2023-09-29T13:30Z", "2023-10-02T13:00Z"), "P10D", "2023-09-30") == [
+    assert _texts("PT1H", "Australia/Lord_Howe", ("2023-09-29T13:30Z", "2023-10-02T13:00Z"), "P10D",
+    "2023-09-30") == [
         "29T13:30/01T13:00", "01T13:00/02T13:00",
     ]  # fmt: skip
 
 
 def test_whole_hours_run_over_the_change_of_clocks() -> None:
     """23 hours are divided by one hour, so nothing has to end there."""
-    assert _texts("PT1H", "Europe/Berlin", ("2023-03-24T23:00Z", "2023-03-28T22:00Z"), "P10D", "2023-03-25") == ["24T23:00/28T22:00"]
+    assert _texts(
+        "PT1H", "Europe/Berlin", ("2023-03-24T23:00Z", "2023-03-28T22:00Z"), "P10D", "2023-03-25"
+    ) == ["24T23:00/28T22:00"]
 
 
 def test_windows_end_at_the_same_marks_in_every_run() -> None:
@@ -97,7 +102,7 @@ def test_windows_end_at_the_same_marks_in_every_run() -> None:
 
 
 def test_a_reach_takes_in_several_marks_or_less_than_one() -> None:
-    """Where answers are small a window goes on over whole days; where one was too large it ends within a day."""
+    """Where answers are small a window goes on over days; where one was too large it ends within one."""
     on, day = grid("PT1H"), Period.parse("P1D")
     start, stop = at("2023-11-01T05:00Z"), at("2023-12-01T00:00Z")
     assert cut(on, start, stop, day, timedelta(days=3)).end == at("2023-11-04T00:00Z")
@@ -115,7 +120,7 @@ def test_cut_gives_the_next_window_only() -> None:
 
 
 def test_halves_meet_at_the_edge_nearest_to_the_middle() -> None:
-    """A window is split into two that together are the window: no instant is asked twice, none is left out."""
+    """The two parts together are the window: no instant is asked twice, none is left out."""
     window = Window(at("2023-11-01T00:00Z"), at("2023-11-01T05:00Z"))
     assert halves(grid("PT1H"), window) == (
         Window(at("2023-11-01T00:00Z"), at("2023-11-01T02:00Z")),
@@ -133,4 +138,6 @@ def test_a_single_bucket_has_no_halves() -> None:
 def test_a_window_is_written_as_the_api_has_it() -> None:
     """``str`` is the interval of the request: start/end, 24 characters each."""
     start = at("2023-11-01T00:00Z")
-    assert str(Window(start, start + timedelta(days=1))) == "2023-11-01T00:00:00.000Z/2023-11-02T00:00:00.000Z"
+    assert (
+        str(Window(start, start + timedelta(days=1))) == "2023-11-01T00:00:00.000Z/2023-11-02T00:00:00.000Z"
+    )

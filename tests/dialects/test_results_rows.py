@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,37 +9,8 @@ import pytest
 from tap_genesys_aggregates.core.query import View
 from tap_genesys_aggregates.core.refusal import UnforeseenError, UnreadableError
 from tap_genesys_aggregates.dialects.speak import dialect_of
+from tests.dialects.answers import Part, answer, bucket, metric, row
 from tests.dialects.making import body, hour, results, rows, window
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tap_genesys_aggregates.core.rows import Row
-
-Part = dict[str, Any]
-
-
-def answer(*buckets: Part, group: Mapping[str, object] | None = None) -> Part:
-    """An answer of one group."""
-    return {"results": [{"group": {"queueId": "q1"} if group is None else group, "data": list(buckets)}]}
-
-
-def bucket(number: int, *metrics: Part, **more: object) -> Part:
-    """The bucket of an hour."""
-    return {"interval": f"{hour(number)}/{hour(number + 1)}", "metrics": list(metrics), **more}
-
-
-def metric(name: str, qualifier: str | None = None, **stats: float | None) -> Part:
-    """A metric and its statistics."""
-    return {"metric": name, **({"qualifier": qualifier} if qualifier else {}), "stats": stats}
-
-
-def row(number: int, queue: str = "q1", **numbers: float) -> Row:
-    """The row of an hour; numbers that are not named are null."""
-    empty = dict.fromkeys(("n_offered_count", *(f"t_handle_{each}" for each in ("count", "sum", "min", "max"))))
-    assert numbers.keys() <= empty.keys()
-    begin = {"interval_start": hour(number), "queue_id": queue, "interval_end": hour(number + 1)}
-    return {**begin, **empty, **numbers}
 
 
 def test_the_request_is_what_the_api_documents() -> None:
@@ -53,7 +23,11 @@ def test_the_request_is_what_the_api_documents() -> None:
         extra={"flattenMultivaluedDimensions": True},
     )
     call = dialect_of(asked).call(window(), None)
-    assert (call.method, call.url, call.params) == ("POST", "/api/v2/analytics/conversations/aggregates/query", None)
+    assert (call.method, call.url, call.params) == (
+        "POST",
+        "/api/v2/analytics/conversations/aggregates/query",
+        None,
+    )
     assert call.body == {
         "interval": "2023-11-01T00:00:00.000Z/2023-11-02T00:00:00.000Z",
         "granularity": "PT1H",
@@ -71,20 +45,26 @@ def test_the_request_is_what_the_api_documents() -> None:
 
 def test_every_element_of_data_counts() -> None:
     """Not the first bucket alone, and not the last: each is a row."""
-    found = rows(results(), answer(*(bucket(number, metric("nOffered", count=number + 1)) for number in range(24))))
+    found = rows(
+        results(), answer(*(bucket(number, metric("nOffered", count=number + 1)) for number in range(24)))
+    )
     assert found == [row(number, n_offered_count=number + 1) for number in range(24)]
 
 
 def test_every_group_counts() -> None:
     """Each group has its own buckets."""
-    parts = [answer(bucket(0, metric("nOffered", count=1)), group={"queueId": queue})["results"][0] for queue in "abc"]
+    parts = [
+        answer(bucket(0, metric("nOffered", count=1)), group={"queueId": queue})["results"][0]
+        for queue in "abc"
+    ]
     assert rows(results(), {"results": parts}) == [row(0, queue, n_offered_count=1) for queue in "abc"]
 
 
 @pytest.mark.parametrize(
     "nothing",
     [
-        {}, {"results": None}, {"results": []}, {"results": [{}]}, {"results": [{"group": {"queueId": "q1"}}]},
+        {}, {"results": None}, {"results": []}, {"results": [{}]},
+        {"results": [{"group": {"queueId": "q1"}}]},
         {"results": [{"group": {"queueId": "q1"}, "data": None}]}, {"results": [{"group": None, "data": []}]},
         {"results": None, "systemToOrganizationMappings": {"AWAY": ["a"]}},
     ],
@@ -120,7 +100,10 @@ def test_a_dimension_that_is_not_set_is_empty(group: Part) -> None:
 def test_groups_with_fewer_keys_stand_beside_the_others() -> None:
     """Calls of no queue and calls of a queue are two rows."""
     asked = results(group_by=("queueId", "userId"))
-    parts = [{"group": group, "data": [bucket(0)]} for group in ({"queueId": "q"}, {"userId": "u"}, {}, {"queueId": "q", "userId": "u"})]
+    parts = [
+        {"group": group, "data": [bucket(0)]}
+        for group in ({"queueId": "q"}, {"userId": "u"}, {}, {"queueId": "q", "userId": "u"})
+    ]
     found = [(each["queue_id"], each["user_id"]) for each in rows(asked, {"results": parts})]
     assert found == [("q", ""), ("", "u"), ("", ""), ("q", "u")]
 
@@ -128,7 +111,11 @@ def test_groups_with_fewer_keys_stand_beside_the_others() -> None:
 def test_the_medium_comes_unasked_and_has_a_column() -> None:
     """``mediaType`` may come without being asked for: voice and chat of a queue must not become one row."""
     asked = results(unasked=("mediaType",))
-    groups: tuple[Part, ...] = ({"queueId": "q1", "mediaType": "voice"}, {"queueId": "q1", "mediaType": "chat"}, {"queueId": "q1"})
+    groups: tuple[Part, ...] = (
+        {"queueId": "q1", "mediaType": "voice"},
+        {"queueId": "q1", "mediaType": "chat"},
+        {"queueId": "q1"},
+    )
     found = rows(asked, {"results": [{"group": group, "data": [bucket(0)]} for group in groups]})
     assert [each["media_type"] for each in found] == ["voice", "chat", ""]
     assert list(found[0])[:4] == ["interval_start", "queue_id", "media_type", "interval_end"]
@@ -142,67 +129,6 @@ def test_a_key_that_was_not_asked_for_is_refused_with_advice() -> None:
     assert "Add 'direction' to group_by of this query" in str(refused.value)
 
 
-def test_a_qualifier_is_part_of_the_key() -> None:
-    """Presence comes once per status: wide has a row a status, and none overwrites another."""
-    asked = results(group_by=("userId",), metrics=("tSystemPresence", "nOffered"), qualified=True)
-    statuses = [metric("tSystemPresence", name, count=number) for number, name in enumerate(("AWAY", "BUSY"), 1)]
-    found = rows(asked, answer(bucket(0, *statuses, metric("nOffered", count=9)), group={"userId": "u1"}))
-    assert [(each["qualifier"], each["t_system_presence_count"], each["n_offered_count"]) for each in found] == [
-        ("AWAY", 1, None), ("BUSY", 2, None), ("", None, 9),
-    ]  # fmt: skip
-    assert list(found[0])[:4] == ["interval_start", "user_id", "qualifier", "interval_end"]
-
-
-@pytest.mark.parametrize("spelling", ['"qualifier"', '"qualifie\\u0072"'])
-def test_a_qualifier_without_a_column_is_refused(spelling: str) -> None:
-    """Where the table has no room for a status the run stops; the advice is ``shape: long``."""
-    text = body(answer(bucket(0, metric("tHandle", "AWAY", count=1)))).replace(b'"qualifier"', spelling.encode())
-    with pytest.raises(UnforeseenError, match="tHandle came with qualifier 'AWAY'.*Set shape: long"):
-        rows(results(), text)
-
-
-@pytest.mark.parametrize("qualified", [False, True])
-@pytest.mark.parametrize("marked", ["", "\\"])
-def test_a_metric_that_comes_twice_is_refused(marked: str, *, qualified: bool) -> None:
-    """The second would overwrite the first, with or without a status, and so would a view of the same name."""
-    asked = results(qualified=qualified, views=(View("short", "tHandle", {}),))
-    group = {"queueId": f"q{marked}"}
-    twice = bucket(0, metric("tHandle", count=1), metric("tHandle", count=2))
-    views = bucket(0, views=[{"name": "short", "stats": {"count": 1}}, {"name": "short", "stats": {"count": 2}}])
-    for each in (twice, views):
-        with pytest.raises(UnforeseenError, match="came twice"):
-            rows(asked, answer(each, group=group))
-
-
-def test_views_stand_beside_their_timers() -> None:
-    """A view has its own columns in wide, and its own row in long."""
-    view = View("short", "tHandle", {})
-    part = bucket(0, metric("tHandle", count=5), views=[{"name": "short", "stats": {"count": 2, "sum": 9}}])
-    wide = rows(results(views=(view,)), answer(part))
-    assert [(each["t_handle_count"], each["short_count"], each["short_sum"]) for each in wide] == [(5, 2, 9)]
-    long = rows(results(views=(view,), shape="long"), answer(part))
-    assert [(each["metric"], each["count"], each["sum"]) for each in long] == [("tHandle", 5, None), ("short", 2, 9)]
-
-
-def test_long_has_a_row_for_each_metric_and_qualifier() -> None:
-    """Key, metric and qualifier, then a column for each of the fourteen statistics; what is missing is null."""
-    asked = results(shape="long", metrics=("tSystemPresence", "nOffered"))
-    statuses = [metric("tSystemPresence", name, count=1, sum=60000.5) for name in ("AWAY", "BUSY")]
-    found = rows(asked, answer(bucket(0, *statuses, metric("nOffered", count=3, p95=7, current=None))))
-    nulls = dict.fromkeys(
-        (
-            "count", "sum", "min", "max", "ratio", "numerator", "denominator", "target", "current",
-            "count_negative", "count_positive", "p95", "p99", "calculated_metric_value",
-        )
-    )  # fmt: skip
-    begin = {"interval_start": hour(0), "queue_id": "q1", "interval_end": hour(1), **nulls}
-    assert found == [
-        {**begin, "metric": "tSystemPresence", "qualifier": "AWAY", "count": 1, "sum": 60000.5},
-        {**begin, "metric": "tSystemPresence", "qualifier": "BUSY", "count": 1, "sum": 60000.5},
-        {**begin, "metric": "nOffered", "qualifier": "", "count": 3, "p95": 7},
-    ]
-
-
 @pytest.mark.parametrize(
     ("interval", "start", "end"),
     [
@@ -213,14 +139,17 @@ def test_long_has_a_row_for_each_metric_and_qualifier() -> None:
 )
 def test_intervals_come_in_any_offset(interval: str, start: str, end: str) -> None:
     """The key is the UTC start, 24 characters, whatever offset the interval keeps."""
-    (found,) = rows(results(), answer({"interval": interval}), of=window("2023-10-31T00:00:00", "2023-11-02T00:00:00"))
+    (found,) = rows(
+        results(), answer({"interval": interval}), of=window("2023-10-31T00:00:00", "2023-11-02T00:00:00")
+    )
     assert (found["interval_start"], found["interval_end"]) == (start, end)
 
 
 @pytest.mark.parametrize(
     "interval",
     [
-        "2023-10-31T23:00:00Z/2023-11-01T00:00:00Z", f"{hour(24)}/{hour(25)}", "2023-11-01T00:00:00+01:00/2023-11-01T01:00:00+01:00",
+        "2023-10-31T23:00:00Z/2023-11-01T00:00:00Z", f"{hour(24)}/{hour(25)}",
+        "2023-11-01T00:00:00+01:00/2023-11-01T01:00:00+01:00",
         f"{hour(2)}/{hour(1)}", f"{hour(2)}/{hour(2)}",
     ],
 )  # fmt: skip
@@ -230,7 +159,9 @@ def test_a_bucket_outside_the_window_is_refused(interval: str) -> None:
         rows(results(), answer({"interval": interval}))
 
 
-@pytest.mark.parametrize("interval", ["", "/", hour(1), f"{hour(1)}/", f"{hour(1)}/{hour(2)}/{hour(3)}", "P1D/today", "x" * 9999])
+@pytest.mark.parametrize(
+    "interval", ["", "/", hour(1), f"{hour(1)}/", f"{hour(1)}/{hour(2)}/{hour(3)}", "P1D/today", "x" * 9999]
+)
 def test_what_is_no_interval_is_refused(interval: str) -> None:
     """A bucket without a time has no key; its text is shown shortly."""
     with pytest.raises(UnreadableError, match="is no interval") as refused:
@@ -253,7 +184,8 @@ def test_users_are_asked_for_by_name() -> None:
             {
                 "type": "or",
                 "predicates": [
-                    {"type": "dimension", "dimension": "userId", "operator": "matches", "value": user} for user in ("u1", "u2")
+                    {"type": "dimension", "dimension": "userId", "operator": "matches", "value": user}
+                    for user in ("u1", "u2")
                 ],
             }
         ],

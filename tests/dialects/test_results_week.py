@@ -13,7 +13,9 @@ from tap_genesys_aggregates.core.rows import Leaf
 from tap_genesys_aggregates.dialects.speak import dialect_of
 from tests.dialects.making import results, rows, window
 
-SAMPLE = resources.files("tap_genesys_aggregates.sandbox").joinpath("data/results-voice-week.json").read_bytes()
+SAMPLE = (
+    resources.files("tap_genesys_aggregates.sandbox").joinpath("data/results-voice-week.json").read_bytes()
+)
 WEEK = window("2025-01-25T21:00:00", "2025-02-01T21:00:00")
 METRICS = (
     "nBlindTransferred", "nConnected", "nError", "nOffered", "nOutbound", "nOutboundAttempted", "nOverSla",
@@ -37,7 +39,9 @@ def test_the_recorded_week_is_six_rows() -> None:
     found = rows(ASKED, SAMPLE, of=WEEK)
     assert len(expected) == 6
     assert list(found[0]) == list(table.fieldnames or ())
-    assert [{name: "" if value is None else str(value) for name, value in each.items()} for each in found] == expected
+    assert [
+        {name: "" if value is None else str(value) for name, value in each.items()} for each in found
+    ] == expected
 
 
 def test_the_recorded_week_is_one_bucket() -> None:

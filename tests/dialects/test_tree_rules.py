@@ -2,36 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import pytest
 
 from tap_genesys_aggregates.core.query import INTERVAL
 from tap_genesys_aggregates.core.refusal import UnforeseenError, UnreadableError
 from tap_genesys_aggregates.dialects.speak import dialect_of
 from tests.dialects.making import TREE, body, hour, rows, tree, window
-
-if TYPE_CHECKING:
-    from tap_genesys_aggregates.core.rows import Row
-
-Node = dict[str, Any]
-
-
-def node(name: str | None, count: int | None = None, *groups: Node) -> Node:
-    """A group with one metric."""
-    metrics = {} if count is None else {"conversationCount": {"value": count}}
-    return {"id": name, "metrics": metrics, "groups": list(groups)}
-
-
-def row(start: int, queue: str, count: float | None, handled: float | None = None) -> Row:
-    """The row of an hour."""
-    return {
-        "interval_start": hour(start),
-        "routing_queue_id": queue,
-        "interval_end": hour(start + 1),
-        "conversation_count": count,
-        "handle_duration_sum": handled,
-    }
+from tests.dialects.trees import Node, node, row
 
 
 def test_the_example_of_the_contract() -> None:
@@ -44,7 +21,8 @@ def test_the_example_of_the_contract() -> None:
                 "groups": [
                     {
                         "id": "2023-11-01T00:00:00.000Z",
-                        "metrics": {"conversationCount": {"value": 12}, "handleDurationSum": {"value": 48000}},
+                        "metrics": {"conversationCount": {"value": 12},
+                        "handleDurationSum": {"value": 48000}},
                         "groups": [],
                     }
                 ],
@@ -57,47 +35,6 @@ def test_the_example_of_the_contract() -> None:
     assert rows(TREE, answer) == [row(0, "queue-uuid-123", 12, 48000)]
     page = dialect_of(TREE).read(body(answer), window())
     assert page.next == "/api/v2/analytics/conversations/aggregate/query?pageNumber=2&pageSize=25"
-
-
-def test_the_first_page_asks_in_its_body() -> None:
-    """Dates with milliseconds and Z, the interval, groups, metrics, filter and page, as the contract has them."""
-    asked = tree(INTERVAL, "routing.queue.id", filter={"type": "conversation"}, page_size=7)
-    call = dialect_of(asked).call(window(), None)
-    assert (call.method, call.url, call.params) == ("POST", "/api/v2/analytics/conversations/aggregate/query", None)
-    assert call.body == {
-        "dateFrom": "2023-11-01T00:00:00.000Z",
-        "dateTo": "2023-11-02T00:00:00.000Z",
-        "groupBy": ["interval", "routing.queue.id"],
-        "interval": "PT1H",
-        "metrics": ["conversationCount", "handleDurationSum"],
-        "filter": {"type": "conversation"},
-        "pageSize": 7,
-        "pageNumber": 1,
-    }
-    assert "filter" not in (dialect_of(TREE).call(window(), None).body or {})
-
-
-def test_the_next_page_is_a_post_without_a_body() -> None:
-    """Rule 1: everything is in the URL of the link."""
-    call = dialect_of(TREE).call(window(), "https://gateway.example.com/next?pageNumber=2")
-    assert (call.method, call.url, call.body, call.params) == (
-        "POST", "https://gateway.example.com/next?pageNumber=2", None, None,
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize("entities", [{}, {"entities": None}, {"entities": []}])
-def test_a_page_without_entities_is_empty_and_not_the_end(entities: dict[str, object]) -> None:
-    """Rules 1 and 4: entities may be absent, null or empty, and the link of such a page is still followed."""
-    page = dialect_of(TREE).read(body({**entities, "links": {"next": "?pageNumber=3"}}), window())
-    assert (list(page.leaves), page.next) == ([], "?pageNumber=3")
-
-
-@pytest.mark.parametrize("links", [{}, {"links": None}, {"links": {}}, {"links": {"next": None}}, {"links": {"next": ""}}])
-def test_a_link_that_is_absent_null_or_empty_is_the_end(links: dict[str, object]) -> None:
-    """Rule 1: nothing follows such a page, however many rows it has."""
-    answer = {"entities": [node("q1", 3, node(hour(0), 3))], **links}
-    assert dialect_of(TREE).read(body(answer), window()).next is None
-    assert rows(TREE, answer) == [row(0, "q1", 3)]
 
 
 def test_the_tree_may_nest_in_either_order() -> None:
@@ -175,7 +112,9 @@ def test_a_node_without_an_id_is_unknown(name: dict[str, object]) -> None:
     """Rule 4: calls that reached no queue have no id; they are counted under ``unknown``."""
     answer = {"entities": [{**name, "groups": [node(hour(0), 2)]}, node("q1", 1, node(hour(0), 1))]}
     assert rows(TREE, answer) == [row(0, "unknown", 2), row(0, "q1", 1)]
-    swapped = {"entities": [{"id": hour(0), "groups": [{**name, "metrics": {"conversationCount": {"value": 2}}}]}]}
+    swapped = {
+        "entities": [{"id": hour(0), "groups": [{**name, "metrics": {"conversationCount": {"value": 2}}}]}]
+    }
     assert rows(TREE, swapped) == [row(0, "unknown", 2)]
 
 
@@ -195,17 +134,26 @@ def test_a_missing_number_is_null_and_never_zero(metrics: dict[str, object]) -> 
 def test_a_query_without_the_interval_has_one_row_a_group() -> None:
     """Rule 4: with no interval level a row's interval is the window that was asked for."""
     asked = tree("routing.queue.id")
-    found = rows(asked, {"entities": [node("q1", 3), node(None, 1)]}, of=window("2023-11-01T05:00:00", "2023-11-01T06:00:00"))
+    found = rows(
+        asked,
+        {"entities": [node("q1", 3), node(None, 1)]},
+        of=window("2023-11-01T05:00:00", "2023-11-01T06:00:00"),
+    )
     assert found == [row(5, "q1", 3), row(5, "unknown", 1)]
 
 
 @pytest.mark.parametrize("name", [{}, {"id": None}, {"id": "unknown"}, {"id": "all"}])
 def test_a_query_without_groups_has_one_row_a_window(name: dict[str, object]) -> None:
-    """Grouped by nothing, the one entity is the total: the interval is the window, and there are no dimensions."""
+    """Grouped by nothing, the one entity is the total: its interval is the window."""
     answer = {"entities": [{**name, "metrics": {"conversationCount": {"value": 9}}}]}
     found = rows(tree(), answer, of=window("2023-11-01T05:00:00", "2023-11-01T06:00:00"))
     assert found == [
-        {"interval_start": hour(5), "interval_end": hour(6), "conversation_count": 9, "handle_duration_sum": None}
+        {
+            "interval_start": hour(5),
+            "interval_end": hour(6),
+            "conversation_count": 9,
+            "handle_duration_sum": None,
+        }
     ]
 
 
@@ -217,24 +165,26 @@ def test_a_query_by_the_interval_alone_has_one_row_a_bucket() -> None:
 
 @pytest.mark.parametrize(
     "written",
-    ["2023-11-01T03:00:00.000Z", "2023-11-01T03:00:00Z", "2023-11-01T04:00:00+01:00", "2023-10-31T23:30-0330", "2023-11-01T03:00"],
+    [
+        "2023-11-01T03:00:00.000Z",
+        "2023-11-01T03:00:00Z",
+        "2023-11-01T04:00:00+01:00",
+        "2023-10-31T23:30-0330",
+        "2023-11-01T03:00",
+    ],
 )
 def test_intervals_come_in_any_offset(written: str) -> None:
     """The key is the UTC start, 24 characters, however the server writes it."""
     assert rows(TREE, {"entities": [node("q1", 1, node(written, 1))]}) == [row(3, "q1", 1)]
 
 
-@pytest.mark.parametrize("written", ["2023-10-31T23:59:59.999Z", hour(24), "2023-11-01T01:00:00+02:00", "1999-01-01T00:00:00Z"])
+@pytest.mark.parametrize(
+    "written", ["2023-10-31T23:59:59.999Z", hour(24), "2023-11-01T01:00:00+02:00", "1999-01-01T00:00:00Z"]
+)
 def test_a_bucket_outside_the_window_is_refused(written: str) -> None:
     """Such a row would overwrite one of another window."""
     with pytest.raises(UnreadableError, match="lies outside the window"):
         rows(TREE, {"entities": [node("q1", 1, node(written, 1))]})
-
-
-def test_pages_add_up() -> None:
-    """Rows of all pages of a window are its rows, an empty page in between included."""
-    pages = [{"entities": [node("q1", 1, node(hour(0), 1))]}, {"links": {"next": "x"}}, {"entities": [node("q2", 2, node(hour(0), 2))]}]
-    assert rows(TREE, *pages) == [row(0, "q1", 1), row(0, "q2", 2)]
 
 
 def test_a_group_that_comes_twice_is_refused() -> None:

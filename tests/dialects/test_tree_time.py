@@ -24,7 +24,12 @@ YEAR = window("2018-01-01T00:00:00", "2024-01-01T00:00:00")
         ("P1D", "UTC", "2023-11-01T00:00:00.000Z", "2023-11-02T00:00:00.000Z"),
         ("P1D", "Europe/Berlin", "2023-03-25T23:00:00.000Z", "2023-03-26T22:00:00.000Z"),  # 23 hours
         ("P1D", "Europe/Berlin", "2023-10-28T22:00:00.000Z", "2023-10-29T23:00:00.000Z"),  # 25 hours
-        ("P1D", "America/Sao_Paulo", "2018-11-04T03:00:00.000Z", "2018-11-05T02:00:00.000Z"),  # begins at 01:00
+        (
+            "P1D",
+            "America/Sao_Paulo",
+            "2018-11-04T03:00:00.000Z",
+            "2018-11-05T02:00:00.000Z",
+        ),  # begins at 01:00
         ("P1W", "Europe/Berlin", "2023-03-21T23:00:00.000Z", "2023-03-28T22:00:00.000Z"),
         ("P1M", "Europe/Berlin", "2023-02-28T23:00:00.000Z", "2023-03-31T22:00:00.000Z"),
         ("PT12H", "Europe/Berlin", "2023-03-26T11:00:00.000Z", "2023-03-26T22:00:00.000Z"),  # the short half
@@ -32,7 +37,7 @@ YEAR = window("2018-01-01T00:00:00", "2024-01-01T00:00:00")
     ],
 )
 def test_a_bucket_ends_one_granularity_later(granularity: str, zone: str, start: str, end: str) -> None:
-    """Rule 5: the end is the start plus the granularity in the query's time zone, where the next bucket begins."""
+    """Rule 5: the end is the start plus the granularity in the query's zone, where the next begins."""
     asked = tree(INTERVAL, "routing.queue.id", granularity=Period.parse(granularity), zone=ZoneInfo(zone))
     (found,) = rows(asked, {"entities": [{"id": "q1", "groups": [{"id": start}]}]}, of=YEAR)
     assert (found["interval_start"], found["interval_end"]) == (start, end)
@@ -91,7 +96,7 @@ def test_a_hostile_depth_ends_in_a_clear_error() -> None:
 
 def test_a_hostile_depth_takes_memory_in_proportion() -> None:
     """Of a deep tree no more is kept than some times its text: paths are not copied at each level."""
-    text = nested(["x"] * 6_000)
+    text = nested(["x"] * 1_500)
     tracemalloc.start()
     try:
         with pytest.raises(UnforeseenError):
@@ -104,7 +109,7 @@ def test_a_hostile_depth_takes_memory_in_proportion() -> None:
 
 def test_depth_that_nobody_reads_is_no_obstacle() -> None:
     """A field that the contract does not name may be as deep as it likes."""
-    text = '{"entities": null, "debug": ' + "[" * 50_000 + "]" * 50_000 + "}"
+    text = '{"entities": null, "debug": ' + "[" * 10_000 + "]" * 10_000 + "}"
     assert rows(TREE, text.encode()) == []
 
 
@@ -112,4 +117,4 @@ def test_depth_that_nobody_reads_is_no_obstacle() -> None:
 def test_depth_without_an_end_is_unreadable(opening: str) -> None:
     """A tree that is cut in its depths is no answer."""
     with pytest.raises(UnreadableError):
-        rows(TREE, (opening * 20_000).encode())
+        rows(TREE, (opening * 5_000).encode())

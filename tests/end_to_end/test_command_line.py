@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 TREE = "conversation_aggregates"
 CONTRACTS = [
-    ("results", ("queue_performance", "agent_performance")),
-    ("group_tree", (TREE,)),
+    pytest.param("results", ("queue_performance", "agent_performance"), marks=pytest.mark.slow, id="results"),
+    pytest.param("group_tree", (TREE,), id="group_tree"),
 ]
 
 
@@ -62,6 +62,7 @@ def test_the_environment_is_enough(sandbox: Sandbox, url: str) -> None:
     assert len(outcome.rows("mine")) == expected > 0
 
 
+@pytest.mark.slow
 def test_state_is_where_the_next_run_begins(sandbox: Sandbox, url: str, tmp_path: Path) -> None:
     """With the STATE of a run that is over, and history that is final, nothing is asked for again."""
     config = written(tmp_path, "config", settings(url, "group_tree"))
@@ -85,6 +86,7 @@ def test_discovery_asks_for_nothing(sandbox: Sandbox, url: str, tmp_path: Path) 
     assert sandbox.log == []
 
 
+@pytest.mark.slow
 def test_about_tells_the_settings() -> None:
     """``--about`` needs no config."""
     outcome = run("--about", "--format=json")
@@ -94,6 +96,7 @@ def test_about_tells_the_settings() -> None:
     assert set(SETTINGS) <= set(about["settings"]["properties"])
 
 
+@pytest.mark.slow
 def test_the_connection_test_says_yes_only_when_it_works(tmp_path: Path) -> None:
     """``--test`` exits 0 with a client that may ask, and 1, with the reason, with one that may not."""
     with serve(Sandbox(Options(credentials=("right", "right")), now=lambda: NOW)) as url:

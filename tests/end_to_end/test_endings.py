@@ -33,7 +33,13 @@ def _complete(sandbox: Sandbox, *runs: Run) -> bool:
     return by_key(rows, KEYS) == by_key(expected, KEYS) != {}
 
 
-@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("signum", "code"),
+    [
+        pytest.param(signal.SIGTERM, 143, id="SIGTERM"),
+        pytest.param(signal.SIGINT, 130, id="SIGINT", marks=pytest.mark.slow),
+    ],
+)
 def test_a_run_that_is_told_to_end(tmp_path: Path, signum: int, code: int) -> None:
     """It ends at once and not as a success, its last line is whole, and a next run completes it."""
     sandbox = Sandbox(Options(latency=0.2), now=lambda: NOW)
@@ -58,6 +64,7 @@ def test_a_run_that_is_told_to_end(tmp_path: Path, signum: int, code: int) -> No
     assert _complete(sandbox, stopped, resumed)
 
 
+@pytest.mark.slow
 def test_a_run_that_fails(tmp_path: Path) -> None:
     """When the host refuses midway, the run says so and ends with 1; a next run begins where it stopped."""
     refused = status(403)
@@ -83,6 +90,7 @@ def test_a_run_that_fails(tmp_path: Path) -> None:
     assert len(questions(sandbox)) - asked < (END - START).days
 
 
+@pytest.mark.slow
 def test_a_host_that_is_not_there(tmp_path: Path) -> None:
     """Nothing listens: after its tries the run ends with 1 and names the host."""
     with serve(Sandbox(now=lambda: NOW)) as url:
@@ -93,6 +101,7 @@ def test_a_host_that_is_not_there(tmp_path: Path) -> None:
     assert "Traceback" not in outcome.said
 
 
+@pytest.mark.slow
 def test_a_target_that_goes_away(sandbox: Sandbox, url: str, tmp_path: Path) -> None:
     """When nobody reads any more, the run ends, and not as a success."""
     with begun("--config", written(tmp_path, "config", settings(url, "group_tree"))) as tap:

@@ -43,7 +43,7 @@ def _places(postgres: Postgres, schema: str) -> dict[str, str]:
 def _begin(entry: LogEntry) -> datetime:
     """The first instant that a request asks for."""
     body: Any = entry.body
-    start, _, _ = (body.get("interval") or body["dateFrom"]).partition("/")
+    start, _, _ = (body.get("dateFrom") or body["interval"]).partition("/")
     return datetime.fromisoformat(start.replace("Z", "+00:00"))
 
 

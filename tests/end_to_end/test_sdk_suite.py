@@ -42,8 +42,10 @@ def _served() -> Iterator[None]:
         yield
 
 
-TestResults = get_tap_test_class(
-    TapGenesysAggregates, config=RESULTS, suite_config=SUITE, catalog=_whole_catalog(RESULTS)
+TestResults = pytest.mark.slow(
+    get_tap_test_class(
+        TapGenesysAggregates, config=RESULTS, suite_config=SUITE, catalog=_whole_catalog(RESULTS)
+    )
 )
 TestGroupTree = get_tap_test_class(
     TapGenesysAggregates, config=GROUP_TREE, suite_config=SUITE, catalog=_whole_catalog(GROUP_TREE)

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from tap_genesys_aggregates.sandbox import Options, Sandbox, SettableClock
+from tap_genesys_aggregates.sandbox import Fault, Options, Sandbox, SettableClock
+from tap_genesys_aggregates.sandbox.faults import put
 from tests.pipeline.running import Time, bag, config, run
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable
 
-    from tap_genesys_aggregates.sandbox import LogEntry
+    from tap_genesys_aggregates.sandbox import Answer, LogEntry, Request
     from tests.pipeline.running import Outcome
 
 NOW = datetime(2026, 3, 9, tzinfo=timezone.utc)
 JOBS = "/api/v2/analytics/conversations/aggregates/jobs"
+LOOKS = f"GET {JOBS}/"
+STUCK = put(("state",), "PENDING")
+"""A look at a job that is never done."""
 QUERY: dict[str, Any] = {
     "name": "calls",
     "metrics": ["nOffered", "tHandle"],
@@ -54,6 +59,27 @@ class Watch(Time):
             self.slept.append(seconds)
             number = len(self.slept)
         self._happens(number)
+
+
+class Office:
+    """A plan of faults that knows which job is which window's."""
+
+    def __init__(self, verdict: Callable[[str], Fault | None]) -> None:
+        """Let a function say what becomes of a look at the job of a window, by the window's text."""
+        self._verdict = verdict
+        self.windows: dict[str, str] = {}
+
+    def __call__(self, number: int, request: Request) -> Fault | None:
+        """What goes wrong with a request."""
+        del number
+        if request.method == "POST" and request.path == JOBS:
+            return Fault("note", edit=self._note)
+        job = request.path.removeprefix(f"{JOBS}/").removesuffix("/results")
+        return self._verdict(self.windows[job]) if request.method == "GET" else None
+
+    def _note(self, request: Request, answer: Answer) -> Answer:
+        self.windows[json.loads(answer.body)["jobId"]] = request.payload["interval"]  # type: ignore[index]
+        return answer
 
 
 def centre(**options: Any) -> Sandbox:

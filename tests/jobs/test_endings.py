@@ -16,6 +16,7 @@ from tap_genesys_aggregates.sandbox.faults import put, same_page, status
 from tests.jobs.scene import (
     DAYS,
     JOBS,
+    LOOKS,
     QUERY,
     WEEK,
     Watch,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
     from tap_genesys_aggregates.sandbox import Answer, Request, Sandbox
 
-LOOKS = f"GET {JOBS}/"
 LOST = ["FAILED", "EXPIRED", "CANCELLED"]
 A_DAY = 4
 """Requests by GET that the job of a day takes: three looks and a page."""
@@ -193,7 +193,7 @@ def test_a_single_bucket_that_is_too_large_stops_the_run() -> None:
 def test_a_cursor_that_comes_again_is_refused() -> None:
     """Pages that go round in a circle end the run instead of filling the disk."""
     sandbox = centre()
-    sandbox.faults = Rules(Rule(same_page(), match="cursor=", times=None))
+    sandbox.faults = Rules(Rule(same_page(), match="cursor=", times=9))
     outcome = run(sandbox, MANY_PAGES)
     assert isinstance(outcome.error, UnreadableError)
     assert "cursor was followed before" in str(outcome.error)

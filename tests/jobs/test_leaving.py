@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
 import threading
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -15,20 +12,33 @@ import pytest
 from typing_extensions import override
 
 from tap_genesys_aggregates.errors import DeniedError
-from tap_genesys_aggregates.sandbox import Fault, Options, Rule, Rules, Sandbox, serve
+from tap_genesys_aggregates.sandbox import Fault, Rule, Rules
 from tap_genesys_aggregates.sandbox.faults import put, status
-from tests.jobs.scene import DAYS, JOBS, QUERY, WEEK, Watch, asked, cancelled, centre, submitted
+from tap_genesys_aggregates.sandbox.in_process import InProcessAdapter
+from tap_genesys_aggregates.streams import AggregateStream
+from tap_genesys_aggregates.tap import TapGenesysAggregates
+from tests.jobs.scene import (
+    DAYS,
+    LOOKS,
+    NOW,
+    QUERY,
+    STUCK,
+    WEEK,
+    Office,
+    Watch,
+    asked,
+    cancelled,
+    centre,
+    submitted,
+)
 from tests.pipeline.running import config, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tap_genesys_aggregates.sandbox import Answer, Request
     from tap_genesys_aggregates.sandbox.faults import Edit
 
-LOOKS = f"GET {JOBS}/"
-STUCK = Rule(put(("state",), "PENDING"), match=LOOKS, times=None)
 SIDE_BY_SIDE: dict[str, Any] = {
     "queries": [{**QUERY, "window": "P1D"}],
     "concurrency": 4,
@@ -45,34 +55,13 @@ class Still(Watch):
         self._happens(len(self.slept))
 
 
-class Office:
-    """A plan of faults that knows which job is which window's."""
-
-    def __init__(self, verdict: Callable[[str], Fault | None]) -> None:
-        """Let a function say what becomes of a look at the job of a window, by the window's text."""
-        self._verdict = verdict
-        self.windows: dict[str, str] = {}
-
-    def __call__(self, number: int, request: Request) -> Fault | None:
-        """What goes wrong with a request."""
-        del number
-        if request.method == "POST" and request.path == JOBS:
-            return Fault("note", edit=self._note)
-        job = request.path.removeprefix(f"{JOBS}/").removesuffix("/results")
-        return self._verdict(self.windows[job]) if request.method == "GET" else None
-
-    def _note(self, request: Request, answer: Answer) -> Answer:
-        self.windows[json.loads(answer.body)["jobId"]] = request.payload["interval"]  # type: ignore[index]
-        return answer
-
-
 def test_an_error_in_one_thread_cancels_the_jobs_of_all() -> None:
     """Of the jobs side by side one is denied: the run stops with that, and each is cancelled, once."""
     sandbox = centre()
 
     def verdict(window: str) -> Fault:
         denied = window.startswith("2026-03-02") and len(office.windows) >= 4
-        return status(403) if denied else STUCK.fault
+        return status(403) if denied else STUCK
 
     sandbox.faults = office = Office(verdict)
     outcome = run(sandbox, config(**SIDE_BY_SIDE), time=Still())
@@ -84,7 +73,7 @@ def test_an_error_in_one_thread_cancels_the_jobs_of_all() -> None:
 
 def only_the_first(fault: Fault | None) -> Office:
     """Every job but that of the first day is never done; that one meets a fault."""
-    return Office(lambda window: fault if window.startswith("2026-03-02") else STUCK.fault)
+    return Office(lambda window: fault if window.startswith("2026-03-02") else STUCK)
 
 
 def ahead(office: Office) -> list[str]:
@@ -178,39 +167,39 @@ def test_a_server_that_does_not_answer_holds_up_no_exit() -> None:
     assert seconds < 10
 
 
+def test_threads_of_a_run_that_has_ended_look_no_more() -> None:
+    """A job that could not be cancelled is left to itself: no thread goes on looking at it."""
+    sandbox, before = centre(), set(threading.enumerate())
+    office = only_the_first(status(403))
+    sandbox.faults = lambda number, request: (
+        status(403) if request.method == "DELETE" else office(number, request)
+    )
+    outcome = run(sandbox, config(**SIDE_BY_SIDE), time=Still())
+    assert isinstance(outcome.error, DeniedError)
+    left = [thread for thread in threading.enumerate() if thread not in before]
+    for thread in left:
+        thread.join(20)
+    assert not any(thread.is_alive() for thread in left)
+
+
+def test_reading_without_writing_leaves_no_job_either() -> None:
+    """A period that is read without being written cancels its jobs when that is broken off."""
+    sandbox = centre()
+    sandbox.faults = office = only_the_first(status(403))
+    tap = TapGenesysAggregates(
+        config=config(**SIDE_BY_SIDE),
+        clock=Still(),
+        mount=lambda session: session.mount("https://", InProcessAdapter(sandbox)),
+    )
+    stream = tap.streams["calls"]
+    assert isinstance(stream, AggregateStream)
+    with pytest.raises(DeniedError):
+        list(stream.rows(datetime(2026, 3, 2, tzinfo=timezone.utc), NOW))
+    assert sorted(cancelled(sandbox)) == sorted(office.windows)
+
+
 def test_a_tap_may_run_twice() -> None:
     """The end of one run is not the end of the next with the same tap."""
     sandbox = centre(jobs_fail=3)
     assert run(sandbox, DAYS).error is not None
     assert run(sandbox, DAYS).error is None
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
-def test_a_run_that_is_killed_cancels_its_jobs_and_exits_143(tmp_path: Path) -> None:
-    """SIGTERM while jobs are under way: each is cancelled, and the exit code says that the run was killed."""
-    all_looked_at, looks = threading.Event(), set[str]()
-    sandbox = Sandbox(Options(volume=0.1))
-
-    def verdict(window: str) -> Fault:
-        looks.add(window)
-        if len(looks) == 3:
-            all_looked_at.set()
-        return STUCK.fault
-
-    sandbox.faults = office = Office(verdict)
-    settings = config(queries=[{**QUERY, "window": "P1D"}], concurrency=3, end_date="2026-03-09T00:00:00Z")
-    with serve(sandbox) as url:
-        (tmp_path / "config.json").write_text(json.dumps({**settings, "base_url": url}))
-        command = "from tap_genesys_aggregates.tap import TapGenesysAggregates; TapGenesysAggregates.cli()"
-        with subprocess.Popen(
-            [sys.executable, "-c", command, "--config", str(tmp_path / "config.json")],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        ) as tap:
-            assert all_looked_at.wait(60)
-            tap.send_signal(signal.SIGTERM)
-            _, log = tap.communicate(timeout=60)
-    assert tap.returncode == 143
-    assert b"Traceback" not in log
-    assert sorted(cancelled(sandbox)) == sorted(office.windows)
-    assert len(office.windows) == 3

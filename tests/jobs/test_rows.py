@@ -74,13 +74,18 @@ def test_a_job_is_read_through_the_sdk_s_own_path_too() -> None:
     assert all("offered_twice" in row for row in outcome.rows("calls"))
 
 
-def test_the_query_is_handed_in_as_it_would_be_asked() -> None:
-    """A job's body is the body of the plain request, and the size of its pages."""
+@pytest.mark.parametrize("name", ["queues", "London days, filtered", "presence"])
+def test_the_query_is_handed_in_as_it_would_be_asked(name: str) -> None:
+    """A job's body is that of the plain request, users named where they must be, and a page's size."""
     by_job, plainly = centre(), centre()
-    run(by_job, config(queries=[{**QUERY, "page_size": 7, "window": "P1D"}]))
-    run(plainly, config(queries=[{**QUERY, "mode": "sync", "window": "P1D"}]))
-    asked_plainly = [entry.body for entry in plainly.log if entry.path.endswith("/query")]
-    assert submitted(by_job) == [{**body, "pageSize": 7} for body in asked_plainly]  # type: ignore[dict-item]
+    query = {"name": "calls", "granularity": "PT1H", "window": "P1D", **QUERIES[name]}
+    run(by_job, config(queries=[{**query, "mode": "async", "page_size": 777}]))
+    run(plainly, config(queries=[query]))
+    asked_plainly = [entry.body for entry in asked(plainly, "POST", "/aggregates/query")]
+    path = asked(plainly, "POST", "/aggregates/query")[0].path.replace("/query", "/jobs")
+    handed_in = [entry.body for entry in asked(by_job, "POST", path)]
+    assert handed_in == [{**body, "pageSize": 777} for body in asked_plainly]  # type: ignore[dict-item]
+    assert ("'value': '" in str(handed_in[0])) == (name != "queues")
 
 
 def test_a_page_is_asked_for_by_its_cursor_alone() -> None:

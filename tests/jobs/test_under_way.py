@@ -12,8 +12,8 @@ from tap_genesys_aggregates.under_way import UnderWay
 
 
 def test_what_is_just_being_handed_in_is_cancelled_too() -> None:
-    """A job whose id arrives only when the run has ended is not forgotten."""
-    under_way, begun, arrive = UnderWay(), threading.Event(), threading.Event()
+    """A job whose id arrives a moment after the run has ended is not forgotten."""
+    under_way, begun, arrive, over = UnderWay(), threading.Event(), threading.Event(), threading.Event()
     gone: list[str] = []
 
     def submit() -> str:
@@ -22,19 +22,17 @@ def test_what_is_just_being_handed_in_is_cancelled_too() -> None:
         return "late"
 
     def errand() -> None:
-        with suppress(TapError), under_way.job(submit, gone.append):
-            closing.join()
-            under_way.check()
-            gone.append("not yet")
+        with under_way.job(submit, gone.append):
+            over.wait(60)
 
-    thread, closing = threading.Thread(target=errand), threading.Thread(target=under_way.close)
+    thread = threading.Thread(target=errand)
     thread.start()
     begun.wait(60)
-    closing.start()
-    arrive.set()
-    closing.join()
-    thread.join()
+    threading.Timer(0.1, arrive.set).start()
+    under_way.close()
     assert gone == ["late"]
+    over.set()
+    thread.join()
 
 
 def test_nothing_is_handed_in_once_the_run_has_ended() -> None:
@@ -62,8 +60,7 @@ def test_what_a_thread_is_cancelling_is_waited_for() -> None:
     thread = threading.Thread(target=errand)
     thread.start()
     begun.wait(60)
-    release = threading.Timer(0.1, proceed.set)
-    release.start()
+    threading.Timer(0.1, proceed.set).start()
     under_way.close()
     assert gone == ["one"]
     thread.join()

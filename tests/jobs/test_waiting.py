@@ -9,17 +9,14 @@ import pytest
 from tap_genesys_aggregates.jobs import FIRST_PAUSE, LONGEST_JOB, LONGEST_PAUSE
 from tap_genesys_aggregates.sandbox import Rule, Rules
 from tap_genesys_aggregates.sandbox.faults import put, status
-from tests.jobs.scene import JOBS, QUERY, WEEK, Watch, asked, bag_of, cancelled, centre, truth
+from tests.jobs.scene import JOBS, LOOKS, QUERY, STUCK, WEEK, Watch, asked, bag_of, cancelled, centre, truth
 from tests.pipeline.running import config, run
-
-LOOKS = f"GET {JOBS}/"
-STUCK = Rules(Rule(put(("state",), "PENDING"), match=LOOKS, times=None))
 
 
 def test_pauses_grow() -> None:
     """Each pause is twice the one before, from half a second to twenty, and no look comes without one."""
     sandbox, watch = centre(), Watch()
-    sandbox.faults = Rules(Rule(put(("state",), "PENDING"), match=LOOKS, times=9))
+    sandbox.faults = Rules(Rule(STUCK, match=LOOKS, times=9))
     assert run(sandbox, WEEK, time=watch).error is None
     assert watch.slept == [0.5, 1, 2, 4, 8, 16, 20, 20, 20, 20]
     assert (FIRST_PAUSE, LONGEST_PAUSE) == (0.5, 20)
@@ -29,7 +26,7 @@ def test_pauses_grow() -> None:
 def test_a_job_is_not_waited_for_for_ever() -> None:
     """After an hour the job is cancelled and the run stops: with the query, the window, and what to do."""
     sandbox, watch = centre(), Watch()
-    sandbox.faults = STUCK
+    sandbox.faults = Rules(Rule(STUCK, match=LOOKS, times=None))
     outcome = run(sandbox, WEEK, time=watch)
     said = str(outcome.error)
     assert said.startswith("query 'calls', window 2026-03-02T00:00:00.000Z/2026-03-09T00:00:00.000Z: job ")
@@ -44,7 +41,7 @@ def test_the_hour_is_for_all_jobs_of_a_window() -> None:
     sandbox, watch = centre(), Watch()
     sandbox.faults = Rules(
         Rule(put(("state",), "EXPIRED"), match=LOOKS, after=150),
-        Rule(put(("state",), "PENDING"), match=LOOKS, times=None),
+        Rule(STUCK, match=LOOKS, times=None),
     )
     assert "after 60 minutes" in str(run(sandbox, WEEK, time=watch).error)
     assert len(asked(sandbox, "POST")) == 2
@@ -54,9 +51,7 @@ def test_the_hour_is_for_all_jobs_of_a_window() -> None:
 def test_each_window_has_an_hour_of_its_own() -> None:
     """The time that one window took is not missing from the next."""
     sandbox, watch = centre(), Watch()
-    sandbox.faults = Rules(
-        *(Rule(put(("state",), "PENDING"), match=LOOKS, after=152 * window, times=150) for window in range(3))
-    )
+    sandbox.faults = Rules(*(Rule(STUCK, match=LOOKS, after=152 * window, times=150) for window in range(3)))
     assert run(sandbox, config(queries=[{**QUERY, "window": "P3D"}]), time=watch).error is None
     assert sum(watch.slept) > 2 * LONGEST_JOB
 

@@ -1,0 +1,1 @@
+"""Tests of the rooms between the core and the outside: settings, errors, token, pace, requests."""

@@ -1,0 +1,187 @@
+"""What goes wrong in this job elsewhere, line by line, and the tests that keep it from going wrong here."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
+    1: (
+        "Only data[0] is read, later buckets are lost; the last bucket wins: 45 calls for 395.",
+        (
+            "tests/dialects/test_results_rows.py::test_every_element_of_data_counts",
+            "tests/dialects/test_results_rows.py::test_every_group_counts",
+        ),
+    ),
+    2: (
+        "qualifier dropped: presence rows overwrite each other.",
+        (
+            "tests/dialects/test_results_shapes.py::test_a_qualifier_is_part_of_the_key",
+            "tests/dialects/test_results_shapes.py::test_a_qualifier_without_a_column_is_refused",
+            "tests/core/test_schema.py::test_metrics_that_come_once_per_status_have_the_status_in_the_key",
+        ),
+    ),
+    3: (
+        "A missing metric stored as 0.",
+        (
+            "tests/core/test_rows.py::test_what_is_missing_is_null_and_never_zero",
+            "tests/dialects/test_results_rows.py::test_a_metric_without_numbers_is_null_and_never_zero",
+            "tests/dialects/test_tree_rules.py::test_a_missing_number_is_null_and_never_zero",
+        ),
+    ),
+    4: (
+        "Days that end at 23:59:59(.999): the tail of each day is lost.",
+        (
+            "tests/core/test_windows.py::test_days_are_cut_at_midnight_and_end_exclusively",
+            "tests/core/test_windows.py::test_windows_are_contiguous_and_on_the_grid",
+        ),
+    ),
+    5: (
+        "Local now() labelled Z; fixed offsets through daylight saving.",
+        (
+            "tests/shell/test_clock.py::test_now_is_utc",
+            "tests/core/test_instants.py::test_any_offset_is_the_same_instant",
+            "tests/core/test_grid.py::test_odd_days_have_as_many_buckets_as_hours",
+            "tests/core/test_midnights.py::test_days_begin_where_a_calendar_on_the_wall_changes",
+        ),
+    ),
+    6: (
+        "The bucket that is still filling is stored as if it were final.",
+        (
+            "tests/core/test_windows.py::test_a_bucket_that_is_still_filling_is_not_read",
+            "tests/core/test_rows.py::test_a_bucket_is_final_when_its_end_is_older_than_the_look_back",
+        ),
+    ),
+    7: (
+        "The checkpoint passes a failed request, so the gap is for ever.",
+        (
+            "tests/core/test_bookmark_life.py::Life::no_gap",
+            "tests/pipeline/test_crash.py::test_state_stands_at_the_last_whole_window",
+        ),
+    ),
+    8: (
+        "No look-back, so corrections never arrive.",
+        (
+            "tests/core/test_bookmarks.py::test_the_look_back_counts_from_now",
+            "tests/core/test_bookmark_life.py::Life::everything_settled_was_read_settled",
+            "tests/pipeline/test_truth.py::test_warehouse_ends_equal_to_the_settled_truth",
+        ),
+    ),
+    9: (
+        "A failed call is logged and skipped, or 429 returns nothing.",
+        (
+            "tests/shell/test_transport.py::test_max_retries_are_tries_after_the_first",
+            "tests/shell/test_transport.py::test_transient_trouble_is_tried_again",
+        ),
+    ),
+    10: (
+        "The token is fetched once and dies mid-run, or for every request.",
+        (
+            "tests/shell/test_transport_token.py::test_a_long_run_renews_its_token",
+            "tests/shell/test_transport_token.py::test_one_token_serves_many_requests",
+        ),
+    ),
+    11: (
+        "results: null, data: null, metrics: null crash the reader.",
+        (
+            "tests/dialects/test_results_rows.py::test_results_and_data_may_be_missing",
+            "tests/dialects/test_results_rows.py::test_a_bucket_without_metrics_is_a_row_of_nulls",
+            "tests/dialects/test_fuzz.py::test_a_mutated_answer_is_read_or_refused",
+        ),
+    ),
+    12: (
+        "A host hard-coded in one place and configurable in another.",
+        (
+            "tests/shell/test_hosts.py::test_a_base_url_wins_over_the_region",
+            "tests/shell/test_hosts.py::test_every_region_has_its_hosts",
+            "tests/shell/test_transport_token.py::test_token_and_secret_go_to_their_own_host_only",
+        ),
+    ),
+    13: (
+        "The connection check always says yes.",
+        ("tests/end_to_end/test_command_line.py::test_the_connection_test_says_yes_only_when_it_works",),
+    ),
+    14: (
+        "Every value cast to text; ids joined without a separator and hashed.",
+        (
+            "tests/core/test_rows.py::test_other_numbers_stay_as_they_are",
+            "tests/core/test_schema.py::test_types_are_what_singer_wants",
+            "tests/core/test_rows.py::test_a_second_row_with_the_same_key_is_refused",
+        ),
+    ),
+    15: (
+        "A first run that asks from 1970.",
+        (
+            "tests/core/test_bookmarks.py::test_without_a_bookmark_the_run_begins_at_the_start_date",
+            "tests/core/test_bookmarks.py::test_a_run_never_begins_before_the_start_date",
+        ),
+    ),
+    16: (
+        "Splitting on a limit by changing the start in place: duplicates, and a guard that can never fire.",
+        (
+            "tests/core/test_windows.py::test_halves_meet_at_the_edge_nearest_to_the_middle",
+            "tests/core/test_windows.py::test_a_single_bucket_has_no_halves",
+            "tests/core/test_rows.py::test_a_second_row_with_the_same_key_is_refused",
+        ),
+    ),
+    17: (
+        "An empty page taken for the last.",
+        (
+            "tests/dialects/test_tree_pages.py::test_a_page_without_entities_is_empty_and_not_the_end",
+            "tests/shell/test_requests.py::test_every_page_is_asked_for_and_the_empty_one_is_not_the_last",
+        ),
+    ),
+    18: (
+        "State on a quiet period never moves.",
+        (
+            "tests/pipeline/test_crash.py::test_empty_window_moves_the_state",
+            "tests/core/test_bookmarks.py::test_a_window_moves_the_bookmark_to_its_end",
+        ),
+    ),
+    19: (
+        "A run that is killed looks like success to the scheduler.",
+        (
+            "tests/shell/test_termination.py::test_the_exit_code_tells_the_signal",
+            "tests/end_to_end/test_endings.py::test_a_run_that_is_told_to_end",
+        ),
+    ),
+    20: (
+        "The target loses a row per batch: count rows in the warehouse, not in the log.",
+        (
+            "tests/end_to_end/test_every_family.py::test_counts_and_numbers_in_postgres",
+            "tests/warehouse/test_views.py::test_a_deleted_row_is_found",
+        ),
+    ),
+}
+"""The lines of the notes on other people's connectors, and the proofs."""
+
+PROOFS = sorted({proof for _, proofs in TRAPS.values() for proof in proofs})
+
+
+@cache
+def _names(path: Path) -> set[str]:
+    """What a file has: its functions, and its classes' methods after the class and two colons."""
+    found = set()
+    for part in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(part, ast.FunctionDef):
+            found.add(part.name)
+        if isinstance(part, ast.ClassDef):
+            found |= {f"{part.name}::{each.name}" for each in part.body if isinstance(each, ast.FunctionDef)}
+    return found
+
+
+def test_every_line_is_proved() -> None:
+    """The twenty lines are all here, and each has at least one test."""
+    assert list(TRAPS) == list(range(1, 21))
+    assert all(text and proofs for text, proofs in TRAPS.values())
+
+
+@pytest.mark.parametrize("proof", PROOFS)
+def test_every_proof_is_there(proof: str) -> None:
+    """A test that is named as a proof exists: renaming it without this table is noticed."""
+    file, name = proof.split("::", 1)
+    assert name in _names(ROOT / file)

@@ -1,0 +1,226 @@
+"""From an answer to an error: its kind, what it says, how long to wait."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from requests.structures import CaseInsensitiveDict
+
+from tap_genesys_aggregates.core.refusal import TapError
+from tap_genesys_aggregates.errors import (
+    LONGEST_WAIT,
+    DeniedError,
+    NotFoundError,
+    RefusedError,
+    SlowError,
+    StrayError,
+    TokenRefusedError,
+    TooLargeError,
+    TransientError,
+    error_of,
+    retry_after,
+)
+from tests.shell.making import UTC
+
+NOW = datetime(2023, 11, 20, 10, 0, 0, 500_000, tzinfo=UTC)
+
+
+def error(status: int, body: object = b"", **headers: str) -> TapError:
+    """The error of an answer."""
+    sent = CaseInsensitiveDict({name.replace("_", "-"): value for name, value in headers.items()})
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return error_of(status, sent, raw, host="api.example.com", now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (300, StrayError), (301, StrayError), (302, StrayError), (303, StrayError), (304, StrayError), (307,
+        StrayError),
+        (308, StrayError), (399, StrayError),
+        (400, RefusedError), (401, TokenRefusedError), (402, RefusedError), (403, DeniedError), (404,
+        NotFoundError),
+        (405, RefusedError), (408, TransientError), (409, RefusedError), (410, RefusedError), (413,
+        TooLargeError),
+        (415, RefusedError), (422, RefusedError), (429, TransientError), (499, RefusedError),
+        (500, TransientError), (501, TransientError), (502, TransientError), (503, TransientError), (504,
+        SlowError),
+        (599, TransientError), (100, RefusedError),
+    ],
+)  # fmt: skip
+def test_every_status_has_its_kind(status: int, kind: type[TapError]) -> None:
+    """The kind says what can be done: wait, ask for less, renew the token, or stop."""
+    found = error(status)
+    assert type(found) is kind
+    assert f"api.example.com answered {status}" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [
+        (400, "Check the query's names and dates"),
+        (401, "client_secret"),
+        (403, "role with the permission"),
+        (404, "base_url"),
+        (429, "page_size"),
+        (302, "would be handed the token"),
+        (503, "correlation id"),
+    ],
+)
+def test_an_error_says_what_to_do(status: int, advice: str) -> None:
+    """The advice names the setting, the permission or the next step."""
+    assert advice in str(error(status))
+
+
+@pytest.mark.parametrize(("status", "throttled"), [(429, True), (503, False), (504, False), (408, False)])
+def test_only_429_says_too_fast(status: int, *, throttled: bool) -> None:
+    """A 429 holds all requests; other troubles only the one that had them."""
+    found = error(status)
+    assert isinstance(found, TransientError)
+    assert found.throttled is throttled
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"message": "The result set is larger than result limit"},
+        {"message": "Query exceeds the limit of 30000 results", "code": "bad.request"},
+        b"LIMIT OF 30000 RESULTS",
+        {"errors": [{"details": "limit of 100000 results was reached"}]},
+    ],
+)
+@pytest.mark.parametrize("status", [400, 413, 422, 500])
+def test_a_result_that_is_too_large_is_known_by_its_text(status: int, body: object) -> None:
+    """Status and code of it are not documented, so the text decides: ask for less time."""
+    assert type(error(status, body)) is TooLargeError
+
+
+def test_other_limits_are_no_large_result() -> None:
+    """A rate limit is not a size limit."""
+    assert (
+        type(error(429, {"message": "Rate limit exceeded the maximum. Retry the request in [7] seconds"}))
+        is TransientError
+    )
+    assert type(error(400, {"message": "limit must be 30000 or less"})) is RefusedError
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (
+            {"message": "No such metric: nOfferd", "code": "bad.request", "status": 400},
+            "bad.request: No such metric: nOfferd",
+        ),
+        ({"error": "invalid_client", "description": "client not found"}, "invalid_client: client not found"),
+        (
+            {"error": "invalid_client", "error_description": "no such client"},
+            "invalid_client: no such client",
+        ),
+        ({"message": "two\nlines\x1b[31m"}, "two lines"),
+        ({"message": None, "code": None}, ""),
+        ({"message": {"deep": "s3cr3t"}, "code": 7}, ""),
+    ],
+)
+def test_the_server_is_quoted(body: object, said: str) -> None:
+    """Its own code and message are shown on one line, whatever form they have."""
+    text = str(error(400, body))
+    assert text.startswith("api.example.com answered 400 Bad Request" + (f": {said}" if said else "."))
+    assert text.isprintable()
+    assert "s3cr3t" not in text
+
+
+def test_the_correlation_id_is_shown() -> None:
+    """Support asks for it, so it is in the message, cut and printable."""
+    assert "[correlation id 9f3-a]" in str(error(500, b"", inin_correlation_id="9f3-a"))
+    assert len(str(error(500, b"", inin_correlation_id="x" * 9_999))) < 300
+    assert "correlation id " not in str(error(400))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html><body>s3cr3t</body></html>" * 9_999, b"s3cr3t", b"\xff\xfes3cr3t", b'"s3cr3t"', b'["s3cr3t"]',
+        b"[" * 90_000,
+        b'{"stack": "s3cr3t"}',
+    ],
+)  # fmt: skip
+def test_a_body_that_says_nothing_is_not_shown(body: bytes) -> None:
+    """Pages, stack traces and garbage are left out of the message."""
+    text = str(error(500, body))
+    assert "s3cr3t" not in text
+    assert len(text) < 200
+
+
+def test_a_long_message_is_cut() -> None:
+    """The server's words are shown at some hundred characters."""
+    text = str(error(400, {"message": "x" * 1_000_000, "code": "y" * 1_000_000}))
+    assert 300 < len(text) < 900
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("7", 7.0), ("0", 0.0), (" 12 ", 12.0), ("1.5", 1.5), ("86400", LONGEST_WAIT), ("9" * 400,
+        LONGEST_WAIT),
+        ("Mon, 20 Nov 2023 10:00:30 GMT", 29.5),
+        ("Mon, 20 Nov 2023 11:00:30 +0100", 29.5),
+        ("Mon, 20 Nov 2023 10:00:30 -0000", 29.5),
+        ("Monday, 20-Nov-23 10:00:30 GMT", 29.5),
+        ("Mon, 20 Nov 2023 09:00:00 GMT", 0.0),
+        ("Mon, 20 Nov 2034 10:00:00 GMT", LONGEST_WAIT),
+    ],
+)  # fmt: skip
+def test_retry_after_has_two_forms(value: str, seconds: float) -> None:
+    """Seconds or a date; a date gone by is now, and none holds a run up for longer than the cap."""
+    assert retry_after(value, NOW) == seconds
+    found = error(429, b"", retry_after=value)
+    assert isinstance(found, TransientError)
+    assert found.retry_after == seconds
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None, "", "soon", "-5", "1e3", "NaN", "inf", "0x10", "Mon, 99 Foo 2023", "2023-11-20", "\u0667",
+    ],
+)  # fmt: skip
+def test_nonsense_counts_as_absent(value: str | None) -> None:
+    """A header that says nothing leaves the wait to the tap."""
+    assert retry_after(value, NOW) is None
+
+
+@given(
+    st.text(max_size=40)
+    | st.lists(
+        st.sampled_from(
+            ["Mon,", "20", "Nov", "2023", "999999", "10:00:30", "99:99:99", "GMT", "-9999", "-", ""]
+        )
+    ).map(" ".join)
+)
+@settings(max_examples=150, deadline=None, database=None)
+def test_any_header_is_a_wait_or_none(value: str) -> None:
+    """No header crashes the tap or holds it up for ever."""
+    wait = retry_after(value, NOW)
+    assert wait is None or 0 <= wait <= LONGEST_WAIT
+
+
+@given(st.integers(-400, 400))
+def test_a_date_means_the_time_until_then(seconds: int) -> None:
+    """The date is taken against the present, to the second."""
+    date = email.utils.format_datetime(NOW.replace(microsecond=0) + timedelta(seconds=seconds), usegmt=True)
+    assert retry_after(date, NOW) == min(max(seconds - 0.5, 0), LONGEST_WAIT)
+
+
+@given(st.integers(100, 999), st.binary(max_size=200), st.text(max_size=50))
+@settings(max_examples=100, deadline=None, database=None)
+def test_any_answer_is_an_error_of_ours(status: int, body: bytes, header: str) -> None:
+    """Whatever the status, the body and the headers: one printable line of moderate length."""
+    found = error(status, body, retry_after=header, inin_correlation_id=header)
+    assert str(found).isprintable()
+    assert len(str(found)) < 1_000
+    assert isinstance(found, TapError)

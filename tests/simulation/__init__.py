@@ -1,0 +1,1 @@
+"""Seeded lives of the tap: a random platform, bad days, killed runs, and at the end the truth."""

@@ -1,0 +1,71 @@
+"""Changing an answer that is well: one thing in its JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from tap_genesys_aggregates.sandbox import Answer, Fault, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def edit(name: str, change: Callable[[Any], None]) -> Fault:
+    """A change of the JSON of an answer that is well; any other stays as it is."""
+
+    def edited(request: Request, answer: Answer) -> Answer:
+        del request
+        try:
+            body = json.loads(answer.body)
+        except ValueError:
+            return answer
+        if answer.status >= 300 or not isinstance(body, dict):
+            return answer
+        change(body)
+        return replace(answer, body=json.dumps(body).encode())
+
+    return Fault(name, edit=edited)
+
+
+def row_twice(body: Any) -> None:
+    """The last row comes again."""
+    for name in ("results", "entities"):
+        if body.get(name):
+            body[name].append(body[name][-1])
+
+
+def link(body: Any, where: str) -> None:
+    """The next page is said to be elsewhere."""
+    if body.get("links"):
+        body["links"]["next"] = where
+
+
+def in_row(body: Any, place: str, value: str) -> None:
+    """Change the last row of an answer, where it is one with rows."""
+    if body.get("results"):
+        result = body["results"][-1]
+        metric = result["data"][-1]["metrics"][-1:] if result["data"] else []
+        holders = {
+            "interval": [(result["data"][-1], "interval")],
+            "group": [(result["group"], value)],
+            "metric": [(each, "metric") for each in metric],
+            "number": [(each["stats"], name) for each in metric for name in list(each["stats"])],
+        }
+        for holder, name in holders[place]:
+            holder[name] = value
+    elif body.get("entities"):
+        _in_node(body["entities"][-1], place, value)
+
+
+def _in_node(node: Any, place: str, value: str) -> None:
+    """Change the last leaf of a tree."""
+    while node.get("groups"):
+        node = node["groups"][-1]
+    if place == "metric":
+        node["metrics"][value] = {"value": 1}
+    elif place == "group":
+        node["groups"] = [{"id": value, "groups": [{"id": value, "groups": [{"id": value}]}]}]
+    else:
+        node["metrics"] = {name: {"value": value} for name in node["metrics"] or {"nUnasked": None}}
