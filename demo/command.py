@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ABOUT = "Everything on this machine, from a make-believe Genesys Cloud to a real Postgres."
 
+
 def run(argv: Sequence[str] | None = None) -> int:
     """Run the demo.
 

@@ -29,20 +29,20 @@ _LONGEST_ID = 200
 _T = TypeVar("_T")
 
 
-class Submitted(msgspec.Struct, rename="camel"):
+class Submitted(msgspec.Struct, frozen=True, rename="camel"):
     """The answer to a query that was handed in."""
 
     job_id: str
 
 
-class Status(msgspec.Struct, rename="camel"):
+class Status(msgspec.Struct, frozen=True, rename="camel"):
     """What a job says of itself: a state, and why it failed."""
 
     state: str
     error_message: str | None = None
 
 
-class _Mark(msgspec.Struct):
+class _Mark(msgspec.Struct, frozen=True):
     """What a page of results says of the next one; its rows are read by the results dialect."""
 
     cursor: str | None = None

@@ -9,6 +9,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from tap_genesys_aggregates.core.grid import Grid
@@ -21,6 +22,22 @@ if TYPE_CHECKING:
 
 UTC = timezone.utc
 _HOURS = timedelta(hours=3)
+
+
+def examples(count: int = 50, *, always_the_same: bool = True) -> settings:
+    """How many examples a property is tried with; the same ones each time, so that red means a change.
+
+    Machines may be slow: no example has a deadline.
+    """
+    slow = (HealthCheck.too_slow,)
+    return settings(
+        max_examples=count,
+        derandomize=always_the_same,
+        deadline=None,
+        database=None,
+        suppress_health_check=slow,
+    )
+
 
 _PLAIN = Query(
     name="calls",

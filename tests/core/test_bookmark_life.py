@@ -14,7 +14,7 @@ from tap_genesys_aggregates.core.bookmarks import Bookmark
 from tap_genesys_aggregates.core.grid import Grid
 from tap_genesys_aggregates.core.periods import Period
 from tap_genesys_aggregates.core.windows import align, plan
-from tests.core.making import at
+from tests.core.making import at, examples
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -93,4 +93,4 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=30, stateful_step_count=10, deadline=None, database=None)
+TestLife.settings = settings(examples(30), stateful_step_count=10)

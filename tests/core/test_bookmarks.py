@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tap_genesys_aggregates.core.bookmarks import Bookmark
 from tap_genesys_aggregates.core.refusal import SettingError
 from tap_genesys_aggregates.core.windows import Window
-from tests.core.making import at, moments
+from tests.core.making import at, examples, moments
 
 START = at("2023-11-01T00:00Z")
 WEEK = timedelta(days=7)
@@ -68,6 +68,7 @@ def test_reading_again_does_not_move_the_bookmark_back() -> None:
 
 
 @given(BOOKMARKS, INSTANTS, SPANS, INSTANTS, LOOKBACKS)
+@examples()
 def test_a_bookmark_never_goes_backwards(
     bookmark: Bookmark, start: datetime, span: timedelta, now: datetime, lookback: timedelta
 ) -> None:
@@ -81,6 +82,7 @@ def test_a_bookmark_never_goes_backwards(
 
 
 @given(BOOKMARKS, INSTANTS, INSTANTS, LOOKBACKS)
+@examples()
 def test_a_run_never_begins_before_the_start_date(
     bookmark: Bookmark, start: datetime, now: datetime, lookback: timedelta
 ) -> None:
@@ -93,6 +95,7 @@ def test_a_run_never_begins_before_the_start_date(
 
 
 @given(BOOKMARKS)
+@examples()
 def test_a_bookmark_survives_as_text(bookmark: Bookmark) -> None:
     """Singer state holds fixed-width texts that are read back as the same bookmark."""
     state = bookmark.write()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_genesys_aggregates.core import instants
-from tests.core.making import UTC, at, moments
+from tests.core.making import UTC, at, examples, moments
 
 ANY_OFFSET = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 ANY_INSTANT = moments("0001-01-03", "9999-12-28", ANY_OFFSET)
@@ -80,6 +80,7 @@ def test_parse_refuses_what_is_none(text: str) -> None:
 
 
 @given(ANY_INSTANT)
+@examples()
 def test_text_is_always_of_one_form(instant: datetime) -> None:
     """Every instant is written in 24 characters of UTC, cut to milliseconds, and read back as itself."""
     text = instants.text(instant)
@@ -91,6 +92,7 @@ def test_text_is_always_of_one_form(instant: datetime) -> None:
 
 
 @given(ANY_INSTANT, ANY_INSTANT)
+@examples()
 def test_text_orders_as_time_does(one: datetime, other: datetime) -> None:
     """Bookmarks are compared as text, so the texts of two instants stand in the order of the instants."""
     earlier, later = sorted((one, other))
@@ -98,6 +100,7 @@ def test_text_orders_as_time_does(one: datetime, other: datetime) -> None:
 
 
 @given(ANY_INSTANT)
+@examples()
 def test_any_offset_is_the_same_instant(instant: datetime) -> None:
     """A local time with its offset is the instant that it means, whatever the offset."""
     local = instant.replace(microsecond=0)

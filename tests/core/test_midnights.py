@@ -4,12 +4,12 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_genesys_aggregates.core.grid import Grid, midnight
 from tap_genesys_aggregates.core.periods import Period
-from tests.core.making import at, edges, first_instant, grid, moments, zone_names
+from tests.core.making import at, edges, examples, first_instant, grid, moments, zone_names
 
 ODD = (
     "America/Sao_Paulo", "Asia/Beirut", "America/Havana", "Africa/Cairo", "Pacific/Apia",
@@ -78,7 +78,7 @@ def test_a_week_with_the_missing_day_has_six_days() -> None:
 
 
 @given(ZONES, INSTANTS)
-@settings(max_examples=100, deadline=None, database=None)
+@examples(100)
 def test_days_begin_where_a_calendar_on_the_wall_changes(zone: ZoneInfo, instant: datetime) -> None:
     """In any zone a day begins when its calendar first showed it, found by looking at each minute."""
     days = Grid(Period.parse("P1D"), zone, date(2023, 11, 1))
@@ -94,7 +94,7 @@ def test_days_begin_where_a_calendar_on_the_wall_changes(zone: ZoneInfo, instant
     st.sampled_from(["PT1M", "PT15M", "PT1H", "PT8H", "PT7H", "P1D", "P3D", "P1W", "P1M", "P5M", "P1Y"]),
     st.dates(date(2000, 1, 1), date(2030, 1, 1)),
 )
-@settings(max_examples=100, deadline=None, database=None)
+@examples(100)
 def test_every_instant_is_in_one_bucket(
     zone: ZoneInfo, instant: datetime, granularity: str, anchor: date
 ) -> None:

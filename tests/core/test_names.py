@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tap_genesys_aggregates.core import statistics
 from tap_genesys_aggregates.core.families import families
 from tap_genesys_aggregates.core.query import column
+from tests.core.making import examples
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,7 @@ def test_a_name_becomes_snake_case(name: str, expected: str) -> None:
 
 
 @given(st.text(max_size=40))
+@examples()
 def test_any_name_becomes_a_plain_column(name: str) -> None:
     """A column holds small letters, digits and single underscores, and its own column is itself."""
     assert re.fullmatch(r"([a-z0-9]+(_[a-z0-9]+)*)?", column(name))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_genesys_aggregates.core.periods import Period
-from tests.core.making import at
+from tests.core.making import at, examples
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,7 @@ def test_a_period_later_is_on_the_local_calendar(text: str, zone: str, start: st
 
 
 @given(st.integers(1, 9), st.sampled_from(["PT{}S", "PT{}M", "PT{}H", "P{}D", "P{}W", "P{}M", "P{}Y"]))
+@examples()
 def test_the_least_length_is_never_more_than_the_real_one(number: int, form: str) -> None:
     """``least_seconds`` bounds a period from below, but for the hour that a change of clocks may take."""
     period = Period.parse(form.format(number))

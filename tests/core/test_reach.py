@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_genesys_aggregates.core.reach import ROWS_WANTED, Reach
+from tests.core.making import examples
 
 DAY = timedelta(days=1)
 MONTH = timedelta(days=31)
@@ -50,6 +51,7 @@ def test_the_shortest_failure_counts() -> None:
 @given(
     st.lists(st.tuples(st.booleans(), st.timedeltas(timedelta(minutes=1), 2 * MONTH), st.integers(0, 99_999)))
 )
+@examples()
 def test_reach_stays_within_its_bounds(lessons: list[tuple[bool, timedelta, int]]) -> None:
     """Whatever is learnt, the reach never passes the ceiling and never meets a length that failed."""
     reach = Reach(DAY, MONTH)

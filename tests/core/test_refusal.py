@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_genesys_aggregates.core.refusal import SettingError, TapError
+from tests.core.making import examples
 
 
 def test_an_error_says_what_happened_and_what_to_do() -> None:
@@ -15,6 +16,7 @@ def test_an_error_says_what_happened_and_what_to_do() -> None:
 
 
 @given(st.text(), st.text())
+@examples()
 def test_an_error_is_one_printable_line(what: str, advice: str) -> None:
     """Whatever a server wrote, no line break and no control character reaches the log."""
     assert str(TapError(what, advice)).isprintable()

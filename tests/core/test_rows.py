@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tap_genesys_aggregates.core.query import View
 from tap_genesys_aggregates.core.refusal import UnforeseenError, UnreadableError
 from tap_genesys_aggregates.core.rows import Distinct, Leaf, RowMaker, Stamp
-from tests.core.making import at, query
+from tests.core.making import at, examples, query
 
 if TYPE_CHECKING:
     from tap_genesys_aggregates.core.query import Query
@@ -120,6 +120,7 @@ def test_a_broken_count_is_refused(value: float) -> None:
 
 
 @given(st.integers() | st.floats(allow_nan=False, allow_infinity=False))
+@examples()
 def test_other_numbers_stay_as_they_are(value: float) -> None:
     """A sum keeps its value and its type, whatever it is: nothing is cast to text or rounded."""
     row = RowMaker(query()).row(leaf(("tHandle", {"sum": value})), STAMP)

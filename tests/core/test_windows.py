@@ -3,16 +3,16 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from tap_genesys_aggregates.core.periods import Period
 from tap_genesys_aggregates.core.windows import Window, align, cut, halves, plan
-from tests.core.making import at, grid
+from tests.core.making import at, examples, grid
 from tests.core.window_law import Case, cases, holds
 
 
 @given(cases())
-@settings(max_examples=200, deadline=None, database=None)
+@examples(200)
 def test_windows_are_contiguous_and_on_the_grid(case: Case) -> None:
     """Windows cover [floor(start), floor(stop)) without gap or overlap, on the grid, as long as asked."""
     holds(case)
@@ -20,7 +20,7 @@ def test_windows_are_contiguous_and_on_the_grid(case: Case) -> None:
 
 @pytest.mark.slow
 @given(cases())
-@settings(max_examples=10_000, deadline=None, database=None)
+@examples(10_000, always_the_same=False)
 def test_windows_are_contiguous_and_on_the_grid_ten_thousand_times(case: Case) -> None:
     """The same, for fifty times as many zones, granularities, starts, stops and lengths."""
     holds(case)

@@ -3,10 +3,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tap_genesys_aggregates.dialects import deep
+from tests.core.making import examples
 
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
@@ -37,7 +38,7 @@ def agrees(text: str) -> None:
 
 
 @given(VALUES, st.sampled_from([None, 0, 3, "\t"]), st.booleans())
-@settings(max_examples=60, deadline=None, database=None)
+@examples(60)
 def test_every_value_is_read_as_json_has_it(value: object, indent: int | str | None, escaped: bool) -> None:  # noqa: FBT001
     """Any document comes out as ``json.loads`` would have it, with or without space and escapes in it."""
     agrees(json.dumps(value, indent=indent, ensure_ascii=escaped))
@@ -55,14 +56,14 @@ def test_every_value_is_read_as_json_has_it(value: object, indent: int | str | N
 @example("1 2")
 @example("")
 @example('{"a":1,"a":2}')
-@settings(max_examples=200, deadline=None, database=None)
+@examples(120)
 def test_what_json_refuses_is_refused(text: str) -> None:
     """Tokens in any order are a document exactly where ``json.loads`` says so."""
     agrees(text)
 
 
 @given(VALUES, st.integers(0, 400), st.sampled_from(["", *TOKENS]), st.integers(0, 3))
-@settings(max_examples=60, deadline=None, database=None)
+@examples(60)
 def test_a_spoilt_document_is_refused_like_json_refuses_it(
     value: object, place: int, token: str, gone: int
 ) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_genesys_aggregates.core.refusal import TapError
 from tap_genesys_aggregates.dialects.jobs import JobsDialect
+from tests.core.making import examples
 from tests.dialects.making import TREE, hour, results, rows, tree, window
 
 TREES = (
@@ -89,14 +90,14 @@ def read_by_all(body: bytes) -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=60, deadline=None, database=None)
+@examples(60)
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     """No bytes crash a reader."""
     read_by_all(body)
 
 
 @given(mutated())
-@settings(max_examples=150, deadline=None, database=None)
+@examples(150)
 def test_a_mutated_answer_is_read_or_refused(body: bytes) -> None:
     """No spoilt answer crashes a reader, or a row maker behind it."""
     read_by_all(body)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -11,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typing_extensions import override
 
-from tap_genesys_aggregates.errors import DeniedError
+from tap_genesys_aggregates.errors import DeniedError, RefusedError
 from tap_genesys_aggregates.sandbox import Fault, Rule, Rules
 from tap_genesys_aggregates.sandbox.faults import put, status
 from tap_genesys_aggregates.sandbox.in_process import InProcessAdapter
 from tap_genesys_aggregates.streams import AggregateStream
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 from tests.jobs.scene import (
-    DAYS,
     LOOKS,
     NOW,
     QUERY,
@@ -34,11 +32,10 @@ from tests.jobs.scene import (
 from tests.pipeline.running import config, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tap_genesys_aggregates.sandbox import Answer, Request
+    from tap_genesys_aggregates.sandbox import Request, Sandbox
     from tap_genesys_aggregates.sandbox.faults import Edit
 
+BEGIN = datetime(2026, 3, 2, tzinfo=timezone.utc)
 SIDE_BY_SIDE: dict[str, Any] = {
     "queries": [{**QUERY, "window": "P1D"}],
     "concurrency": 4,
@@ -182,10 +179,8 @@ def test_threads_of_a_run_that_has_ended_look_no_more() -> None:
     assert not any(thread.is_alive() for thread in left)
 
 
-def test_reading_without_writing_leaves_no_job_either() -> None:
-    """A period that is read without being written cancels its jobs when that is broken off."""
-    sandbox = centre()
-    sandbox.faults = office = only_the_first(status(403))
+def stream_of(sandbox: Sandbox) -> AggregateStream:
+    """The stream of a tap that asks a sandbox, four jobs side by side."""
     tap = TapGenesysAggregates(
         config=config(**SIDE_BY_SIDE),
         clock=Still(),
@@ -193,13 +188,24 @@ def test_reading_without_writing_leaves_no_job_either() -> None:
     )
     stream = tap.streams["calls"]
     assert isinstance(stream, AggregateStream)
+    return stream
+
+
+def test_reading_without_writing_leaves_no_job_either() -> None:
+    """A period that is read without being written cancels its jobs when that is broken off."""
+    sandbox = centre()
+    sandbox.faults = office = only_the_first(status(403))
     with pytest.raises(DeniedError):
-        list(stream.rows(datetime(2026, 3, 2, tzinfo=timezone.utc), NOW))
+        list(stream_of(sandbox).rows(BEGIN, NOW))
     assert sorted(cancelled(sandbox)) == sorted(office.windows)
 
 
-def test_a_tap_may_run_twice() -> None:
-    """The end of one run is not the end of the next with the same tap."""
-    sandbox = centre(jobs_fail=3)
-    assert run(sandbox, DAYS).error is not None
-    assert run(sandbox, DAYS).error is None
+def test_the_end_of_one_reading_is_not_the_end_of_the_next() -> None:
+    """After a reading whose jobs were lost, the same stream reads again."""
+    sandbox = centre()
+    sandbox.faults = Rules(Rule(put(("state",), "FAILED"), match=LOOKS, times=None))
+    stream = stream_of(sandbox)
+    with pytest.raises(RefusedError):
+        list(stream.rows(BEGIN, NOW))
+    sandbox.faults = None
+    assert list(stream.rows(BEGIN, NOW))

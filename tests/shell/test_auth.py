@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_genesys_aggregates.auth import ClientCredentials, grant_request
 from tap_genesys_aggregates.core.refusal import TapError, UnreadableError
+from tests.core.making import examples
 from tests.shell.making import SECRET, Time
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ def test_a_bad_token_is_refused_and_not_shown(body: bytes) -> None:
 @given(
     st.binary(max_size=80) | st.builds(lambda text: json.dumps({"access_token": text}).encode(), st.text())
 )
-@settings(deadline=None, database=None)
+@examples()
 def test_any_answer_is_a_token_or_refused(body: bytes) -> None:
     """Whatever comes back, it is a header that can be sent, or an error of ours."""
     try:

@@ -7,7 +7,7 @@ import json
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
@@ -25,6 +25,7 @@ from tap_genesys_aggregates.errors import (
     error_of,
     retry_after,
 )
+from tests.core.making import examples
 from tests.shell.making import UTC
 
 NOW = datetime(2023, 11, 20, 10, 0, 0, 500_000, tzinfo=UTC)
@@ -202,7 +203,7 @@ def test_nonsense_counts_as_absent(value: str | None) -> None:
         )
     ).map(" ".join)
 )
-@settings(max_examples=150, deadline=None, database=None)
+@examples(150)
 def test_any_header_is_a_wait_or_none(value: str) -> None:
     """No header crashes the tap or holds it up for ever."""
     wait = retry_after(value, NOW)
@@ -210,6 +211,7 @@ def test_any_header_is_a_wait_or_none(value: str) -> None:
 
 
 @given(st.integers(-400, 400))
+@examples()
 def test_a_date_means_the_time_until_then(seconds: int) -> None:
     """The date is taken against the present, to the second."""
     date = email.utils.format_datetime(NOW.replace(microsecond=0) + timedelta(seconds=seconds), usegmt=True)
@@ -217,7 +219,7 @@ def test_a_date_means_the_time_until_then(seconds: int) -> None:
 
 
 @given(st.integers(100, 999), st.binary(max_size=200), st.text(max_size=50))
-@settings(max_examples=100, deadline=None, database=None)
+@examples(100)
 def test_any_answer_is_an_error_of_ours(status: int, body: bytes, header: str) -> None:
     """Whatever the status, the body and the headers: one printable line of moderate length."""
     found = error(status, body, retry_after=header, inin_correlation_id=header)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_genesys_aggregates.pacing import Pace
+from tests.core.making import examples
 from tests.shell.making import Time
 
 GAPS = st.floats(0, 90, allow_subnormal=False)
@@ -15,7 +16,7 @@ HOLDS = st.none() | st.floats(0, 200, allow_subnormal=False)
 
 
 @given(st.integers(1, 6), st.lists(st.tuples(GAPS, HOLDS), max_size=40), st.floats(0, 1e9))
-@settings(max_examples=100, deadline=None, database=None)
+@examples(100)
 def test_never_more_than_so_many_in_any_minute(
     per_minute: int, requests: list[tuple[float, float | None]], begin: float
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import requests
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from urllib3.util import parse_url
 
@@ -12,6 +12,7 @@ from tap_genesys_aggregates.client import LinkPaginator
 from tap_genesys_aggregates.core.refusal import TapError, UnreadableError
 from tap_genesys_aggregates.dialects.protocol import Page
 from tap_genesys_aggregates.errors import StrayError
+from tests.core.making import examples
 
 FIRST = "https://gateway.example.com/api/v2/analytics/conversations/aggregate/query"
 
@@ -131,7 +132,7 @@ PARTS = st.sampled_from(
 @example("\\\\evil.example.org/x")
 @example("/\\evil.example.org/x")
 @example("///evil.example.org/x")
-@settings(max_examples=200, deadline=None, database=None)
+@examples(100)
 def test_no_link_leads_to_another_host(link: str) -> None:
     """Whatever the link, it is refused, or the request goes to the same scheme, host and port."""
     try:

@@ -7,10 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_genesys_aggregates.prefetch import in_order
+from tests.core.making import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -176,7 +177,7 @@ def test_an_error_of_the_source_is_raised() -> None:
     st.integers(1, 5),
     st.integers(1, 9),
 )
-@settings(max_examples=60, deadline=None, database=None)
+@examples(60)
 def test_it_is_a_plain_loop_seen_from_outside(
     values: list[int], bad: int | None, workers: int, ahead: int
 ) -> None:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
 from tap_genesys_aggregates.core.refusal import SettingError
 from tap_genesys_aggregates.settings import Settings
 from tap_genesys_aggregates.settings_table import QUERY_FIELDS, SETTINGS
+from tests.core.making import examples
 from tests.shell.making import GATEWAY, QUERY, REQUIRED, SECRET, config, one_query
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ ANYTHING = st.one_of(
     st.dictionaries(st.sampled_from(list(SETTINGS)), ANYTHING, max_size=4),
     st.dictionaries(st.sampled_from(list(QUERY_FIELDS)), ANYTHING, max_size=4),
 )
-@hypothesis(max_examples=150, deadline=None, database=None)
+@examples(150)
 def test_any_config_is_read_or_refused(changes: dict[str, object], query: dict[str, object]) -> None:
     """No config crashes the tap: it is read, or refused in one line that begins with a setting's name."""
     try:

@@ -121,11 +121,6 @@ MUTATIONS = (
         (ResultsDialect, "_leaves", "in result.data or ()", "in (result.data or ())[:1]"),
     ),
     mutation("the qualifier is dropped", (ResultsDialect, "_long", "metric.qualifier or NOT_SET", "NOT_SET")),
-    mutation(
-        "qualifiers overwrite each other",
-        (ResultsDialect, "_qualified", "metric.qualifier or NOT_SET", "NOT_SET"),
-        (ResultsDialect, "_once", "if not distinct", "if False"),
-    ),
     mutation("what is missing becomes 0", (RowMaker, "__init__", "each.name: None for", "each.name: 0 for")),
     mutation(
         "a day ends at 23:59:59.999",
@@ -153,7 +148,9 @@ MUTATIONS = (
         "a token is never renewed before its end",
         (ClientCredentials, "token", "or self._clock() >= self._renew_at", ""),
     ),
-    mutation("Retry-After is not heeded", (Transport, "_back_off", "self._clock.sleep(wait)", "pass")),
+    mutation(
+        "Retry-After is not heeded", (Transport, "_back_off", "wait = error.retry_after if", "wait = None if")
+    ),
     mutation(
         "what cannot be read is not asked for again",
         (Transport, "_patiently", "(TransientError, UnreadableError),", "(TransientError,),"),

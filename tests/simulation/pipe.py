@@ -115,7 +115,27 @@ def _leave(wires: list[Wire]) -> None:
         wire.cut = True
     for thread in threading.enumerate():
         if thread.name in {"prefetch", "cancel"}:
-            thread.join(5)
+            thread.join(1)
+
+
+def _told(error: BaseException | None) -> str:
+    """The traceback of an error as text; what its frames hold is let go, as at the end of a process."""
+    if error is None:
+        return ""
+    told = "".join(traceback.format_exception(error))
+    error.__traceback__ = error.__context__ = None
+    return told
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """The handlers that a tap sets are gone when it has ended."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def run(
@@ -151,7 +171,7 @@ def run(
 
     pipe = Pipe(visit.kill, terminate)
     out = io.TextIOWrapper(pipe, encoding="utf-8", write_through=True)
-    with redirect_stdout(out), logged() as log:
+    with redirect_stdout(out), _own_signals(), logged() as log:
         try:
             taps.append(
                 TapGenesysAggregates(
@@ -163,8 +183,8 @@ def run(
             sys.stdout.flush()
         except BaseException as raised:  # noqa: BLE001  # whatever ended it is part of the outcome
             error = raised
+        told = _told(error)
         _leave(wires)
     lines = pipe.getvalue().decode().splitlines(keepends=True)
     messages = [json.loads(line) for line in lines if line.endswith("\n")]
-    told = "".join(traceback.format_exception(error)) if error else ""
     return Outcome(messages, error, "\n".join([*log, told])), pipe.killed, strayed
