@@ -157,7 +157,11 @@ class _Errand:
             raise
 
     def _settled(self, place: str) -> Status:
-        """Wait until a job is done or lost."""
+        """Wait until a job is done or lost.
+
+        A state that is not known counts as waiting: the platform may get more of them, and the limit
+        holds for those too.
+        """
         status = Status("QUEUED")
         while status.state != DONE and status.state not in LOST:
             pause = next(self.pauses)

@@ -126,6 +126,7 @@ def test_an_error_that_comes_as_an_answer_is_no_empty_answer(query: Query, part:
     said = json.dumps({"code": "internal\x1b[31m.error", "message": "try later\n" + "x" * 100_000})
     message = refused(query, said.encode())
     assert f"an error came in place of {part}" in message
+    assert "internal" in message
     assert "try later" in message
     assert len(message) < 500
     assert message.isprintable()

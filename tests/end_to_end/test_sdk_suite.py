@@ -27,6 +27,9 @@ def _whole_catalog(config: dict[str, Any]) -> dict[str, Any]:
     return catalog
 
 
+# Some columns of the look-ups are null in every row of the sandbox; the suite warns that it saw no value.
+pytestmark = pytest.mark.filterwarnings("ignore:No records were available to test")
+
 # The suite finds out about streams when it is collected, which asks for nothing; the host is put in later.
 DAY = {"start_date": "2025-06-19T00:00:00Z", "end_date": "2025-06-20T00:00:00Z"}
 RESULTS = {**settings("https://sandbox.invalid", "results"), **DAY}

@@ -1,7 +1,7 @@
 """``python -m tests.simulation.mutations``: bugs put in on purpose, and how many seeds it takes to see each.
 
-Most are bugs that other connectors really had (see the notes on data traps in the docs). Where a change of
-the tap makes one stale, the command says so.
+Most are bugs that other connectors really had. Where a change of the tap makes one stale, the command says
+so.
 """
 
 from __future__ import annotations
