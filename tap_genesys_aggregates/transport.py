@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import backoff
 import requests
+from urllib3.exceptions import ReadTimeoutError
 
 from tap_genesys_aggregates.auth import ClientCredentials, grant_request, read_grant
 from tap_genesys_aggregates.core.refusal import TapError, UnreadableError
@@ -148,7 +149,11 @@ class Transport:
             with self.session.send(prepared, **self._options(prepared)) as response:
                 body = self._body(response, deadline)
         except _CUT as error:
-            slow = isinstance(error, requests.exceptions.ReadTimeout)
+            # While the body is read, requests tells a time-out as a ConnectionError.
+            causes = (error, *error.args)
+            slow = any(
+                isinstance(each, requests.exceptions.ReadTimeout | ReadTimeoutError) for each in causes
+            )
             kind = SlowError if slow else TransientError
             cut = f"{host} gave no whole answer ({type(error).__name__})"
             raise kind(cut, "Check the network, and request_timeout") from None

@@ -86,6 +86,7 @@ def test_two_levels_without_an_interval_are_refused() -> None:
         rows(TREE, nested(["q1", "q2"]).encode())
 
 
+@pytest.mark.slow
 def test_a_hostile_depth_ends_in_a_clear_error() -> None:
     """A hundred thousand levels do not crash the process: the run stops with one short line."""
     depth = 100_000

@@ -24,7 +24,7 @@ TREE = {
 }
 CONFIGS: dict[str, dict[str, Any]] = {
     "results": config(queries=[QUERY]),
-    "group_tree": config(api="group_tree", queries=[TREE], page_size=2),
+    "group_tree": config(api="group_tree", queries=[TREE], page_size=2, start_date="2026-03-06T00:00:00Z"),
 }
 
 

@@ -28,18 +28,32 @@ TOKEN_HOST = "login.example.com"
 
 @dataclass
 class Answer:
-    """An answer to give: ``body`` as it goes over the wire; ``error`` is raised in place of it."""
+    """An answer to give: ``body`` as it goes over the wire; ``error`` is raised in place of it.
+
+    A body that ``stalls`` comes up to its first bytes, until the time-out.
+    """
 
     status: int = 200
     body: bytes = b"{}"
     headers: Mapping[str, str] = field(default_factory=dict)
     error: Exception | None = None
+    stalls: bool = False
 
 
 CUT = Answer(body=b'{"entities": [', headers={"Content-Length": "5000"})
 """The line went dead in the middle of the body."""
 BAD_GZIP = Answer(body=gzip.compress(b"{}")[:-9] + b"xxxxxxxxx", headers={"Content-Encoding": "gzip"})
 """The body is compressed, and broken."""
+
+
+class Stalling(io.BytesIO):
+    """A body that begins and does not go on."""
+
+    @override
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.tell():
+            raise TimeoutError
+        return super().read(5)
 
 
 class Server(BaseAdapter):
@@ -81,7 +95,7 @@ class Server(BaseAdapter):
         if answer.error is not None:
             raise answer.error
         raw = HTTPResponse(
-            body=io.BytesIO(answer.body),
+            body=(Stalling if answer.stalls else io.BytesIO)(answer.body),
             headers=answer.headers,
             status=answer.status,
             preload_content=False,
@@ -119,3 +133,16 @@ def scene(
 
     where = {"base_url": GATEWAY, "token_url": f"https://{TOKEN_HOST}/oauth/token"}
     return Scene(server, time, Transport(settings(**{**where, **config}), time, mount))
+
+
+TRANSIENT = {
+    "408": Answer(408), "429": Answer(429), "500": Answer(500), "502": Answer(502), "503": Answer(503),
+    "504": Answer(504),
+    "connect time-out": Answer(error=requests.ConnectTimeout("s3cr3t")),
+    "read time-out": Answer(error=requests.ReadTimeout("s3cr3t")),
+    "no connection": Answer(error=requests.ConnectionError("s3cr3t")),
+    "reset": Answer(error=requests.exceptions.ChunkedEncodingError("s3cr3t")),
+    "cut body": CUT,
+    "stalled body": Answer(body=b'{"entities": []}', stalls=True),
+    "broken compression": BAD_GZIP,
+}  # fmt: skip

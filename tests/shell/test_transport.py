@@ -10,33 +10,21 @@ import pytest
 import requests
 from typing_extensions import override
 
-from tap_genesys_aggregates import transport
 from tap_genesys_aggregates.core.refusal import TapError, UnreadableError
 from tap_genesys_aggregates.errors import (
     DeniedError,
     NotFoundError,
     RefusedError,
-    SlowError,
     TooLargeError,
     TransientError,
 )
-from tests.shell.answering import BAD_GZIP, CUT, Answer, scene
+from tests.shell.answering import TRANSIENT, Answer, scene
 from tests.shell.making import SECRET, Time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SAID = json.dumps({"message": "No such metric", "code": "bad.request"}).encode()
-TRANSIENT = {
-    "408": Answer(408), "429": Answer(429), "500": Answer(500), "502": Answer(502), "503": Answer(503),
-    "504": Answer(504),
-    "connect time-out": Answer(error=requests.ConnectTimeout("s3cr3t")),
-    "read time-out": Answer(error=requests.ReadTimeout("s3cr3t")),
-    "no connection": Answer(error=requests.ConnectionError("s3cr3t")),
-    "reset": Answer(error=requests.exceptions.ChunkedEncodingError("s3cr3t")),
-    "cut body": CUT,
-    "broken compression": BAD_GZIP,
-}  # fmt: skip
 
 
 def unreadable(_: bytes) -> object:
@@ -174,48 +162,6 @@ def test_a_request_that_cannot_be_sent_is_not_tried_again(error: Exception) -> N
         at.fetch()
     assert len(at.server.calls) == 1
     assert "s3cr3t" not in str(stopped.value)
-
-
-@pytest.mark.parametrize("trouble", ["504", "read time-out"])
-def test_a_slow_answer_is_not_asked_for_again_where_less_can_be(trouble: str) -> None:
-    """Half the window may come in time; the whole would only be slow again."""
-    at = scene(TRANSIENT[trouble])
-    with pytest.raises(SlowError):
-        at.fetch(divisible=True)
-    assert (len(at.server.calls), at.time.slept) == (1, [])
-
-
-@pytest.mark.parametrize("trouble", ["503", "429", "connect time-out", "no connection"])
-def test_other_trouble_is_tried_again_even_so(trouble: str) -> None:
-    """Less time does not help against a server that is busy."""
-    at = scene(TRANSIENT[trouble], Answer())
-    assert at.fetch(divisible=True) == {}
-    assert len(at.server.calls) == 2
-
-
-class Trickle(Time):
-    """A clock that moves on whenever somebody looks at it."""
-
-    @override
-    def monotonic(self) -> float:
-        self.push(6)
-        return super().monotonic()
-
-
-def test_a_body_that_trickles_is_slow() -> None:
-    """``request_timeout`` is for the whole answer, not for each of its bytes."""
-    at = scene(Answer(body=b" " * 200_000 + b"{}"), clock=Trickle(), request_timeout=10)
-    with pytest.raises(SlowError, match="gave no whole answer"):
-        at.fetch(divisible=True)
-    assert len(at.server.calls) == 1
-
-
-def test_a_body_without_an_end_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No more is kept than the largest body allowed: less time is asked for."""
-    monkeypatch.setattr(transport, "LARGEST_BODY", 100_000)
-    with pytest.raises(TooLargeError):
-        scene(Answer(body=b" " * 100_001)).fetch()
-    assert scene(Answer(body=b" " * 99_998 + b"{}")).fetch() == {}
 
 
 @pytest.mark.parametrize("trouble", TRANSIENT.values(), ids=TRANSIENT)
