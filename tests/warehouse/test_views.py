@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta, timezone
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,8 @@ from click.testing import CliRunner
 
 from tap_genesys_aggregates import warehouse
 from tap_genesys_aggregates.core.warehouse_views import views
-from tap_genesys_aggregates.sandbox import Options, Sandbox, SettableClock, Witness, serve
+from tap_genesys_aggregates.sandbox import Options, Rule, Rules, Sandbox, SettableClock, Witness, serve
+from tap_genesys_aggregates.sandbox.faults import status
 from tap_genesys_aggregates.settings import Settings
 from tests.pipeline.running import HOST, Time, bag, config, run
 from tests.warehouse.loading import load
@@ -40,15 +42,18 @@ def world(**options: Any) -> tuple[Sandbox, SettableClock]:
     return Sandbox(Options(volume=0.05, rewrites=True, **options), now=clock), clock
 
 
-def live(connection: Connection, days: int) -> tuple[Sandbox, SettableClock]:
-    """Run every day into the database, and make the views."""
+def live(
+    connection: Connection, days: int | list[float], killed: frozenset[float] = frozenset()
+) -> tuple[Sandbox, SettableClock]:
+    """Run on these days (or every day) into the database, some runs dying on the way; make the views."""
     sandbox, clock = world()
     state: dict[str, Any] = {}
-    for day in range(1, days + 1):
+    for day in [float(each) for each in range(1, days + 1)] if isinstance(days, int) else days:
         clock.set(BEGIN + timedelta(days=day, hours=5))
+        sandbox.faults = Rules(Rule(status(403), match="query", after=3)) if day in killed else None
         outcome = run(sandbox, SETTINGS, state=state, time=Time(clock()))
-        assert outcome.error is None
-        state = outcome.state
+        assert (outcome.error is not None) == (day in killed)
+        state = outcome.state or state
         load(connection, outcome.messages)
     connection.execute(views(Settings.read(SETTINGS).queries, "warehouse").encode())
     return sandbox, clock
@@ -68,10 +73,23 @@ def current(connection: Connection, until: datetime) -> list[dict[str, Any]]:
     return rows
 
 
+DAILY = [float(day) for day in range(1, 61)]
+LIVES: dict[str, tuple[list[float], frozenset[float]]] = {
+    "daily": (DAILY, frozenset()),
+    "ten days of outage": ([day for day in DAILY if not 30 < day <= 40], frozenset()),
+    "two runs an hour for two days": (
+        sorted([*DAILY, *(day + half / 48 for day in (20.0, 41.0) for half in range(1, 48))]),
+        frozenset(),
+    ),
+    "killed now and then": (DAILY, frozenset(Random(4).sample(DAILY[10:50], 3))),  # noqa: S311  # days, not secrets
+}
+
+
 @pytest.mark.slow
-def test_sixty_days_end_equal_to_the_settled_truth(connection: Connection) -> None:
+@pytest.mark.parametrize("name", LIVES)
+def test_sixty_days_end_equal_to_the_settled_truth(name: str, connection: Connection) -> None:
     """In the database, the current rows are the platform's settled truth, removed rows included."""
-    sandbox, _ = live(connection, 60)
+    sandbox, _ = live(connection, *LIVES[name])
     until = BEGIN + timedelta(days=53)
     truth = Witness(sandbox).rows(QUERY, BEGIN, until, BEGIN + timedelta(days=600))
     held = current(connection, until)
