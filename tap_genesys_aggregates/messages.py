@@ -12,21 +12,13 @@ from typing_extensions import override
 from tap_genesys_aggregates.termination import Termination
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from singer_sdk.singerlib.encoding.simple import Message
 
-    from tap_genesys_aggregates.core.rows import Row
+    from tap_genesys_aggregates.core.rows import PlainRow, Row
 
 _ENCODER = msgspec.json.Encoder()
-
-
-class _Record(msgspec.Struct, tag_field="type", tag="RECORD", gc=False):
-    """A RECORD message."""
-
-    stream: str
-    record: Row
-    time_extracted: str
 
 
 class Writer(MsgSpecWriter):
@@ -44,14 +36,16 @@ class Writer(MsgSpecWriter):
             if message.type != "RECORD":
                 sys.stdout.buffer.flush()
 
-    def write_rows(self, stream: str, rows: Iterable[Row], time_extracted: str) -> None:
+    def write_rows(self, stream: str, rows: Sequence[Row | PlainRow], time_extracted: str) -> None:
         """Write rows as RECORD messages, the same as the SDK would write them one by one.
 
         Args:
             stream: The stream's name.
-            rows: What each message holds.
+            rows: What each message holds; one at the least.
             time_extracted: When they were read.
         """
-        lines = _ENCODER.encode_lines([_Record(stream, row, time_extracted) for row in rows])
+        head = b'{"type":"RECORD","stream":%b,"record":' % _ENCODER.encode(stream)
+        tail = b',"time_extracted":%b}' % _ENCODER.encode(time_extracted)
+        lines = _ENCODER.encode_lines(rows)[:-1].replace(b"\n", tail + b"\n" + head)  # JSON has no bare \n
         with self.termination.message():
-            sys.stdout.buffer.write(lines)
+            sys.stdout.buffer.writelines((head, lines, tail, b"\n"))

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from tap_genesys_aggregates.client import Run
     from tap_genesys_aggregates.core.query import Query
-    from tap_genesys_aggregates.core.rows import Leaf, Row
+    from tap_genesys_aggregates.core.rows import Leaf, PlainRow, Row
     from tap_genesys_aggregates.dialects.protocol import Page
     from tap_genesys_aggregates.ledger import LedgerStream
     from tap_genesys_aggregates.users import Users
@@ -196,10 +196,19 @@ class AggregateStream(GenesysStream):
         """Write every row, a page at a time."""
         with self.get_record_counter() as counter, self.get_sync_timer(), _seldom_collecting():
             for page in self._pages():
-                leaves = iter(page.leaves)
-                while rows := [self.post_process(leaf) for leaf in islice(leaves, _ROWS_AT_ONCE)]:
+                for rows in self._batches(page):
                     writer.write_rows(self.name, rows, _utc(self._run.clock.now()))
                     counter.increment(len(rows))
+
+    def _batches(self, page: Page) -> Iterator[Sequence[Row | PlainRow]]:
+        """The rows of a page, some at a time: of its block, or leaf by leaf where it has none."""
+        if page.block is not None:
+            self._distinct.check_block(page.block)
+            yield from (self._maker.rows(piece, self._stamp) for piece in page.block.pieces(_ROWS_AT_ONCE))
+            return
+        leaves = iter(page.leaves)
+        while rows := [self.post_process(leaf) for leaf in islice(leaves, _ROWS_AT_ONCE)]:
+            yield rows
 
     @property
     def _is_plain(self) -> bool:

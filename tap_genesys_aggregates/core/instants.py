@@ -17,7 +17,6 @@ _INSTANT = re.compile(
     r"(?P<zone>Z|z|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)?)?",
     re.ASCII,
 )
-_HHMM = 5
 
 
 def parse(text: str) -> datetime:
@@ -36,11 +35,7 @@ def parse(text: str) -> datetime:
     if match is None:
         msg = f"{text!r} is no ISO 8601 date-time such as 2023-11-01T00:00:00Z"
         raise ValueError(msg)
-    time = match["time"] or "00:00:00"
-    moment = datetime.strptime(  # the offset follows below
-        f"{match['date']} {time if len(time) > _HHMM else time + ':00'}",
-        "%Y-%m-%d %H:%M:%S",
-    ).replace(tzinfo=UTC)
+    moment = datetime.fromisoformat(f"{match['date']}T{match['time'] or '00:00'}").replace(tzinfo=UTC)
     milliseconds = int(((match["fraction"] or "") + "000")[:3])
     try:
         return moment + timedelta(milliseconds=milliseconds) - _offset(match["zone"])
@@ -67,8 +62,7 @@ def text(instant: datetime) -> str:
     Returns:
         24 characters, ``2023-11-01T00:00:00.000Z``.
     """
-    utc = instant.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z".rjust(24, "0")
+    return f"{instant.astimezone(UTC).isoformat(timespec='milliseconds')[:23]}Z"
 
 
 def is_instant(value: str) -> bool:

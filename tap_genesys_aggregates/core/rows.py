@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, repeat
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,13 +17,18 @@ from tap_genesys_aggregates.core.statistics import STATISTICS
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from tap_genesys_aggregates.core.block import Block
     from tap_genesys_aggregates.core.query import Query
 
 _MOST_SHAPES = 1_000
+LARGEST_INTEGER = 2**63 - 1
+"""The largest that a warehouse's integers hold (SQL's bigint)."""
 
 Number = int | float
 _Cells = Mapping[str, Mapping[str, Number | None]]
 Row = dict[str, str | int | float | bool | None]
+PlainRow = msgspec.Struct
+"""A row as a Struct of its query's own; it is encoded as the row is, in a fraction of the time."""
 
 
 class Leaf(msgspec.Struct, frozen=True, gc=False):
@@ -71,6 +76,22 @@ class Distinct:
         """How many rows the window has so far."""
         return len(self._seen)
 
+    def check_block(self, block: Block) -> None:
+        """Take note of all leaves of a block.
+
+        Args:
+            block: The next leaves of the window.
+
+        Raises:
+            UnforeseenError: Two of them, or one and one before it, have the same key.
+        """
+        keys = set(zip(block.starts, *block.keys, strict=True))
+        if len(keys) == len(block) and self._seen.isdisjoint(keys):
+            self._seen |= keys
+            return
+        for leaf in block.leaves():
+            self.check(leaf)
+
     def check(self, leaf: Leaf) -> None:
         """Take note of a leaf.
 
@@ -89,6 +110,13 @@ class Distinct:
         raise UnforeseenError(what[:600], "Add the dimension that tells them apart to group_by of this query")
 
 
+def _struct(columns: list[str]) -> type[PlainRow]:
+    """A Struct with a field for each column; a column may have a name that a field cannot."""
+    fields = [f"c{number}" for number in range(len(columns))]
+    names = dict(zip(fields, columns, strict=True))
+    return msgspec.defstruct("PlainRow", [(field, Any) for field in fields], rename=names, gc=False)
+
+
 class RowMaker:
     """Makes the rows of one query.
 
@@ -104,6 +132,7 @@ class RowMaker:
         "_lead",
         "_long",
         "_names",
+        "_plain",
         "_query",
         "_shapes",
     )
@@ -120,6 +149,7 @@ class RowMaker:
         self._lead = (*schema.keys(query), "interval_end", "extracted_at", "is_final")
         self._shapes: dict[tuple[object, ...], tuple[str, ...]] = {}
         self._blank: Row = {each.name: None for each in table}
+        self._plain = _struct([each.name for each in table])
         self._integers = tuple(each.name for each in table if each.kind == "integer")
         # With two names or more it gives a tuple; the first is a text, which is no count.
         self._counts = itemgetter("interval_start", "interval_end", *self._integers)
@@ -163,9 +193,25 @@ class RowMaker:
                 strict=True,
             )
         )
-        if float in map(type, self._counts(row)):
+        counts = self._counts(row)
+        if float in map(type, counts) or any(abs(each) > LARGEST_INTEGER for each in counts[2:] if each):
             self._make_whole(row)
         return row
+
+    def rows(self, block: Block, stamp: Stamp) -> list[PlainRow]:
+        """The rows of a block: the same as those of its leaves.
+
+        Args:
+            block: What the answer says.
+            stamp: When the window was asked for.
+
+        Returns:
+            A Struct for each row, with a field for each column.
+        """
+        final = {end: end <= stamp.final_before for end in {*block.ends}}
+        columns = (block.starts, *block.keys, block.ends, *block.numbers)
+        finals = map(final.__getitem__, block.ends)
+        return [*map(self._plain, *columns, repeat(stamp.extracted_at), finals)]
 
     def _compile_shape(self, cells: _Cells) -> tuple[str, ...]:
         """The columns of a leaf with these metrics and statistics; kept, but not without end."""
@@ -193,14 +239,14 @@ class RowMaker:
     def _make_whole(self, row: Row) -> None:
         """Counts as integers, however they were written."""
         for column in self._integers:
-            if isinstance(row[column], float):
+            if row[column] is not None:
                 row[column] = self._whole(column, row[column])
 
     def _whole(self, column: str, value: object) -> int:
         """A count as an integer, however it was written."""
-        if isinstance(value, float) and value.is_integer():
+        if isinstance(value, int | float) and -LARGEST_INTEGER <= value <= LARGEST_INTEGER and value % 1 == 0:
             return int(value)
-        what = f"query {self._query.name!r}: column {column} counts, but the answer says {value}"
+        what = f"query {self._query.name!r}: column {column} counts, but the answer says {str(value)[:60]}"
         raise UnreadableError(what)
 
     def _no_metric(self, name: str) -> UnforeseenError:

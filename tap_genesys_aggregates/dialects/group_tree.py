@@ -11,6 +11,8 @@ from tap_genesys_aggregates.core.query import INTERVAL, column
 from tap_genesys_aggregates.core.refusal import UnforeseenError, UnreadableError
 from tap_genesys_aggregates.core.rows import Leaf
 from tap_genesys_aggregates.dialects import deep
+from tap_genesys_aggregates.dialects.group_tree_block import GroupTreeBlocks, Links
+from tap_genesys_aggregates.dialects.nul import may_hold_nul, without_nul
 from tap_genesys_aggregates.dialects.protocol import Call, Page
 
 if TYPE_CHECKING:
@@ -33,13 +35,9 @@ class Node(msgspec.Struct, gc=False):
     groups: list[Node] | None = None
 
 
-class _Links(msgspec.Struct):
-    next: str | None = None
-
-
 class _Answer(msgspec.Struct):
     entities: list[Node] | None = None
-    links: _Links | None = None
+    links: Links | None = None
     message: str | None = None
     code: str | None = None
 
@@ -87,6 +85,7 @@ class GroupTreeDialect:
         self._query = query
         self._dimensions = query.dimensions
         self._levels = len(query.dimensions) + 1
+        self._blocks = GroupTreeBlocks(query)
         self._body: dict[str, object] = {
             "groupBy": list(query.group_by),
             "interval": query.granularity.text,
@@ -106,6 +105,11 @@ class GroupTreeDialect:
 
     def read(self, body: bytes, window: Window) -> Page:
         """Read a page; entities, groups, ids and metrics may be missing or null."""
+        nul = may_hold_nul(body)
+        found = None if nul else self._blocks.read(body, lambda each: self._bounds(each, window), UNKNOWN)
+        if found is not None:
+            block, link = found
+            return Page(block.leaves(), link, block)
         try:
             answer = _decode(body)
             paths = list(self._paths(answer.entities or ()))
@@ -117,7 +121,8 @@ class GroupTreeDialect:
             msg = f"an error came in place of entities: {said}"
             raise UnreadableError(msg)
         following = answer.links.next if answer.links else None
-        return Page(self._leaves(paths, window), following or None)
+        leaves = self._leaves(paths, window)
+        return Page(without_nul(leaves, self._query) if nul else leaves, following or None)
 
     def _paths(self, entities: Iterable[Node]) -> Iterator[_Path]:
         """The leaves of the trees in order, without recursion: depth is the server's to choose."""

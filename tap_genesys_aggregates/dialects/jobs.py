@@ -7,6 +7,7 @@ with the query: to ask for results takes a cursor and nothing else.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
@@ -131,7 +132,7 @@ class JobsDialect:
             UnreadableError: The bytes are not such an answer.
         """
         page = self._results.read(body, window)
-        return Page(page.leaves, _read(_MARK, body).cursor or None)
+        return replace(page, next=_read(_MARK, body).cursor or None)
 
 
 def _read(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:

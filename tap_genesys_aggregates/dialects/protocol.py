@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from tap_genesys_aggregates.core.block import Block
     from tap_genesys_aggregates.core.rows import Leaf
     from tap_genesys_aggregates.core.windows import Window
 
@@ -36,10 +37,12 @@ class Page:
     Attributes:
         leaves: What rows are made of, in the answer's order.
         next: The link of the next page; None at the end.
+        block: The same leaves column by column, where the answer is plain.
     """
 
     leaves: Iterable[Leaf]
     next: str | None = None
+    block: Block | None = None
 
 
 class Dialect(Protocol):

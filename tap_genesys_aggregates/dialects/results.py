@@ -12,7 +12,9 @@ import msgspec
 from tap_genesys_aggregates.core import instants
 from tap_genesys_aggregates.core.refusal import UnforeseenError, UnreadableError
 from tap_genesys_aggregates.core.rows import Leaf
+from tap_genesys_aggregates.dialects.nul import may_hold_nul, without_nul
 from tap_genesys_aggregates.dialects.protocol import Call, Page
+from tap_genesys_aggregates.dialects.results_block import ResultsBlocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,6 +79,7 @@ class ResultsDialect:
         self._query = query
         self._dimensions = query.dimensions
         self._known = frozenset(query.dimensions)
+        self._blocks = ResultsBlocks(query)
         self._body: dict[str, object] = {
             "granularity": query.granularity.text,
             "timeZone": query.zone.key,
@@ -95,6 +98,10 @@ class ResultsDialect:
 
     def read(self, body: bytes, window: Window) -> Page:
         """Read an answer; ``results``, groups, buckets and metrics may be missing or null."""
+        nul = may_hold_nul(body)
+        block = None if nul else self._blocks.read(body, lambda each: self._interval(each, window), NOT_SET)
+        if block is not None:
+            return Page(block.leaves(), block=block)
         try:
             answer = _DECODER.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -106,7 +113,8 @@ class ResultsDialect:
             raise UnreadableError(msg)
         # A key could be written with escapes, so only a body without any is known to hold none.
         qualifiers = b'"qualifier"' in body or b"\\" in body
-        return Page(self._leaves(answer, window, qualifiers=qualifiers))
+        leaves = self._leaves(answer, window, qualifiers=qualifiers)
+        return Page(without_nul(leaves, self._query) if nul else leaves)
 
     def _leaves(self, answer: _Answer, window: Window, *, qualifiers: bool) -> Iterator[Leaf]:
         """A leaf for each group, bucket and (where there are any) qualifier or metric."""

@@ -8,6 +8,8 @@ from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from tap_genesys_aggregates.core.periods import Period
 from tap_genesys_aggregates.core.query import Query
 from tap_genesys_aggregates.core.rows import Distinct, RowMaker, Stamp
@@ -16,6 +18,7 @@ from tap_genesys_aggregates.dialects.speak import dialect_of
 
 if TYPE_CHECKING:
     from tap_genesys_aggregates.core.rows import Row
+    from tap_genesys_aggregates.dialects.protocol import Dialect
 
 STAMP = Stamp("2030-01-08T00:00:00.000Z", "2030-01-01T00:00:00.000Z")
 
@@ -67,14 +70,32 @@ def body(answer: object) -> bytes:
     return answer if isinstance(answer, bytes) else json.dumps(answer).encode()
 
 
+def leaf_by_leaf(query: Query) -> Dialect:
+    """The dialect of a query as it reads what is not plain."""
+    dialect = dialect_of(query)
+    dialect._blocks._plain = False  # type: ignore[attr-defined]  # noqa: SLF001
+    return dialect
+
+
 def rows(query: Query, *answers: object, of: Window | None = None) -> list[Row]:
-    """The rows that a window's answers make, without the columns that say when it was asked for."""
-    dialect, maker, distinct = dialect_of(query), RowMaker(query), Distinct(query)
+    """The rows that a window's answers make, without the columns that say when it was asked for.
+
+    Whatever is read column by column is read leaf by leaf too: the rows must be the same to the letter.
+    """
+    dialect, slow, maker, distinct = dialect_of(query), leaf_by_leaf(query), RowMaker(query), Distinct(query)
     found = []
     for answer in answers:
-        for leaf in dialect.read(body(answer), of or window()).leaves:
+        page = dialect.read(body(answer), of or window())
+        made = []
+        for leaf in page.leaves:
             distinct.check(leaf)
-            row = maker.row(leaf, STAMP)
-            assert (row.pop("extracted_at"), row.pop("is_final")) == (STAMP.extracted_at, True)
-            found.append(row)
+            made.append(maker.row(leaf, STAMP))
+        if page.block is not None:
+            again = slow.read(body(answer), of or window())
+            assert again.next == page.next
+            assert [maker.row(leaf, STAMP) for leaf in again.leaves] == made
+            assert [msgspec.to_builtins(each) for each in maker.rows(page.block, STAMP)] == made
+        found += made
+    for row in found:
+        assert (row.pop("extracted_at"), row.pop("is_final")) == (STAMP.extracted_at, True)
     return found

@@ -1,0 +1,147 @@
+"""Plain answers of the results contract, a column at a time.
+
+The wire format is compiled for one query: a Struct for each metric that it asks for, with the statistics
+that have a column and no others. An answer that does not fit (a qualifier, a view, a statistic or metric
+unasked, a count that is no integer, no numbers for a metric, a key that was not asked for) is not plain:
+``results.py`` reads it leaf by leaf, and knows what to say of it.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from itertools import chain, cycle
+from operator import attrgetter, or_
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
+
+import msgspec
+from msgspec.structs import astuple
+
+from tap_genesys_aggregates.core import schema
+from tap_genesys_aggregates.core.block import Block
+from tap_genesys_aggregates.core.refusal import UnreadableError
+from tap_genesys_aggregates.core.rows import LARGEST_INTEGER, Number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tap_genesys_aggregates.core.query import Query
+
+_Numbers = tuple["Sequence[Number | None]", ...]
+_M = TypeVar("_M")
+_Integer = Annotated[int, msgspec.Meta(ge=-LARGEST_INTEGER, le=LARGEST_INTEGER)]
+_VIEWS, _INTERVAL = map(attrgetter, ("views", "interval"))
+
+
+class _Bucket(msgspec.Struct, Generic[_M], gc=False):
+    interval: str
+    metrics: list[_M] | None = None
+    views: list[object] | None = None
+
+
+class _Result(msgspec.Struct, Generic[_M], gc=False):
+    group: dict[str, str | None] | None = None
+    data: list[_Bucket[_M]] | None = None
+
+
+class _Answer(msgspec.Struct, Generic[_M], gc=False):
+    results: list[_Result[_M]] | None = None
+
+
+_ANSWER: Any = _Answer
+"""A generic Struct, to be made for types that only a query knows."""
+
+
+def _metric(name: str, table: Sequence[schema.Column], place: int) -> Any:  # noqa: ANN401  # a Struct made here
+    """The Struct of one metric: its place in the query, and the statistics that have a column."""
+    kinds = {"integer": _Integer | None, "number": int | float | None}
+    fields = [(each.wire[1], kinds[each.kind], None) for each in table if each.wire and each.wire[0] == name]
+    stats = msgspec.defstruct("Stats", fields, forbid_unknown_fields=True, gc=False, eq=False)
+    return msgspec.defstruct(
+        "Metric",
+        [("stats", stats | None, None)],
+        tag_field="metric",
+        tag=name,
+        forbid_unknown_fields=True,
+        gc=False,
+        namespace={"place": place, "blank": stats()},
+    )
+
+
+class ResultsBlocks:
+    """Reads the plain answers of one query."""
+
+    def __init__(self, query: Query) -> None:
+        """Compile the wire format.
+
+        Args:
+            query: The query; one whose rows are not plain by themselves never has a block.
+        """
+        self._query = query
+        table = schema.columns(query)
+        kinds = [_metric(name, table, place) for place, name in enumerate(query.metrics)]
+        self._blanks = [kind.blank for kind in kinds]
+        self._width = sum(len(astuple(blank)) for blank in self._blanks)
+        self._known = frozenset(query.dimensions)
+        self._plain = query.shape == "wide" and not query.qualified and not query.views
+        any_metric = reduce(or_, kinds)
+        self._decoder: msgspec.json.Decoder[_Answer[Any]] = msgspec.json.Decoder(_ANSWER[any_metric])
+
+    def read(self, body: bytes, bounds: Callable[[str], tuple[str, str]], not_set: str) -> Block | None:
+        """The block of an answer.
+
+        Args:
+            body: The bytes of the answer.
+            bounds: Start and end of a bucket, from its interval as the answer has it.
+            not_set: What a dimension is that a group leaves out.
+
+        Returns:
+            The block; None where the answer is not plain, or holds nothing.
+        """
+        if not self._plain:
+            return None
+        try:
+            answer = self._decoder.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        buckets: list[_Bucket[Any]] = []
+        keys: tuple[list[str], ...] = tuple([] for _ in self._query.dimensions)
+        for result in answer.results or ():
+            group, data = result.group or {}, result.data or ()
+            if not self._known.issuperset(group):
+                return None
+            buckets += data
+            for column, name in zip(keys, self._query.dimensions, strict=True):
+                column.extend([group.get(name) or not_set] * len(data))
+        numbers = self._numbers(buckets) if buckets and not any(map(_VIEWS, buckets)) else None
+        if numbers is None:
+            return None
+        intervals = [*map(_INTERVAL, buckets)]
+        try:
+            known = {interval: bounds(interval) for interval in {*intervals}}
+        except UnreadableError:
+            return None
+        starts, ends = zip(*map(known.__getitem__, intervals), strict=True)
+        return Block(self._query, starts, ends, keys, numbers)
+
+    def _numbers(self, buckets: list[_Bucket[Any]]) -> _Numbers | None:
+        """A column for each number; None where a metric comes twice in a bucket, or without numbers."""
+        lists: list[Sequence[Any]] = [bucket.metrics or () for bucket in buckets]
+        stats = self._stats(lists)
+        missing = stats.count(None)
+        if missing + sum(map(len, lists)) != len(stats):
+            return None
+        if missing:
+            stats = [blank if each is None else each for each, blank in zip(stats, cycle(self._blanks))]
+        values = [*chain.from_iterable(map(astuple, stats))]
+        return tuple(values[place :: self._width] for place in range(self._width))
+
+    def _stats(self, lists: list[Sequence[Any]]) -> list[Any]:
+        """The statistics of every metric of the query for every bucket in turn, in the query's order."""
+        stats: list[Any] = []
+        nothing = [None] * len(self._blanks)
+        for metrics in lists:
+            slots = nothing.copy()
+            for metric in metrics:
+                slots[metric.place] = metric.stats
+            stats += slots
+        return stats

@@ -1,0 +1,250 @@
+"""What is read a column at a time gives the rows that leaf by leaf gives, and nothing odd is read so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_genesys_aggregates.core.refusal import TapError, UnforeseenError, UnreadableError
+from tap_genesys_aggregates.core.rows import Distinct, RowMaker
+from tap_genesys_aggregates.dialects.speak import dialect_of
+from tests.core.making import examples
+from tests.dialects.answers import answer, bucket, metric, row
+from tests.dialects.making import STAMP, body, hour, results, rows, tree, window
+
+if TYPE_CHECKING:
+    from tap_genesys_aggregates.core.query import Query
+
+RESULTS = results(group_by=("queueId", "userId"), unasked=("mediaType",), metrics=("nOffered", "tHandle"))
+TREE = tree("interval", "routing.queue.id", "mediaType")
+_COUNTS = st.none() | st.integers(0, 2**63 - 1)
+_NUMBERS = st.none() | st.integers(-(10**20), 10**20) | st.floats(allow_nan=False, allow_infinity=False)
+_IDS = st.sampled_from(["", "a", "q\u00e9", "x y", 'quo"te', "back\\slash", "line\nbreak"])
+
+
+def has_block(query: Query, what: object) -> bool:
+    """Whether an answer is read column by column."""
+    return dialect_of(query).read(body(what), window()).block is not None
+
+
+@st.composite
+def metrics(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """The metrics of a bucket: any of those asked for, in any order, with any statistics of theirs."""
+    possible = {
+        "nOffered": st.fixed_dictionaries({}, optional={"count": _COUNTS}),
+        "tHandle": st.fixed_dictionaries(
+            {}, optional={"count": _COUNTS, **dict.fromkeys(("sum", "min", "max"), _NUMBERS)}
+        ),
+    }
+    names = draw(st.lists(st.sampled_from(sorted(possible)), unique=True))
+    return [{"metric": name, "stats": draw(possible[name])} for name in names]
+
+
+@st.composite
+def plain_results(draw: st.DrawFn) -> dict[str, Any]:
+    """A plain answer: groups with some keys, buckets at some hours, metrics or none."""
+    found: dict[str, Any] = {}
+    for _ in range(draw(st.integers(1, 4))):
+        names = draw(st.lists(st.sampled_from(["queueId", "userId", "mediaType"]), unique=True))
+        group = {name: draw(_IDS | st.none()) for name in names}
+        hours = draw(st.lists(st.integers(0, 23), min_size=1, max_size=5, unique=True))
+        data = [
+            {"interval": f"{hour(each)}/{hour(each + 1)}", "metrics": draw(metrics() | st.none())}
+            for each in hours
+        ]
+        key = tuple(group.get(name) or "" for name in ("queueId", "userId", "mediaType"))
+        found[str(key)] = {"group": group, "data": data}
+    return {"results": list(found.values())}
+
+
+@given(plain_results())
+@examples(150)
+def test_plain_results_are_a_block_with_the_same_rows(what: dict[str, Any]) -> None:
+    """``rows`` compares the two ways of reading; here it is that the quick one is taken."""
+    assert len(rows(RESULTS, what)) == sum(len(each["data"]) for each in what["results"])
+    assert has_block(RESULTS, what)
+
+
+@st.composite
+def plain_trees(draw: st.DrawFn) -> dict[str, Any]:
+    """A plain page: queues, media, hours; metrics or none."""
+    value = st.none() | st.fixed_dictionaries({}, optional={"value": _NUMBERS})
+    some = st.none() | st.fixed_dictionaries(
+        {}, optional={"conversationCount": value, "handleDurationSum": value}
+    )
+    hours = st.lists(st.integers(0, 23), min_size=1, max_size=4, unique=True)
+    ids = st.lists(_IDS, min_size=1, max_size=3, unique_by=lambda each: each or "unknown")
+    return {
+        "entities": [
+            {
+                "id": queue,
+                "metrics": {"anything": {"value": 1}},
+                "groups": [
+                    {
+                        "id": medium,
+                        "groups": [
+                            {"id": hour(each), "metrics": draw(some), "groups": draw(st.none() | st.just([]))}
+                            for each in draw(hours)
+                        ],
+                    }
+                    for medium in draw(ids)
+                ],
+            }
+            for queue in draw(ids)
+        ],
+        "links": draw(st.sampled_from([None, {}, {"next": None}, {"next": ""}, {"next": "/x?pageNumber=2"}])),
+    }
+
+
+@given(plain_trees())
+@examples(150)
+def test_plain_trees_are_a_block_with_the_same_rows(what: dict[str, Any]) -> None:
+    """The same for the other contract, with the level of instants last; subtotals are not looked at."""
+    leaves = sum(len(medium["groups"]) for each in what["entities"] for medium in each["groups"])
+    assert len(rows(TREE, what)) == leaves
+    assert has_block(TREE, what)
+
+
+def test_the_level_of_instants_may_be_any() -> None:
+    """First, in the middle or last (rule 3): the rows have their columns in the table's order."""
+    metrics = {"conversationCount": {"value": 7}}
+    for order in ((hour(1), "q", "voice"), ("q", hour(1), "voice"), ("q", "voice", hour(1))):
+        first, second, third = order
+        leaf = {"id": third, "metrics": metrics}
+        what = {"entities": [{"id": first, "groups": [{"id": second, "groups": [leaf]}]}]}
+        (found,) = rows(TREE, what)
+        assert (found["interval_start"], found["routing_queue_id"], found["media_type"]) == (
+            hour(1),
+            "q",
+            "voice",
+        )
+        assert has_block(TREE, what)
+
+
+_ODD_METRICS = (
+    {"metric": "tSystemPresence", "stats": {"count": 1}},
+    {"metric": "nOffered", "qualifier": "AWAY", "stats": {"count": 1}},
+    {"metric": "nOffered", "qualifier": None, "stats": {"count": 1}},
+    {"metric": "nOffered", "stats": {"count": 3.0}},
+    {"metric": "nOffered", "stats": {"sum": 3}},
+    {"metric": "nOffered", "stats": {"count": 2**63}},
+    {"metric": "nOffered", "stats": None},
+    {"metric": "nOffered"},
+)
+
+
+@pytest.mark.parametrize("odd", _ODD_METRICS)
+def test_odd_metrics_are_read_leaf_by_leaf(odd: dict[str, Any]) -> None:
+    """What has no column, or needs thought, is left to the reader that knows what to say of it."""
+    assert not has_block(results(), answer(bucket(0, metric("tHandle", sum=1), odd)))
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        answer(bucket(0, metric("nOffered", count=1), metric("nOffered", count=1))),
+        answer({**bucket(0), "views": [{"name": "short", "stats": {}}]}),
+        answer(bucket(0), group={"queueId": "q", "direction": "inbound"}),
+        answer({"interval": f"{hour(30)}/{hour(31)}"}),
+        {"results": []},
+    ],
+)
+def test_odd_answers_are_read_leaf_by_leaf(what: object) -> None:
+    """A metric twice, views, keys unasked, buckets outside, nothing at all."""
+    assert not has_block(results(), what)
+
+
+@pytest.mark.parametrize(
+    "entity",
+    [
+        {"groups": [{"id": hour(0)}]},
+        {"id": "q"},
+        {"id": "q", "groups": [{"id": "x"}]},
+        {"id": "q", "groups": [{"id": hour(30)}]},
+        {"id": "q", "groups": [{"id": hour(0), "metrics": {"unasked": {"value": 1}}}]},
+        {"id": "q", "groups": [{"id": hour(0), "metrics": {"conversationCount": {"count": 1}}}]},
+    ],
+)
+def test_odd_trees_are_read_leaf_by_leaf(entity: dict[str, Any]) -> None:
+    """No id, another depth, no instants, instants outside, numbers without a column."""
+    asked = tree("interval", "routing.queue.id")
+    assert not has_block(asked, {"entities": [entity]})
+    plain = {"id": "q", "groups": [{"id": hour(0)}]}
+    assert has_block(asked, {"entities": [plain]})
+    assert not has_block(asked, {"entities": [plain, {**entity, "id": entity.get("id")}]})
+
+
+@pytest.mark.parametrize("query", [results(shape="long"), results(qualified=True), tree("mediaType")])
+def test_some_queries_have_no_blocks(query: Query) -> None:
+    """Their rows are not one a bucket, or their bucket is the window."""
+    what = answer(bucket(0)) if query.api == "results" else {"entities": [{"id": "voice"}]}
+    assert len(list(dialect_of(query).read(body(what), window()).leaves)) <= 1
+    assert not has_block(query, what)
+
+
+def test_twins_of_a_block_are_refused() -> None:
+    """Within a block, and between a block and what came before it: told as for leaves."""
+    page = dialect_of(results()).read(body(answer(bucket(0), bucket(1))), window())
+    twins = dialect_of(results()).read(body(answer(bucket(2), bucket(2))), window())
+    assert page.block
+    assert twins.block
+    distinct = Distinct(results())
+    distinct.check_block(page.block)
+    assert distinct.rows == 2
+    for block in (page.block, twins.block):
+        with pytest.raises(UnforeseenError, match="two rows came with the same key"):
+            distinct.check_block(block)
+
+
+def test_a_block_falls_into_pieces() -> None:
+    """In order, none larger than asked for, together the whole."""
+    page = dialect_of(results()).read(
+        body(answer(*(bucket(number, metric("nOffered", count=number)) for number in range(7)))), window()
+    )
+    assert page.block
+    pieces = list(page.block.pieces(3))
+    assert [len(each) for each in pieces] == [3, 3, 1]
+    maker = RowMaker(results())
+    made = [msgspec.to_builtins(each) for piece in pieces for each in maker.rows(piece, STAMP)]
+    assert [each["n_offered_count"] for each in made] == list(range(7))
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "\x00"])
+def test_nul_is_refused(text: str) -> None:
+    """PostgreSQL cannot store it, and without it two keys could be one."""
+    told = "queue_id is .* and no warehouse stores NUL"
+    with pytest.raises(UnforeseenError, match=told):
+        rows(results(), answer(bucket(0), group={"queueId": text}))
+    metrics = {"conversationCount": {"value": 1}}
+    with pytest.raises(UnforeseenError, match=told):
+        rows(
+            tree("interval", "routing.queue.id"),
+            {"entities": [{"id": text, "groups": [{"id": hour(0), "metrics": metrics}]}]},
+        )
+
+
+def test_what_only_looks_like_nul_is_not() -> None:
+    r"""A backslash and then ``u0000`` is a text like any other; so is NUL where no key is."""
+    assert rows(results(), answer(bucket(0), group={"queueId": "\\u0000"})) == [row(0, "\\u0000")]
+    assert rows(results(), {**answer(bucket(0)), "comment": "\x00"}) == [row(0)]
+
+
+@pytest.mark.parametrize("count", [2**63, -(2**63), 10**40, 1e19])
+def test_a_count_beyond_integers_is_refused(count: float) -> None:
+    """A warehouse's integers end at 2 to the 63rd: a larger count would fail there, or be another."""
+    with pytest.raises(UnreadableError, match="n_offered_count counts"):
+        rows(results(), answer(bucket(0, metric("nOffered", count=count))))
+
+
+@pytest.mark.parametrize("text", [b"1e400", b"-1e999", b"NaN", b"Infinity", b'"1"', b"true", b"[1]"])
+def test_what_is_no_number_is_refused(text: bytes) -> None:
+    """It would be written as null, or as something else: never in silence."""
+    leaf = {"id": hour(0), "metrics": {"conversationCount": {"value": 12345}}}
+    with pytest.raises(TapError):
+        rows(results(), body(answer(bucket(0, metric("tHandle", sum=12345)))).replace(b"12345", text))
+    with pytest.raises(TapError):
+        rows(tree("interval"), body({"entities": [leaf]}).replace(b"12345", text))
