@@ -20,7 +20,7 @@ from tap_genesys_aggregates.core.query import INTERVAL
 from tap_genesys_aggregates.core.refusal import UnreadableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from tap_genesys_aggregates.core.query import Query
     from tap_genesys_aggregates.core.rows import Number
@@ -52,14 +52,14 @@ class _Branch(msgspec.Struct, Generic[_Of], gc=False):
     groups: list[_Of] | None = None
 
 
-class _Answer(msgspec.Struct, Generic[_Of]):
-    entities: list[_Of] | None = None
+class _Answer(msgspec.Struct):
+    entities: list[msgspec.Raw] | None = None
     links: Links | None = None
 
 
+_ANSWER = msgspec.json.Decoder(_Answer)
 _LEAF: Any = _Leaf
 _BRANCH: Any = _Branch
-_ANSWER: Any = _Answer
 """Generic Structs, to be made for types that only a query knows."""
 
 
@@ -87,7 +87,7 @@ class GroupTreeBlocks:
         node = _LEAF[metrics]
         for _ in query.dimensions[:_MOST_DIMENSIONS]:
             node = _BRANCH[node]
-        self._decoder: msgspec.json.Decoder[_Answer[Any]] = msgspec.json.Decoder(_ANSWER[node])
+        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(node)
 
     def read(
         self, body: bytes, bounds: Callable[[str], tuple[str, str]], unknown: str
@@ -104,14 +104,17 @@ class GroupTreeBlocks:
         """
         if not self._plain:
             return None
+        levels: list[list[str]] = [[] for _ in range(len(self._query.dimensions) + 1)]
+        numbers: list[list[Number | None]] = [[] for _ in self._values]
         try:
-            answer = self._decoder.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            answer = _ANSWER.decode(body)
+            # One entity at a time: what it is made of stays where the processor is quick to find it.
+            for raw in answer.entities or ():
+                if not self._walk([self._decoder.decode(raw)], levels, numbers):
+                    return None
+            found = self._times(levels, bounds) if levels[0] else None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, UnreadableError):
             return None
-        leaves, levels = self._walk(answer.entities or [])
-        if not leaves or any(map(_GROUPS, leaves)):
-            return None
-        found = self._times(levels, bounds)
         if found is None:
             return None
         place, known = found
@@ -121,20 +124,26 @@ class GroupTreeBlocks:
             for number, column in enumerate(levels)
             if number != place
         )
-        return Block(self._query, starts, ends, keys, self._numbers(leaves)), (
-            answer.links.next or None if answer.links else None
-        )
+        link = answer.links.next if answer.links else None
+        return Block(self._query, starts, ends, keys, tuple(numbers)), link or None
 
-    def _walk(self, nodes: list[Any]) -> tuple[list[Any], list[list[str]]]:
-        """The leaves of the trees in order, and the ids above them by level; none where depths differ."""
-        levels: list[list[str]] = []
+    def _walk(
+        self, nodes: list[Any], levels: list[list[str]], numbers: list[list[Number | None]]
+    ) -> bool:
+        """Add the leaves of some trees to the columns; False where they are not all as deep as asked for."""
+        ids: list[Iterable[str]] = []
         for _ in self._query.dimensions:
             groups = [*map(_GROUPS, nodes)]
             if not all(groups):
-                return [], []
-            levels = [_spread(each, groups) for each in (*levels, map(_ID, nodes))]
+                return False
+            ids = [_spread(each, groups) for each in (*ids, map(_ID, nodes))]
             nodes = [*chain.from_iterable(groups)]
-        return nodes, [*levels, [*map(_ID, nodes)]]
+        for level, column in zip(levels, (*ids, map(_ID, nodes)), strict=True):
+            level.extend(column)
+        metrics = [each or self._nothing for each in map(_METRICS, nodes)]
+        for value, numeric in zip(self._values, numbers, strict=True):
+            numeric += [None if each is None else each.value for each in map(value, metrics)]
+        return not any(map(_GROUPS, nodes))
 
     def _times(
         self, levels: list[list[str]], bounds: Callable[[str], tuple[str, str]]
@@ -143,18 +152,8 @@ class GroupTreeBlocks:
         for place, column in enumerate(levels):
             ids = {*column}
             if all(map(instants.is_instant, ids)):
-                try:
-                    return place, {each: bounds(each) for each in ids}
-                except UnreadableError:
-                    return None
+                return place, {each: bounds(each) for each in ids}
         return None
-
-    def _numbers(self, leaves: list[Any]) -> tuple[Sequence[Number | None], ...]:
-        """A column for each metric."""
-        metrics = [each or self._nothing for each in map(_METRICS, leaves)]
-        return tuple(
-            [None if each is None else each.value for each in map(value, metrics)] for value in self._values
-        )
 
 
 def _spread(column: Iterable[str], groups: list[list[Any]]) -> list[str]:

@@ -22,7 +22,7 @@ _NUL = "\x00"
 
 def may_hold_nul(body: bytes) -> bool:
     r"""Whether a text in a body may hold NUL: in JSON it can only stand as ``\u0000``."""
-    return b"\\u0000" in body
+    return b"\\" in body and b"\\u0000" in body  # one letter is found much faster than six
 
 
 def without_nul(leaves: Iterable[Leaf], query: Query) -> Iterator[Leaf]:

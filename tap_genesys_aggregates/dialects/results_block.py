@@ -22,11 +22,10 @@ from tap_genesys_aggregates.core.refusal import UnreadableError
 from tap_genesys_aggregates.core.rows import LARGEST_INTEGER, Number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from tap_genesys_aggregates.core.query import Query
 
-_Numbers = tuple["Sequence[Number | None]", ...]
 _M = TypeVar("_M")
 _Integer = Annotated[int, msgspec.Meta(ge=-LARGEST_INTEGER, le=LARGEST_INTEGER)]
 _VIEWS, _INTERVAL = map(attrgetter, ("views", "interval"))
@@ -43,11 +42,12 @@ class _Result(msgspec.Struct, Generic[_M], gc=False):
     data: list[_Bucket[_M]] | None = None
 
 
-class _Answer(msgspec.Struct, Generic[_M], gc=False):
-    results: list[_Result[_M]] | None = None
+class _Answer(msgspec.Struct, gc=False):
+    results: list[msgspec.Raw] | None = None
 
 
-_ANSWER: Any = _Answer
+_ANSWER = msgspec.json.Decoder(_Answer)
+_RESULT: Any = _Result
 """A generic Struct, to be made for types that only a query knows."""
 
 
@@ -84,7 +84,7 @@ class ResultsBlocks:
         self._known = frozenset(query.dimensions)
         self._plain = query.shape == "wide" and not query.qualified and not query.views
         any_metric = reduce(or_, kinds)
-        self._decoder: msgspec.json.Decoder[_Answer[Any]] = msgspec.json.Decoder(_ANSWER[any_metric])
+        self._decoder: msgspec.json.Decoder[_Result[Any]] = msgspec.json.Decoder(_RESULT[any_metric])
 
     def read(self, body: bytes, bounds: Callable[[str], tuple[str, str]], not_set: str) -> Block | None:
         """The block of an answer.
@@ -99,32 +99,33 @@ class ResultsBlocks:
         """
         if not self._plain:
             return None
+        dimensions = self._query.dimensions
+        keys: tuple[list[str], ...] = tuple([] for _ in dimensions)
+        intervals: list[str] = []
+        values: list[Number | None] = []
         try:
-            answer = self._decoder.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return None
-        buckets: list[_Bucket[Any]] = []
-        keys: tuple[list[str], ...] = tuple([] for _ in self._query.dimensions)
-        for result in answer.results or ():
-            group, data = result.group or {}, result.data or ()
-            if not self._known.issuperset(group):
-                return None
-            buckets += data
-            for column, name in zip(keys, self._query.dimensions, strict=True):
-                column.extend([group.get(name) or not_set] * len(data))
-        numbers = self._numbers(buckets) if buckets and not any(map(_VIEWS, buckets)) else None
-        if numbers is None:
-            return None
-        intervals = [*map(_INTERVAL, buckets)]
-        try:
+            # One result at a time: what it is made of stays where the processor is quick to find it.
+            for raw in _ANSWER.decode(body).results or ():
+                result = self._decoder.decode(raw)
+                group, data = result.group or {}, result.data or ()
+                numbers = None if any(map(_VIEWS, data)) else self._numbers(data)
+                if numbers is None or not self._known.issuperset(group):
+                    return None
+                intervals += map(_INTERVAL, data)
+                values += numbers
+                for column, name in zip(keys, dimensions, strict=True):
+                    column.extend([group.get(name) or not_set] * len(data))
             known = {interval: bounds(interval) for interval in {*intervals}}
-        except UnreadableError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, UnreadableError):
+            return None
+        if not intervals:
             return None
         starts, ends = zip(*map(known.__getitem__, intervals), strict=True)
-        return Block(self._query, starts, ends, keys, numbers)
+        columns = tuple(values[place :: self._width] for place in range(self._width))
+        return Block(self._query, starts, ends, keys, columns)
 
-    def _numbers(self, buckets: list[_Bucket[Any]]) -> _Numbers | None:
-        """A column for each number; None where a metric comes twice in a bucket, or without numbers."""
+    def _numbers(self, buckets: Sequence[_Bucket[Any]]) -> Iterable[Number | None] | None:
+        """The numbers of each bucket in turn; None where a metric comes twice in one, or without numbers."""
         lists: list[Sequence[Any]] = [bucket.metrics or () for bucket in buckets]
         stats = self._stats(lists)
         missing = stats.count(None)
@@ -132,8 +133,7 @@ class ResultsBlocks:
             return None
         if missing:
             stats = [blank if each is None else each for each, blank in zip(stats, cycle(self._blanks))]
-        values = [*chain.from_iterable(map(astuple, stats))]
-        return tuple(values[place :: self._width] for place in range(self._width))
+        return chain.from_iterable(map(astuple, stats))
 
     def _stats(self, lists: list[Sequence[Any]]) -> list[Any]:
         """The statistics of every metric of the query for every bucket in turn, in the query's order."""
