@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import chain, repeat
-from operator import itemgetter
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,17 +13,16 @@ from tap_genesys_aggregates.core.refusal import UnforeseenError, UnreadableError
 from tap_genesys_aggregates.core.statistics import STATISTICS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from tap_genesys_aggregates.core.block import Block
     from tap_genesys_aggregates.core.query import Query
 
-_MOST_SHAPES = 1_000
 LARGEST_INTEGER = 2**63 - 1
 """The largest that a warehouse's integers hold (SQL's bigint)."""
 
 Number = int | float
-_Cells = Mapping[str, Mapping[str, Number | None]]
 Row = dict[str, str | int | float | bool | None]
 PlainRow = msgspec.Struct
 """A row as a Struct of its query's own; it is encoded as the row is, in a fraction of the time."""
@@ -120,22 +117,11 @@ def _struct(columns: list[str]) -> type[PlainRow]:
 class RowMaker:
     """Makes the rows of one query.
 
-    Which columns the numbers of a leaf go to is looked up once for each shape that leaves come in, which
-    is metrics and their statistics in order, not for each row.
+    Which columns the numbers of a metric go to is looked up once for each set of statistics that it comes
+    with, not for each row.
     """
 
-    __slots__ = (
-        "_blank",
-        "_columns",
-        "_counts",
-        "_integers",
-        "_lead",
-        "_long",
-        "_names",
-        "_plain",
-        "_query",
-        "_shapes",
-    )
+    __slots__ = ("_blank", "_columns", "_integers", "_lead", "_long", "_names", "_plain", "_query")
 
     def __init__(self, query: Query) -> None:
         """Compile the columns.
@@ -147,12 +133,9 @@ class RowMaker:
         self._query = query
         self._long = query.shape == "long"
         self._lead = (*schema.keys(query), "interval_end", "extracted_at", "is_final")
-        self._shapes: dict[tuple[object, ...], tuple[str, ...]] = {}
         self._blank: Row = {each.name: None for each in table}
         self._plain = _struct([each.name for each in table])
         self._integers = tuple(each.name for each in table if each.kind == "integer")
-        # With two names or more it gives a tuple; the first is a text, which is no count.
-        self._counts = itemgetter("interval_start", "interval_end", *self._integers)
         self._names: dict[str, dict[str, str]] = {}
         for each in table:
             if each.wire is not None:
@@ -160,7 +143,7 @@ class RowMaker:
         if self._long:
             names = {each.name: each.column for each in STATISTICS.values()}
             self._names = dict.fromkeys((*query.metrics, *(view.name for view in query.views)), names)
-        self._columns: dict[str, dict[tuple[str, ...], tuple[str, ...]]] = {name: {} for name in self._names}
+        self._columns: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def row(self, leaf: Leaf, stamp: Stamp) -> Row:
         """The row of a leaf.
@@ -174,28 +157,19 @@ class RowMaker:
 
         Raises:
             UnforeseenError: The leaf holds something that has no column.
-            UnreadableError: A count is not a whole number.
+            UnreadableError: A count is not a whole number, or larger than an integer of a warehouse.
         """
-        cells: _Cells = leaf.cells  # type: ignore[assignment]  # a metric without statistics has no shape yet
-        end = leaf.end
-        try:
-            shape = (*cells, *map(tuple, cells.values()))
-            columns = self._shapes[shape]
-        except (KeyError, TypeError):
-            cells = {name: statistics or {} for name, statistics in cells.items()}
-            columns = self._compile_shape(cells)
-        values = [number for statistics in cells.values() for number in statistics.values()]
         row = self._blank.copy()
-        row.update(
-            zip(
-                columns,
-                (leaf.start, *leaf.key, end, stamp.extracted_at, end <= stamp.final_before, *values),
-                strict=True,
-            )
-        )
-        counts = self._counts(row)
-        if float in map(type, counts) or any(abs(each) > LARGEST_INTEGER for each in counts[2:] if each):
-            self._make_whole(row)
+        final = leaf.end <= stamp.final_before
+        row.update(zip(self._lead, (leaf.start, *leaf.key, leaf.end, stamp.extracted_at, final), strict=True))
+        for name, statistics in leaf.cells.items():
+            numbers = statistics or {}
+            shape = (name, *numbers)
+            columns = self._columns.get(shape) or self._compile(*shape)
+            row.update(zip(columns, numbers.values(), strict=True))
+        for column in self._integers:
+            if row[column] is not None:
+                row[column] = self._whole(column, row[column])
         return row
 
     def rows(self, block: Block, stamp: Stamp) -> list[PlainRow]:
@@ -213,19 +187,7 @@ class RowMaker:
         finals = map(final.__getitem__, block.ends)
         return [*map(self._plain, *columns, repeat(stamp.extracted_at), finals)]
 
-    def _compile_shape(self, cells: _Cells) -> tuple[str, ...]:
-        """The columns of a leaf with these metrics and statistics; kept, but not without end."""
-        shape = (*cells, *map(tuple, cells.values()))
-        parts = [
-            self._columns.get(name, {}).get(tuple(kinds)) or self._compile(name, tuple(kinds))
-            for name, kinds in cells.items()
-        ]
-        columns = (*self._lead, *chain.from_iterable(parts))
-        if len(self._shapes) < _MOST_SHAPES:
-            self._shapes[shape] = columns
-        return columns
-
-    def _compile(self, name: str, kinds: tuple[str, ...]) -> tuple[str, ...]:
+    def _compile(self, name: str, *kinds: str) -> tuple[str, ...]:
         """The columns of a metric that comes with these statistics, from now on."""
         names = self._names.get(name)
         if names is None:
@@ -233,14 +195,8 @@ class RowMaker:
         for kind in kinds:
             if kind not in names:
                 raise self._no_statistic(name, kind)
-        columns = self._columns[name][kinds] = tuple(names[kind] for kind in kinds)
+        columns = self._columns[(name, *kinds)] = tuple(names[kind] for kind in kinds)
         return columns
-
-    def _make_whole(self, row: Row) -> None:
-        """Counts as integers, however they were written."""
-        for column in self._integers:
-            if row[column] is not None:
-                row[column] = self._whole(column, row[column])
 
     def _whole(self, column: str, value: object) -> int:
         """A count as an integer, however it was written."""
