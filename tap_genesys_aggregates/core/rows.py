@@ -195,8 +195,9 @@ class RowMaker:
         for kind in kinds:
             if kind not in names:
                 raise self._no_statistic(name, kind)
-        columns = self._columns[(name, *kinds)] = tuple(names[kind] for kind in kinds)
-        return columns
+        shape = (name, *kinds)
+        self._columns[shape] = tuple(names[kind] for kind in kinds)
+        return self._columns[shape]
 
     def _whole(self, column: str, value: object) -> int:
         """A count as an integer, however it was written."""
