@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import cycle
 from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
@@ -31,42 +32,49 @@ _TWO_YEARS = timedelta(days=731)
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A plan to make; ``reach`` is how far windows may go instead of to the next mark of their length."""
+    """A plan to make.
+
+    ``reaches`` are how far its windows may go, one after the other, instead of to the next mark: in a run
+    they grow and shrink, and must fit all the same.
+    """
 
     grid: Grid
     start: datetime
     stop: datetime
     length: Period
-    reach: timedelta | None = None
+    reaches: tuple[timedelta | None, ...] = (None,)
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> Case:
-    """Any zone, granularity, start, stop and length, as long as there are not too many windows."""
-    zone = ZoneInfo(draw(st.one_of(st.sampled_from(ODD), st.sampled_from(zone_names()))))
+def cases(draw: st.DrawFn, zone_name: str | None = None) -> Case:
+    """Any granularity, start, stop and length, in any zone or in one; with not too many windows."""
+    any_zone = st.one_of(st.sampled_from(ODD), st.sampled_from(zone_names()))
+    zone = ZoneInfo(zone_name or draw(any_zone))
     granularity = Period.parse(draw(st.sampled_from(GRANULARITIES)))
     length = Period.parse(draw(st.sampled_from(LENGTHS)))
     start = draw(moments("1999-01-01", "2035-01-01"))
     step = timedelta(seconds=max(granularity.least_seconds, length.least_seconds))
     shifts = _SHIFTS if step >= timedelta(days=1) else _SHIFTS[:3]
     stop = start + min(_TWO_YEARS, step * draw(st.integers(0, _MOST_WINDOWS))) + draw(st.sampled_from(shifts))
-    reach = draw(st.one_of(st.none(), st.sampled_from(_REACHES).map(lambda times: step * times)))
+    reach = st.one_of(st.none(), st.sampled_from(_REACHES).map(lambda times: step * times))
+    reaches = tuple(draw(st.lists(reach, min_size=1, max_size=3)))
     anchor = draw(
         st.one_of(st.just(start.astimezone(zone).date()), st.dates(date(2000, 1, 1), date(2030, 1, 1)))
     )
-    return Case(Grid(granularity, zone, anchor), start, stop, length, reach)
+    return Case(Grid(granularity, zone, anchor), start, stop, length, reaches)
 
 
 def holds(case: Case) -> None:
     """Check one plan: contiguous, on the grid, whole, not too long, and cut by the API likewise."""
     grid = case.grid
-    windows = list(plan(grid, case.start, case.stop, case.length, lambda: case.reach))
+    reaches = cycle(case.reaches)
+    windows = list(plan(grid, case.start, case.stop, case.length, lambda: next(reaches)))
     begin, end = grid.floor(case.start), grid.floor(case.stop)
     assert [each.start for each in windows] == [begin, *(each.end for each in windows)][: len(windows)]
     assert (windows[-1].end if windows else begin) == max(begin, end)
-    for window in windows:
+    for window, reach in zip(windows, cycle(case.reaches), strict=False):
         _on_the_grid(grid, window)
-        _not_too_long(case, window)
+        _not_too_long(case, window, reach)
         _cut_alike(grid, window)
     for window in windows[:2]:
         _divisible(grid, window)
@@ -79,11 +87,11 @@ def _on_the_grid(grid: Grid, window: Window) -> None:
     assert grid.floor(window.end) == window.end
 
 
-def _not_too_long(case: Case, window: Window) -> None:
+def _not_too_long(case: Case, window: Window, reach: timedelta | None) -> None:
     """Its last bucket begins within the length that was asked for."""
     change = timedelta(hours=2, minutes=30)  # of clocks: two hours at Troll, in Antarctica
     days = case.length.days or 31 * case.length.months
-    asked = case.reach or timedelta(seconds=case.length.seconds) or timedelta(days=days) + change
+    asked = reach or timedelta(seconds=case.length.seconds) or timedelta(days=days) + change
     last = case.grid.floor(window.end - timedelta(milliseconds=1))
     assert last - window.start < asked
 

@@ -9,13 +9,14 @@ import pprint
 import sys
 import time
 import traceback
-from collections import Counter
 from typing import TYPE_CHECKING
 
+from tests.simulation.figures import Figures
 from tests.simulation.life import Life, live
 from tests.simulation.world import make
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterable
 
 _USUAL = range(1000)
@@ -49,33 +50,30 @@ def _tell(seed: int) -> bool:
     return not life.wrong
 
 
-def _many(seeds: range, jobs: int) -> bool:
+def _many(seeds: range, jobs: int, *, write: bool) -> bool:
     """Many seeds, and what came of them in a few lines."""
     began = time.monotonic()
     if jobs > 1:
         with multiprocessing.get_context("fork").Pool(jobs) as pool:
-            return _summary(pool.imap_unordered(lived, seeds, chunksize=4), began)
-    return _summary(map(lived, seeds), began)
+            return _summary(pool.imap_unordered(lived, seeds, chunksize=4), began, write=write)
+    return _summary(map(lived, seeds), began, write=write)
 
 
-def _summary(lives: Iterable[tuple[int, list[str], Counter[str], int, int, int]], began: float) -> bool:
+def _summary(
+    lives: Iterable[tuple[int, list[str], Counter[str], int, int, int]], began: float, *, write: bool
+) -> bool:
     """Tell each failure as it comes, then the figures."""
-    faults: Counter[str] = Counter()
-    seeds = failures = kills = runs = rows = 0
+    figures = Figures()
     for seed, wrong, met, killed, ran, compared in lives:
-        seeds, kills, runs, rows = seeds + 1, kills + killed, runs + ran, rows + compared
-        faults += met
+        figures.add(seed, met, killed=killed, ran=ran, compared=compared, failed=bool(wrong))
         if wrong:
-            failures += 1
             sys.stdout.write(f"seed {seed}: {wrong[0][:1500]}\n")
-    for name, times in faults.most_common():
-        sys.stdout.write(f"{times:8d}  {name}\n")
-    seconds = time.monotonic() - began
-    sys.stdout.write(
-        f"{seeds} seeds, {failures} failures, {runs} runs, {kills} of them killed, "
-        f"{faults.total()} faults, {rows} rows compared, {seconds:.1f} s\n"
-    )
-    return not failures
+            sys.stdout.flush()
+    text = figures.text(time.monotonic() - began)
+    sys.stdout.write(text)
+    if write:
+        figures.write(text)
+    return not figures.failures
 
 
 def _seeds(text: str) -> range:
@@ -90,8 +88,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, help="live one, and tell all of it")
     parser.add_argument("--seeds", type=_seeds, default=_USUAL, help="live many: A..B")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--write", action="store_true", help="write the figures into docs/simulation.md")
     given = parser.parse_args()
-    well = _tell(given.seed) if given.seed is not None else _many(given.seeds, given.jobs)
+    well = _tell(given.seed) if given.seed is not None else _many(given.seeds, given.jobs, write=given.write)
     sys.exit(0 if well else 1)
 
 

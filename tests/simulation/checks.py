@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tap_genesys_aggregates.sandbox import Sandbox
     from tests.pipeline.running import Message, Outcome, Row
-    from tests.simulation.world import Kill
+    from tests.simulation.visits import Kill
 
 _KEYS = ("replication_key_value", "final_before")
 

@@ -1,4 +1,4 @@
-"""Time that several threads sleep on."""
+"""Time that several threads sleep on, and a clock on the wall that may be set back."""
 
 from __future__ import annotations
 
@@ -16,12 +16,24 @@ if TYPE_CHECKING:
 
 
 class SharedTime(Time):
-    """A clock that moves only when somebody sleeps on it, whichever thread that is."""
+    """A clock that moves only when somebody sleeps on it, whichever thread that is.
+
+    ``instant`` is the truth, ``now()`` what the machine takes for it.
+    """
 
     def __init__(self, now: datetime) -> None:
         """Begin at an instant."""
         super().__init__(now)
+        self._behind = timedelta()
         self._lock = threading.Lock()
+
+    @override
+    def now(self) -> datetime:
+        return self.instant - self._behind
+
+    def fall_back(self, seconds: float) -> None:
+        """What the machine takes for the time is set back; time itself goes on."""
+        self._behind += timedelta(seconds=seconds)
 
     @override
     def sleep(self, seconds: float) -> None:

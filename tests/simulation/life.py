@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tests.pipeline.running import Message, Outcome, Row
     from tests.simulation.asking import Query
-    from tests.simulation.world import Visit
+    from tests.simulation.visits import Visit
 
 _LONG_AFTER = timedelta(days=400)
 
@@ -79,11 +79,11 @@ class _Living:
         self.clock = SharedTime(world.begin)
         self.sandbox = Sandbox(world.options, now=self._now, sleep=self._sleep)
         self.target = Target()
-        self._clean_log = 0
+        self._log = 0
 
     def _now(self) -> datetime:
-        """The present of whichever clock it is."""
-        return self.clock.now()
+        """The true present of whichever clock it is."""
+        return self.clock.instant
 
     def _sleep(self, seconds: float) -> None:
         """Let time pass, on whichever clock it is."""
@@ -94,8 +94,8 @@ class _Living:
         for number, visit in enumerate(self.world.visits):
             due = self.world.begin + timedelta(hours=visit.hours)
             # A clock of its own: threads that a dead run left behind sleep on the old one.
-            self.clock = SharedTime(max(due, self.clock.now() + timedelta(seconds=1)))
-            began, self._clean_log = self.clock.now(), len(self.sandbox.log)
+            self.clock = SharedTime(max(due, self.clock.instant + timedelta(seconds=1)))
+            began, self._log = self.clock.instant, len(self.sandbox.log)
             outcome = self._run(number, visit)
             if self.life.wrong:
                 return self.life
@@ -109,18 +109,21 @@ class _Living:
         if visit.forgetful:
             self.target.state = {}
         state, alone = self.target.state, world.settings["concurrency"] == 1
-        trouble = Trouble(seed, visit, self.clock, self.sandbox, alone=alone)
+        trouble = Trouble(
+            seed, visit, self.clock, self.sandbox, alone=alone, shuffled=world.shuffled
+        )
         self.sandbox.faults = trouble
         outcome, killed, strayed = run(self.sandbox, world.settings, state, self.clock, visit)
         killed = killed or trouble.killed
-        watch = self._watch(state)
-        must_live = visit.manner != "rough"
+        watch = self._watch(state, lying=visit.manner == "lying")
+        must_live = visit.manner in {"clean", "gentle"}
         said = (
             *watch.read(outcome.messages),
             *checks.leaks(self.sandbox, outcome),
             *checks.ending(outcome, visit.kill, killed=killed, must_live=must_live),
             *trouble.wrong,
             *strayed,
+            *self._outlived(trouble.met),
         )
         life.wrong += [f"run {number} ({visit.manner}): {each}" for each in said]
         life.met += trouble.met
@@ -129,20 +132,30 @@ class _Living:
             f"run {number} at {visit.hours:.1f} h, {visit.manner}, {visit.kill if killed else 'not killed'}: "
             f"{len(outcome.messages)} messages, faults {dict(trouble.met)}, {outcome.error!r}"
         )
-        self._load(outcome, dice("target", seed), harmed=killed)
+        if visit.manner != "lying":
+            self._load(outcome, dice("target", seed), harmed=killed)
         return outcome
 
-    def _watch(self, state: Message) -> checks.Watch:
+    def _outlived(self, met: Counter[str]) -> list[str]:
+        """Whether a token was used after its end, where nothing but time could have ended it."""
+        honest = self.world.options.token_life is None and self.world.settings["concurrency"] == 1
+        excuses = {"token revoked", "status 401", "clock jumps far"} & met.keys()
+        lies = any(name.startswith("lie") for name in met)
+        used = any(entry.status == 401 for entry in self.sandbox.log[self._log :])
+        return ["a token was used after its end"] if honest and used and not excuses and not lies else []
+
+    def _watch(self, state: Message, *, lying: bool) -> checks.Watch:
         """Who reads the messages of a run."""
-        known = None if self.world.options.rewrites else self._all_there_will_be()
+        known = None if lying or self.world.options.rewrites else self._all_there_will_be()
         starts = {
-            query["name"]: _text(self.world.edges(query, self.clock.now())[0]) for query in self.world.queries
+            query["name"]: _text(self.world.edges(query, self.clock.instant)[0])
+            for query in self.world.queries
         }
         return checks.Watch(state, known, starts)
 
     def _all_there_will_be(self) -> dict[str, list[Row]]:
         """The rows of every bucket that is complete now, where history does not change."""
-        now = self.clock.now()
+        now = self.clock.instant
         return {query["name"]: self.world.truth(self.sandbox, query, now) for query in self.world.queries}
 
     def _load(self, outcome: Outcome, rng: Random, *, harmed: bool) -> None:
@@ -154,10 +167,6 @@ class _Living:
 
     def _compare(self, began: datetime, last: Outcome) -> None:
         """The target against the truth, after a last run on which nothing went wrong."""
-        log = self.sandbox.log[self._clean_log :]
-        honest = self.world.options.token_life is None and self.world.settings["concurrency"] == 1
-        if honest and any(entry.status == 401 for entry in log):
-            self.life.wrong.append("on a clean day a token was used after its end")
         for query in self.world.queries:
             for said in self._compared(query, began, last):
                 self.life.wrong.append(f"at the end, {query['name']}: {said}")
@@ -167,7 +176,7 @@ class _Living:
         name = query["name"]
         bookmark = str(last.state.get("bookmarks", {}).get(name, {}).get("replication_key_value"))
         first, least = self.world.edges(query, began)
-        end = self.world.edges(query, self.clock.now())[1]  # a stream begins when the one before it is done
+        end = self.world.edges(query, self.clock.instant)[1]  # a stream begins when the one before it is done
         if least <= first and bookmark == "None":
             return []
         wrong = []
@@ -176,7 +185,7 @@ class _Living:
         if gap := self.target.gap(name, _text(first), bookmark):
             wrong.append(f"no line of the ledger covers {gap}")
         if not self.world.options.rewrites:
-            truth = self.world.truth(self.sandbox, query, self.clock.now())
+            truth = self.world.truth(self.sandbox, query, self.clock.instant)
             truth = [row for row in truth if row["interval_start"] < bookmark]
             wrong += self._equal(self.target.rows(name), truth)
             return wrong + self._equal(self.target.current(name), truth, "current ")

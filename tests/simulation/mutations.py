@@ -1,32 +1,32 @@
 """``python -m tests.simulation.mutations``: bugs put in on purpose, and how many seeds it takes to see each.
 
-Most are bugs that other connectors really had. Where a change of the tap makes one stale, the command says
-so.
+Most are bugs that other connectors really had. The table goes into ``docs/simulation.md``. Where a change of
+the tap makes one stale, the command says so, and so does a test.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-import time
 from multiprocessing import get_context
 
 from tap_genesys_aggregates.auth import ClientCredentials
 from tap_genesys_aggregates.client import GenesysStream, LinkPaginator
 from tap_genesys_aggregates.core import instants, windows
 from tap_genesys_aggregates.core.bookmarks import Bookmark
-from tap_genesys_aggregates.core.rows import RowMaker
+from tap_genesys_aggregates.core.rows import Distinct, RowMaker
 from tap_genesys_aggregates.dialects.group_tree import GroupTreeDialect
+from tap_genesys_aggregates.dialects.group_tree_block import GroupTreeBlocks
 from tap_genesys_aggregates.dialects.jobs import JobsDialect
 from tap_genesys_aggregates.dialects.results import ResultsDialect
+from tap_genesys_aggregates.dialects.results_block import ResultsBlocks
+from tap_genesys_aggregates.jobs import _Errand
 from tap_genesys_aggregates.pulling import Puller, _Work
 from tap_genesys_aggregates.streams import AggregateStream
 from tap_genesys_aggregates.termination import Termination
 from tap_genesys_aggregates.transport import Transport
-from tests.simulation.__main__ import lived
-from tests.simulation.mutating import Mutation, StaleError, mutation
-
-MOST_SEEDS = 200
+from tests.simulation.catching import attempt, tell
+from tests.simulation.mutating import mutation
 
 _COMMIT = "self._commit(part.commits, now)"
 _EMIT = "yield from part.pages"
@@ -120,8 +120,20 @@ MUTATIONS = (
         "only data[0] is read",
         (ResultsDialect, "_leaves", "in result.data or ()", "in (result.data or ())[:1]"),
     ),
+    mutation(
+        "only data[0] of a plain answer is read",
+        (ResultsBlocks, "read", "result.data or ()", "(result.data or ())[:1]"),
+    ),
+    mutation(
+        "only the first entity of a plain page is read",
+        (GroupTreeBlocks, "read", "answer.entities or ()", "(answer.entities or ())[:1]"),
+    ),
     mutation("the qualifier is dropped", (ResultsDialect, "_long", "metric.qualifier or NOT_SET", "NOT_SET")),
     mutation("what is missing becomes 0", (RowMaker, "__init__", "each.name: None for", "each.name: 0 for")),
+    mutation(
+        "what is missing in a plain answer becomes 0",
+        (RowMaker, "rows", "*block.numbers)", "*([each or 0 for each in more] for more in block.numbers))"),
+    ),
     mutation(
         "a day ends at 23:59:59.999",
         (
@@ -134,7 +146,11 @@ MUTATIONS = (
     mutation("offsets are ignored", (instants, "parse", ' - _offset(match["zone"])', "")),
     mutation(
         "a row that comes twice is written twice",
-        (AggregateStream, "post_process", "self._distinct.check(row)", "self._distinct._seen.add(row.key)"),
+        (Distinct, "check", "if key not in self._seen:", "if True:"),
+    ),
+    mutation(
+        "a row that comes twice in plain answers is written twice",
+        (Distinct, "check_block", "len(keys) == len(block) and self._seen.isdisjoint(keys)", "True"),
     ),
     mutation(
         "a 401 is final",
@@ -164,54 +180,45 @@ MUTATIONS = (
         (LinkPaginator, "get_next", "if _origin(link) != _origin(self._url)", "if False"),
     ),
     mutation(
+        "a redirect is followed",
+        (Transport, "_options", '"allow_redirects": False', '"allow_redirects": True'),
+    ),
+    mutation(
+        "only the first batch of users is asked for",
+        (AggregateStream, "batches", ".batches(self.query)", ".batches(self.query)[:1]"),
+    ),
+    mutation(
+        "a job that failed is not handed in again",
+        (_Errand, "pages", "range(1, SUBMISSIONS + 1)", "range(1, 2)"),
+    ),
+    mutation(
+        "a token is logged",
+        (Transport, "_back_off", "tries, wait, error)", "tries, wait, self.credentials._token)"),
+    ),
+    mutation(
+        "a run that was told to end exits as if all were well",
+        (Termination, "message", "raise SystemExit(128 + self._signal)", "raise SystemExit(0)"),
+    ),
+    mutation(
         "a run that is told to end goes on",
         (Termination, "message", "if self._signal is not None", "if False"),
     ),
 )
 
 
-def caught(bug: Mutation, most: int = MOST_SEEDS) -> tuple[int, str]:
-    """Live seeds with a bug in until it shows.
-
-    Args:
-        bug: The bug.
-        most: Seeds to try.
-
-    Returns:
-        How many seeds it took, 0 if none saw it; and what was seen.
-    """
-    with bug.applied():
-        for seed in range(most):
-            wrong = lived(seed)[1]
-            if wrong:
-                return seed + 1, wrong[0]
-    return 0, ""
-
-
-def _tried(number: int) -> tuple[int, int, str]:
+def _attempt(number: int) -> tuple[int, str]:
     """One mutation, in a process of its own."""
-    try:
-        return (number, *caught(MUTATIONS[number]))
-    except StaleError as error:
-        return number, -1, str(error)
+    return attempt(MUTATIONS[number])
 
 
 def main() -> None:
-    """Try every mutation, and print a table of how many seeds each took."""
+    """Try every mutation, and print a table of how many seeds each took, into the docs too."""
     parser = argparse.ArgumentParser(prog="mutations", description=__doc__)
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     given = parser.parse_args()
-    began, missed = time.monotonic(), 0
-    sys.stdout.write("| bug | seeds | seen as |\n|---|---|---|\n")
-    with get_context("fork").Pool(given.jobs) as pool:
-        for number, seeds, seen in pool.imap(_tried, range(len(MUTATIONS))):
-            missed += seeds <= 0
-            took = {0: f"not in {MOST_SEEDS}", -1: "stale"}.get(seeds, str(seeds))
-            what = seen.splitlines()[-1 if "Traceback" in seen else 0][:110] if seen else ""
-            sys.stdout.write(f"| {MUTATIONS[number].says} | {took} | {what.replace('|', '/')} |\n")
-            sys.stdout.flush()
-    sys.stdout.write(f"\n{len(MUTATIONS) - missed} of {len(MUTATIONS)}, {time.monotonic() - began:.0f} s\n")
-    sys.exit(1 if missed else 0)
+    with get_context("fork").Pool(given.jobs, maxtasksperchild=1) as pool:
+        well = tell(MUTATIONS, pool.imap(_attempt, range(len(MUTATIONS))))
+    sys.exit(0 if well else 1)
 
 
 if __name__ == "__main__":

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 from typing_extensions import override
+from urllib3.response import HTTPResponse
 
 from tap_genesys_aggregates.sandbox.in_process import InProcessAdapter
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 from tests.pipeline.running import Outcome
 from tests.simulation.dice import dice
-from tests.simulation.trouble import Killed
+from tests.simulation.killed import Killed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,8 +30,11 @@ if TYPE_CHECKING:
     from tap_genesys_aggregates.sandbox import Sandbox
     from tests.pipeline.running import Message
     from tests.simulation.clock import SharedTime
-    from tests.simulation.world import Kill, Visit
+    from tests.simulation.visits import Kill, Visit
 
+DRIP = "X-Drip"
+"""A header of the simulation's own: in so many seconds the body arrives, bit by bit."""
+_BITS = 8
 _ENDS = {"SIGKILL": Killed, "broken pipe": BrokenPipeError, "Ctrl-C": KeyboardInterrupt}
 
 
@@ -70,6 +74,7 @@ class Wire(InProcessAdapter):
     def __init__(self, sandbox: Sandbox, host: str, strayed: list[str]) -> None:
         """Lead to a sandbox by the name of a host."""
         super().__init__(sandbox)
+        self._sleep = sandbox.sleep
         self._host = host
         self._strayed = strayed
         self.cut = False
@@ -80,7 +85,27 @@ class Wire(InProcessAdapter):
             raise requests.ConnectionError
         if not str(request.url).startswith(f"{self._host}/"):
             self._strayed.append(f"a request went to {request.url}")
-        return super().send(request, *args, **kwargs)
+        response = super().send(request, *args, **kwargs)
+        if seconds := response.headers.pop(DRIP, None):
+            drip = _Drip(response.raw.read(), lambda: self._sleep(float(seconds) / _BITS))
+            response.raw = HTTPResponse(
+                drip, response.headers, response.status_code, preload_content=False
+            )
+        return response
+
+
+class _Drip(io.BytesIO):
+    """A body that arrives bit by bit."""
+
+    def __init__(self, body: bytes, wait: Callable[[], None]) -> None:
+        super().__init__(body)
+        self._bit = len(body) // _BITS + 1
+        self._wait = wait
+
+    @override
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._wait()
+        return super().read(self._bit if size is None or size < 0 else min(size, self._bit))
 
 
 class _Lines(logging.Handler):

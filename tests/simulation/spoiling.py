@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def edit(name: str, change: Callable[[Any], None]) -> Fault:
-    """A change of the JSON of an answer that is well; any other stays as it is."""
+def edit(name: str, change: Callable[[Any], None], *, any_status: bool = False) -> Fault:
+    """A change of the JSON of an answer that is well, or of any; what is no JSON object stays as it is."""
 
     def edited(request: Request, answer: Answer) -> Answer:
         del request
@@ -21,7 +21,7 @@ def edit(name: str, change: Callable[[Any], None]) -> Fault:
             body = json.loads(answer.body)
         except ValueError:
             return answer
-        if answer.status >= 300 or not isinstance(body, dict):
+        if (answer.status >= 300 and not any_status) or not isinstance(body, dict):
             return answer
         change(body)
         return replace(answer, body=json.dumps(body).encode())
@@ -37,17 +37,17 @@ def row_twice(body: Any) -> None:
 
 
 def link(body: Any, where: str) -> None:
-    """The next page is said to be elsewhere."""
-    if body.get("links"):
-        body["links"]["next"] = where
+    """The next page is said to be elsewhere, after the last one too."""
+    if "links" in body:
+        body["links"] = {"next": where}
 
 
-def in_row(body: Any, place: str, value: str) -> None:
+def in_row(body: Any, place: str, value: str | None) -> None:
     """Change the last row of an answer, where it is one with rows."""
     if body.get("results"):
         result = body["results"][-1]
         metric = result["data"][-1]["metrics"][-1:] if result["data"] else []
-        holders = {
+        holders: dict[str, list[tuple[Any, Any]]] = {
             "interval": [(result["data"][-1], "interval")],
             "group": [(result["group"], value)],
             "metric": [(each, "metric") for each in metric],
@@ -55,11 +55,11 @@ def in_row(body: Any, place: str, value: str) -> None:
         }
         for holder, name in holders[place]:
             holder[name] = value
-    elif body.get("entities"):
+    elif body.get("entities") and "summary" in body and value is not None:  # a tree, whose nulls mean much
         _in_node(body["entities"][-1], place, value)
 
 
-def _in_node(node: Any, place: str, value: str) -> None:
+def _in_node(node: Any, place: str, value: str | None) -> None:
     """Change the last leaf of a tree."""
     while node.get("groups"):
         node = node["groups"][-1]

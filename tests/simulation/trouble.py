@@ -6,23 +6,22 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from tap_genesys_aggregates.sandbox.front import TOKEN_PATH
 from tests.simulation.dice import dice
-from tests.simulation.evils import Evil, evil
+from tests.simulation.evils import evil
+from tests.simulation.fatal import PAGE_TWICE
+from tests.simulation.killed import Killed
+from tests.simulation.paging import Paging
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_genesys_aggregates.sandbox import Fault, Request, Sandbox
     from tests.simulation.clock import SharedTime
-    from tests.simulation.world import Manner, Visit
+    from tests.simulation.evil import Evil
+    from tests.simulation.visits import Manner, Visit
 
-_SHARES = {"clean": 0.0, "gentle": 0.35, "rough": 0.2}
-_MOST_REQUESTS = 1_500
-
-
-class Killed(BaseException):
-    """The machine was switched off: no handler may stop this."""
+_SHARES = {"clean": 0.0, "gentle": 0.35, "rough": 0.2, "lying": 0.4}
+_MOST_REQUESTS = 5_000
 
 
 class RunawayError(BaseException):
@@ -41,7 +40,9 @@ class Trouble:
         killed: Whether the run was killed at a request.
     """
 
-    def __init__(self, seed: str, visit: Visit, clock: SharedTime, sandbox: Sandbox, *, alone: bool) -> None:
+    def __init__(  # noqa: PLR0913  # what a run is made of
+        self, seed: str, visit: Visit, clock: SharedTime, sandbox: Sandbox, *, alone: bool, shuffled: bool
+    ) -> None:
         """Prepare.
 
         Args:
@@ -50,12 +51,14 @@ class Trouble:
             clock: Moved where time jumps.
             sandbox: Whose tokens die.
             alone: Whether requests come one at a time, so that waiting can be checked.
+            shuffled: Whether pages come out of order.
         """
         self.met: Counter[str] = Counter()
         self.wrong: list[str] = []
         self.killed = False
         self._seed, self._visit, self._clock, self._sandbox = seed, visit, clock, sandbox
         self._alone = alone
+        self._paging = Paging(shuffled=shuffled)
         self._asked: Counter[str] = Counter()
         self._hit: set[str] = set()
         self._token_troubled = False
@@ -72,17 +75,17 @@ class Trouble:
             rng = dice(self._seed, name, self._asked[name])
             manner = self._visit.manner
             if rng.random() >= _SHARES[manner] or (manner == "gentle" and name in self._hit):
-                return None
+                return self._paging.around(None)
             self._hit.add(name)
-            found = evil(rng, manner, is_token=request.path == TOKEN_PATH, now=self._clock.now())
-            return self._strike(found, manner)
+            return self._strike(evil(rng, manner, request.path, self._clock.instant), manner)
 
     def _watch(self, request: Request) -> None:
         """Count, kill, and see that a 429 is heeded."""
         if request.method != "DELETE":  # sent by threads of their own, at the very end
             self._count()
-        if self._alone and self._due is not None and self._clock.now() < self._due:
-            self.wrong.append(f"a request came {self._due - self._clock.now()} before Retry-After allows it")
+        if self._alone and self._due is not None and self._clock.instant < self._due:
+            early = self._due - self._clock.instant
+            self.wrong.append(f"a request came {early} before Retry-After allows it")
         self._due = None
 
     def _count(self) -> None:
@@ -98,12 +101,14 @@ class Trouble:
         """Let it happen, unless a gentle day has had its share of that kind."""
         if found.troubles_token:
             if manner == "gentle" and self._token_troubled:
-                return None
+                return self._paging.around(None)
             self._token_troubled = True
         self.met[found.name] += 1
         if found.jump is not None:
             self._clock.sleep(found.jump)
+        if found.falls_back is not None:
+            self._clock.fall_back(found.falls_back)
         if found.revokes:
             self._sandbox.tokens.revoke()
         self._due = found.due
-        return found.fault
+        return self._paging.twice() if found.name == PAGE_TWICE else self._paging.around(found.fault)

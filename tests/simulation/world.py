@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from tap_genesys_aggregates.sandbox import Options, Sandbox, SettableClock, Witness
@@ -14,13 +14,13 @@ from tap_genesys_aggregates.sandbox.witness_grid import grid
 from tests.pipeline.running import config
 from tests.simulation.asking import GRANULARITIES, ask
 from tests.simulation.dice import dice
+from tests.simulation.visits import DAYS_TO_SETTLE, until_settled, within
 
 if TYPE_CHECKING:
     from random import Random
 
     from tests.simulation.asking import Query
-
-Manner = Literal["clean", "gentle", "rough"]
+    from tests.simulation.visits import Visit
 
 SECRET = "never-to-be-seen-anywhere"
 _BEGINNINGS = (
@@ -29,37 +29,21 @@ _BEGINNINGS = (
     datetime(2026, 10, 24, tzinfo=timezone.utc),  # and back
     datetime(2026, 6, 10, tzinfo=timezone.utc),
 )
-_DAYS_TO_SETTLE = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Kill:
-    """How a run is ended from outside: at a written line, or at a request."""
-
-    how: Literal["SIGKILL", "SIGTERM", "broken pipe", "Ctrl-C", "at a request"]
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """One run of the tap.
-
-    Attributes:
-        hours: When, counted from the world's beginning.
-        manner: How bad the day is; what is ``gentle`` must be got over.
-        kill: How it is ended early, if it is.
-        forgetful: Whether the state was lost before it.
-    """
-
-    hours: float
-    manner: Manner
-    kill: Kill | None = None
-    forgetful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything that chance decided before the first run."""
+    """Everything that chance decided before the first run.
+
+    Attributes:
+        seed: What decided it.
+        settings: The tap's config.
+        options: What the platform is like.
+        begin: The first instant wanted.
+        visits: When runs happen.
+        users_at_once: How many users one request may name.
+        shuffled: Whether the pages of a tree follow each other in another order than by number.
+    """
 
     seed: int
     settings: dict[str, Any]
@@ -67,6 +51,7 @@ class World:
     begin: datetime
     visits: tuple[Visit, ...]
     users_at_once: int
+    shuffled: bool
 
     @property
     def queries(self) -> list[Query]:
@@ -97,8 +82,8 @@ class World:
 def make(seed: int) -> World:
     """Everything that a seed decides before the first run."""
     rng = dice("world", seed)
-    rewrites = rng.random() < 0.25
-    api = rng.choice(("results", "results", "group_tree"))
+    rewrites = rng.random() < 0.3
+    api = rng.choice(("results", "results", "results", "group_tree", "group_tree"))
     names = tuple(GRANULARITIES)[1 if rewrites else 0 :]
     number = 1 if rewrites else rng.choice((1, 1, 2, 2, 3))
     queries = [ask(rng, api, f"q{each}", names) for each in range(number)]
@@ -112,11 +97,11 @@ def make(seed: int) -> World:
     )
     if rng.random() < 0.1 and not rewrites:
         settings["end_date"] = (begin + timedelta(hours=rng.uniform(10, 60))).isoformat()
-    visits = _settling(rng) if rewrites else _visits(rng, rng.uniform(10, 72))
+    visits = until_settled(rng, settings["lookback_days"]) if rewrites else within(rng, rng.uniform(10, 72))
     options = _options(rng, queries, rewrites=rewrites)
     if settings["concurrency"] > 1:  # on one clock, a token could die while others sleep
-        options = replace(options, token_life=None)
-    world = World(seed, settings, options, begin, visits, rng.choice((3, 100)))
+        options = replace(options, token_life=None, expires_in=3600)
+    world = World(seed, settings, options, begin, visits, rng.choice((3, 3, 100)), rng.random() < 0.3)
     return _limited(rng, world)
 
 
@@ -130,10 +115,10 @@ def _pace(rng: Random, *, rewrites: bool) -> dict[str, Any]:
     return {
         "window": window,
         "max_window": most,
-        "page_size": rng.choice((1, 2, 3, 5, 25)),
+        "page_size": rng.choice((1, 1, 2, 3, 5, 25)),
         "lookback_days": lookback,
         "concurrency": rng.choice((1, 1, 2, 3, 4)),
-        "requests_per_minute": rng.choice((300, 300, 8)),
+        "requests_per_minute": rng.choice((300, 8)),
         "request_timeout": 120,
         "max_retries": 5,
         **({"flattening_enabled": True, "flattening_max_depth": 1} if rng.random() < 0.15 else {}),
@@ -147,13 +132,13 @@ def _options(rng: Random, queries: list[Query], *, rewrites: bool) -> Options:
     return Options(
         seed=rng.randrange(1000),
         agents=rng.randint(3, 9),
-        volume=rng.choice((0.0, 0.02, 0.03, 0.05, 0.05, 0.1)),
+        volume=rng.choice((0.1, 0.2, 0.4) if rewrites else (0.0, 0.02, 0.05, 0.05, 0.1, 0.2)),
         zone=rng.choice(("Europe/London", "America/New_York")),
         rewrites=rewrites,
-        settle_days=_DAYS_TO_SETTLE,
+        settle_days=DAYS_TO_SETTLE,
         replay=False,
         credentials=("sandbox", SECRET),
-        expires_in=rng.choice((3600, 3600, 300)),
+        expires_in=rng.choice((3600, 300)),
         token_life=rng.choice((None, None, 250.0)),
         unasked_media_type=rng.random() < 0.3,
         local_offsets=rng.random() < 0.4,
@@ -183,31 +168,3 @@ def _limited(rng: Random, world: World) -> World:
         most = max([most, *buckets.values()])
     spare = 2 if world.options.rewrites else 1  # what is removed later is there at first
     return replace(world, options=replace(world.options, max_results=most * spare * rng.choice((1, 2, 6))))
-
-
-def _kill(rng: Random) -> Kill | None:
-    """Every third run is killed, if it lives for long enough."""
-    if rng.random() >= 0.4:
-        return None
-    hows: tuple[Any, ...] = ("SIGKILL", "SIGTERM", "broken pipe", "Ctrl-C", "at a request")
-    how = rng.choice(hows)
-    return Kill(how, rng.randint(1, 12 if how == "at a request" else rng.choice((8, 40, 200))))
-
-
-def _visit(rng: Random, hours: float) -> Visit:
-    """A run on some day."""
-    manner: Manner = rng.choice(("clean", "gentle", "gentle", "rough", "rough"))
-    return Visit(hours, manner, _kill(rng), rng.random() < 0.05)
-
-
-def _visits(rng: Random, hours: float) -> tuple[Visit, ...]:
-    """Runs within some hours, and a last one on which nothing goes wrong."""
-    times = sorted(rng.uniform(0, hours) for _ in range(rng.randint(1, 4)))
-    return (*(_visit(rng, each) for each in times), Visit(hours, "clean"))
-
-
-def _settling(rng: Random) -> tuple[Visit, ...]:
-    """Runs until the first days have settled, at times with an outage between."""
-    end = 24 * (_DAYS_TO_SETTLE + rng.uniform(2, 5))
-    times = sorted(rng.uniform(8, end) for _ in range(rng.randint(1, 4)))
-    return (*(_visit(rng, each) for each in times), Visit(end, "clean"))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +14,18 @@ from click.testing import CliRunner
 
 from tap_genesys_aggregates import warehouse
 from tap_genesys_aggregates.core.warehouse_views import views
-from tap_genesys_aggregates.sandbox import Options, Rule, Rules, Sandbox, SettableClock, Witness, serve
-from tap_genesys_aggregates.sandbox.faults import status
+from tap_genesys_aggregates.sandbox import Options, Sandbox, SettableClock, Witness, serve
 from tap_genesys_aggregates.settings import Settings
+from tests.pipeline.drift import Drift
 from tests.pipeline.running import HOST, Time, bag, config, run
+from tests.simulation.killed import Killed
 from tests.warehouse.loading import load
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tap_genesys_aggregates.sandbox import Request
+    from tap_genesys_aggregates.sandbox.faults import Plan
 
 pytestmark = [pytest.mark.postgres]
 
@@ -43,20 +49,36 @@ def world(**options: Any) -> tuple[Sandbox, SettableClock]:
 
 
 def live(
-    connection: Connection, days: int | list[float], killed: frozenset[float] = frozenset()
+    connection: Connection, days: int | list[float], killed: frozenset[float] = frozenset(), **changes: Any
 ) -> tuple[Sandbox, SettableClock]:
-    """Run on these days (or every day) into the database, some runs dying on the way; make the views."""
+    """Run on these days (or every day) into the database, some runs killed on the way; make the views."""
     sandbox, clock = world()
+    settings = {**SETTINGS, **changes}
     state: dict[str, Any] = {}
     for day in [float(each) for each in range(1, days + 1)] if isinstance(days, int) else days:
         clock.set(BEGIN + timedelta(days=day, hours=5))
-        sandbox.faults = Rules(Rule(status(403), match="query", after=3)) if day in killed else None
-        outcome = run(sandbox, SETTINGS, state=state, time=Time(clock()))
-        assert (outcome.error is not None) == (day in killed)
+        dice = Random(day)  # noqa: S311  # fates, not secrets
+        sandbox.faults = switched_off(dice.randint(2, 8)) if day in killed else None
+        outcome = run(sandbox, settings, state=state, time=Time(clock()))
+        assert isinstance(outcome.error, Killed) if day in killed else outcome.error is None
+        if day in killed:  # the target dies too, somewhere
+            del outcome.messages[dice.randint(0, len(outcome.messages)) :]
         state = outcome.state or state
         load(connection, outcome.messages)
     connection.execute(views(Settings.read(SETTINGS).queries, "warehouse").encode())
     return sandbox, clock
+
+
+def switched_off(at: int) -> Plan:
+    """The machine is switched off at a request of this run."""
+    requests = itertools.count(1)
+
+    def plan(number: int, request: Request) -> None:
+        del number, request
+        if next(requests) == at:
+            raise Killed
+
+    return plan
 
 
 def current(connection: Connection, until: datetime) -> list[dict[str, Any]]:
@@ -81,7 +103,7 @@ LIVES: dict[str, tuple[list[float], frozenset[float]]] = {
         sorted([*DAILY, *(day + half / 48 for day in (20.0, 41.0) for half in range(1, 48))]),
         frozenset(),
     ),
-    "killed now and then": (DAILY, frozenset(Random(4).sample(DAILY[10:50], 3))),  # noqa: S311  # days, not secrets
+    "killed on random days": (DAILY, frozenset(Random(4).sample(DAILY[10:50], 6))),  # noqa: S311  # days, not secrets
 }
 
 
@@ -101,6 +123,16 @@ def test_sixty_days_end_equal_to_the_settled_truth(name: str, connection: Connec
     assert stored.fetchone()[0] > len(truth), "no row vanished, so the view was not put to the test"
     assert connection.execute("select count(*) from warehouse.calls_missing").fetchone()[0] == 0
     assert connection.execute("select count(*) from warehouse.extractions_gaps").fetchone()[0] == 0
+
+
+@pytest.mark.slow
+def test_without_look_back_the_database_drifts(connection: Connection) -> None:
+    """The same sixty days with a look-back of 0: numbers wrong, rows that should be gone, rows missing."""
+    sandbox, _ = live(connection, DAILY, lookback_days=0)
+    until = BEGIN + timedelta(days=53)
+    truth = Witness(sandbox).rows(QUERY, BEGIN, until, BEGIN + timedelta(days=600))
+    drift = Drift.of(current(connection, until), truth)
+    assert (drift.wrong > 0, drift.extra > 0, drift.missing > 0) == (True, True, True), drift
 
 
 def test_a_deleted_row_is_found(connection: Connection) -> None:
@@ -125,11 +157,11 @@ def test_a_window_that_was_never_pulled_is_found(connection: Connection) -> None
     assert gaps == [("2026-01-02 00:00:00", "2026-01-03 00:00:00")]
 
 
-def reconcile(sandbox: Sandbox, database_url: str, folder: Path) -> tuple[int, str]:
+def reconcile(sandbox: Sandbox, database_url: str, folder: Path, **changes: Any) -> tuple[int, str]:
     """Run the command ``reconcile`` for the first three days."""
     with serve(sandbox) as url:
         path = folder / "config.json"
-        path.write_text(json.dumps({**SETTINGS, "base_url": url}))
+        path.write_text(json.dumps({**SETTINGS, **changes, "base_url": url}))
         result = CliRunner().invoke(
             warehouse.main,
             [
@@ -163,6 +195,44 @@ def test_reconcile(connection: Connection, database_url: str, tmp_path: Path) ->
     code, said = reconcile(sandbox, database_url, tmp_path)
     assert code == 1
     assert "calls: 1 sums differ" in said
-    assert "n_offered_count" in said
-    assert "off by 5" in said
+    (line,) = said.splitlines()[1:]
+    assert line.startswith("  2026-01-0")
+    assert " n_offered_count: API " in line
+    assert line.endswith(", off by 5")
     assert HOST not in said
+
+
+def test_reconcile_speaks_of_each_query(connection: Connection, database_url: str, tmp_path: Path) -> None:
+    """Trees are compared too; where a row is deleted, its query differs by what it held, the other not."""
+    tree = {
+        "name": "calls",
+        "group_by": ["interval", "routing.queue.id"],
+        "metrics": ["conversationCount", "handleDurationSum"],
+        "granularity": "PT6H",
+    }
+    both = {"api": "group_tree", "queries": [tree, {**tree, "name": "others", "granularity": "P1D"}]}
+    sandbox, clock = world()
+    clock.set(BEGIN + timedelta(days=40))
+    load(connection, run(sandbox, {**SETTINGS, **both}, time=Time(clock())).messages)
+    connection.execute(views(Settings.read({**SETTINGS, **both}).queries, "warehouse").encode())
+    code, said = reconcile(sandbox, database_url, tmp_path, **both)
+    assert code == 0
+    assert [each.split(" (")[0] for each in said.splitlines()] == ["calls: equal", "others: equal"]
+    lost = connection.execute(
+        "delete from warehouse.others where ctid = (select ctid from warehouse.others"
+        " where interval_start >= '2026-01-02' and interval_start < '2026-01-03' limit 1)"
+        " returning conversation_count, handle_duration_sum"
+    ).fetchone()
+    code, said = reconcile(sandbox, database_url, tmp_path, **both)
+    assert code == 1
+    assert said.splitlines()[0].startswith("calls: equal")
+    off = [line.rpartition(" off by ")[2] for line in said.splitlines() if line.startswith("  2026-01-02 ")]
+    assert [Decimal(each) for each in off] == [-value for value in lost if value is not None]
+
+
+def test_reconcile_says_what_it_leaves_out(connection: Connection, database_url: str, tmp_path: Path) -> None:
+    """A query in the long shape has no columns to add up: it is not passed over in silence."""
+    del connection
+    sandbox, _ = world()
+    code, said = reconcile(sandbox, database_url, tmp_path, queries=[{**QUERY, "shape": "long"}])
+    assert (code, said) == (0, "calls: not compared, since its shape is long\n")

@@ -1,0 +1,150 @@
+"""``python -m tests.pipeline.drift``: what a shorter look-back costs, in figures, written into the docs.
+
+Sixty days of a platform that rewrites its history, a run on every day, and at the end the comparison with the
+settled truth.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tap_genesys_aggregates.sandbox import Options, Rule, Rules, Sandbox, SettableClock, Witness
+from tap_genesys_aggregates.sandbox.faults import status
+from tests.pipeline.running import Time, Warehouse, config, plain, run
+
+if TYPE_CHECKING:
+    from tests.pipeline.running import Row
+
+UTC = timezone.utc
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+DAYS = 60
+SETTLED = DAYS - 7
+DAILY = [float(day) for day in range(1, DAYS + 1)]
+LOOKBACKS = (0, 1, 3, 4, 7)
+QUERY = {
+    "name": "calls",
+    "metrics": ["nOffered", "tHandle"],
+    "group_by": ["queueId", "mediaType"],
+    "granularity": "PT1H",
+}
+PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
+_HEAD = (
+    "| look-back | rows | wrong | too many | missing | offered, off by | handle time, off by |\n"
+    "|---|---:|---:|---:|---:|---:|---:|\n"
+)
+_TABLE = re.compile(re.escape(_HEAD) + r"(?:\|.*\n)*")
+
+
+def live(days: list[float], killed: frozenset[float] = frozenset(), **changes: Any) -> list[Row]:
+    """Run the tap at these days of its life; give the rows that are current at the end."""
+    clock = SettableClock(BEGIN)
+    sandbox = Sandbox(Options(volume=0.05, rewrites=True), now=clock)
+    warehouse = Warehouse()
+    settings = config(start_date="2026-01-01T00:00:00Z", queries=[QUERY], **changes)
+    for day in days:
+        clock.set(BEGIN + timedelta(days=day, hours=5))
+        sandbox.faults = Rules(Rule(status(403), match="query", after=3)) if day in killed else None
+        outcome = run(sandbox, settings, state=warehouse.state, time=Time(clock()))
+        assert (outcome.error is not None) == (day in killed)
+        warehouse.load(outcome.messages)
+    return current(warehouse)
+
+
+def current(warehouse: Warehouse) -> list[Row]:
+    """Rows that the last pull of their bucket brought, by the ledger."""
+    ledger = warehouse.rows("extractions")
+    return [
+        row
+        for row in warehouse.rows("calls")
+        if not any(
+            line["window_start"] <= row["interval_start"] < line["window_end"]
+            and line["extracted_at"] > row["extracted_at"]
+            for line in ledger
+        )
+    ]
+
+
+def truth(until: int = SETTLED) -> list[Row]:
+    """What settled history says of the days before."""
+    witness = Witness(Sandbox(Options(volume=0.05, rewrites=True), now=SettableClock(BEGIN)))
+    end = BEGIN + timedelta(days=until)
+    return witness.rows(QUERY, BEGIN, end, BEGIN + timedelta(days=DAYS * 10))
+
+
+def settled(rows: list[Row], until: int = SETTLED) -> list[Row]:
+    """Rows of the days before."""
+    end = (BEGIN + timedelta(days=until)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return [row for row in rows if row["interval_start"] < end]
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How far settled rows are from the truth.
+
+    Attributes:
+        rows: Rows that there should be.
+        wrong: Rows with another number.
+        extra: Rows that there should not be.
+        missing: Rows that are not there.
+        offered: By how much the sum of ``n_offered_count`` is off.
+        handled: By how much the sum of ``t_handle_sum`` is off, in milliseconds.
+    """
+
+    rows: int
+    wrong: int
+    extra: int
+    missing: int
+    offered: int
+    handled: int
+
+    @classmethod
+    def of(cls, held: list[Row], truth: list[Row]) -> Drift:
+        """Compare rows with the truth, key by key and in sum."""
+        keys = ("interval_start", "queue_id", "media_type")
+        here, there = (
+            {tuple(row[name] for name in keys): plain(row) for row in rows} for rows in (held, truth)
+        )
+        both = here.keys() & there.keys()
+        wrong = sum(here[key] != there[key] for key in both)
+        off = [
+            sum(row[name] or 0 for row in held) - sum(row[name] or 0 for row in truth)
+            for name in ("n_offered_count", "t_handle_sum")
+        ]
+        return cls(len(there), wrong, len(here) - len(both), len(there) - len(both), off[0], off[1])
+
+    def line(self, lookback: int) -> str:
+        """A line of the table in the docs."""
+        counts = f"{self.rows} | {self.wrong} | {self.extra} | {self.missing}"
+        return f"| {lookback} days | {counts} | {self.offered} | {self.handled} ms |\n"
+
+
+def measure(lookback: int) -> Drift:
+    """Sixty days with a look-back of so many days."""
+    return Drift.of(settled(live(DAILY, lookback_days=lookback)), truth())
+
+
+def written() -> dict[int, str]:
+    """The lines of the table in the docs, by look-back."""
+    found = _TABLE.search(PAGE.read_text("utf-8"))
+    lines = found.group().splitlines(keepends=True)[2:] if found else []
+    return {int(line.split()[1]): line for line in lines}
+
+
+def main() -> None:
+    """Measure, print, and write the docs anew."""
+    lines = []
+    for lookback in LOOKBACKS:
+        lines.append(measure(lookback).line(lookback))
+        sys.stdout.write(lines[-1])
+        sys.stdout.flush()
+    table = _HEAD + "".join(lines)
+    PAGE.write_text(_TABLE.sub(table, PAGE.read_text("utf-8")), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
