@@ -10,37 +10,18 @@ import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import islice, pairwise
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+from bench.asking import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Api = Literal["results", "group_tree"]
-APIS: tuple[Api, ...] = get_args(Api)
+    from bench.asking import Api
 
-FIRST_DAY = date(2020, 1, 1)
 BUCKETS = 48
-METRICS: dict[Api, tuple[str, ...]] = {
-    "results": ("nOffered", "nConnected", "tHandle", "tAcw"),
-    "group_tree": (
-        "conversationCount",
-        "handleDurationSum",
-        "wrapupDurationSum",
-        "talkDurationSum",
-        "holdDurationSum",
-        "waitDurationSum",
-    ),
-}
-GROUP_BY: dict[Api, tuple[str, ...]] = {
-    "results": ("queueId", "mediaType"),
-    "group_tree": ("interval", "routing.queue.id"),
-}
-PATHS: dict[Api, str] = {
-    "results": "/api/v2/analytics/conversations/aggregates/query",
-    "group_tree": "/api/v2/analytics/conversations/aggregate/query",
-}
 _AROUND: dict[Api, tuple[bytes, bytes]] = {
     "results": (b'{"results":[', b"]}"),
     "group_tree": (b'{"entities":[', b'],"pageNumber":1,"links":{"next":null}}'),
@@ -87,27 +68,6 @@ class Bodies:
         following = day + timedelta(days=1)
         body = self.day.replace(_TOMORROW, following.isoformat().encode())
         return body.replace(_TODAY, day.isoformat().encode())
-
-
-def question(api: Api, start: str, end: str) -> dict[str, Any]:
-    """The body of a request, as the contract has it.
-
-    Args:
-        api: The contract.
-        start: First day, ``YYYY-MM-DD``.
-        end: The day after the last.
-    """
-    first, last = f"{start}T00:00:00.000Z", f"{end}T00:00:00.000Z"
-    metrics, group_by = list(METRICS[api]), list(GROUP_BY[api])
-    if api == "results":
-        return {
-            "interval": f"{first}/{last}",
-            "granularity": "PT30M",
-            "groupBy": group_by,
-            "metrics": metrics,
-        }
-    dates = {"dateFrom": first, "dateTo": last}
-    return {**dates, "interval": "PT30M", "groupBy": group_by, "metrics": metrics, "pageSize": 10_000}
 
 
 def _instants(buckets: int) -> Iterator[tuple[str, str]]:

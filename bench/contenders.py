@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bench.bodies import FIRST_DAY, GROUP_BY, METRICS
-from bench.processes import python, run
+from bench.asking import FIRST_DAY, GROUP_BY, METRICS
+from bench.processes import PEERS, python, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from bench.bodies import Api
+    from bench.asking import Api
 
 _TAP = "from tap_genesys_aggregates.tap import TapGenesysAggregates as tap; tap.cli()"
 """What the installed command does."""
@@ -54,14 +55,29 @@ class Stage:
 
     def script(self, windows: int) -> list[str]:
         """A script in the manner of a tutorial."""
-        return python("bench.peers.script", self.api, self.url, windows)
+        return python("bench.peers.script", self.api, self.url, windows, at=PEERS)
+
+    def dlt_files(self, windows: int) -> list[str]:
+        """The rest_api source of dlt into files, in a folder without files of an earlier run."""
+        folder = self.folder / "dlt"
+        shutil.rmtree(folder, ignore_errors=True)
+        return python("bench.peers.dlt_files", self.api, self.url, windows, folder, at=PEERS)
+
+    def airbyte(self, windows: int) -> list[str]:
+        """A declarative source of Airbyte's CDK."""
+        return python("bench.peers.airbyte", self.api, self.url, windows, self.folder, at=PEERS)
+
+    def airbyte_stream(self, windows: int) -> list[str]:
+        """A source of Airbyte's CDK in Python."""
+        return python("bench.peers.airbyte_stream", self.api, self.url, windows, self.folder, at=PEERS)
 
     def sdk_default(self, windows: int) -> list[str]:
         """A tap in the SDK's default way."""
         config = {"api": self.api, "base_url": self.url, "windows": windows}
         return python("bench.peers.sdk_default", "--config", self._file(f"sdk-{windows}", config))
 
-    def _tap_config(self, windows: int, settings: Mapping[str, str | int]) -> Path:
+    def settings(self, windows: int) -> dict[str, Any]:
+        """The tap's settings for so many windows of a day, where they are not its own defaults."""
         end = FIRST_DAY + timedelta(days=windows)
         query = {
             "name": "rows",
@@ -69,7 +85,7 @@ class Stage:
             "metrics": METRICS[self.api],
             "granularity": "PT30M",
         }
-        config = {
+        return {
             "client_id": "id",
             "client_secret": "made-up",
             "base_url": self.url,
@@ -78,12 +94,12 @@ class Stage:
             # No window is shorter than its bucket: a minute holds none.
             "end_date": f"{end}T00:{'00' if windows else '01'}:00Z",
             "queries": [query],
-            "max_window": "P1D",
-            "concurrency": 1,
             "requests_per_minute": 100_000,
             "page_size": 10_000,
-            **settings,
         }
+
+    def _tap_config(self, windows: int, settings: Mapping[str, str | int]) -> Path:
+        config = {**self.settings(windows), "max_window": "P1D", "concurrency": 1, **settings}
         name = "-".join([f"tap-{windows}", *map(str, settings.values())])
         return self._file(name, config)
 

@@ -67,25 +67,41 @@ class Sizes:
     Attributes:
         rounds: How often, of which the median counts.
         groups: Groups in each day; a group has 48 rows.
-        fast: Windows of a day for what is fast: the tap and the bare limit.
-        slow: Windows of a day for what is slow: the peers.
+        fast: Windows of a day for what is fast: the tap, the bare limit, the script.
+        slow: Windows of a day for what is slow: the other peers.
         waiting: Windows behind a slow server.
         latency: Seconds in which that server answers.
         small: Windows of the small load.
         times: How many times as large the large load is.
         long_rounds: Rounds of what takes long.
+        loaded: Windows that Meltano loads into Postgres.
+        loaded_slowly: The same for the tap and the target of its peer.
     """
 
     rounds: int = 5
     groups: int = 100
     fast: int = 40
-    slow: int = 8
+    slow: int = 16
     waiting: int = 90
     latency: float = 0.2
     small: int = 42
     times: int = 10
     long_rounds: int = 3
+    loaded: int = 209
+    loaded_slowly: int = 16
 
 
-TINY = Sizes(rounds=1, groups=2, fast=2, slow=2, waiting=4, latency=0.01, small=2, times=2, long_rounds=1)
+TINY = Sizes(
+    rounds=1,
+    groups=2,
+    fast=2,
+    slow=2,
+    waiting=4,
+    latency=0.01,
+    small=2,
+    times=2,
+    long_rounds=1,
+    loaded=3,
+    loaded_slowly=2,
+)
 """As little as shows that the measurements run; what they say means nothing."""

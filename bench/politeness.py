@@ -6,7 +6,7 @@ import re
 from datetime import date
 from typing import TYPE_CHECKING
 
-from bench.bodies import APIS, FIRST_DAY
+from bench.asking import APIS, FIRST_DAY
 from bench.contenders import Stage
 from bench.figures import Figure
 from bench.processes import run
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from bench.bodies import Api
+    from bench.asking import Api
     from bench.figures import Sizes
 
 _CLOCK = re.compile(rb'"(?:time_extracted|extracted_at|seconds)":[^,}]*')

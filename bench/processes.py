@@ -16,8 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
+PEERS = ROOT / ".demo" / "peers" / "bin" / "python"
+"""The Python of the environment that requirements-peers.lock describes; ``./run bench`` makes it."""
+
 _MEBIBYTE = 1 << 20 if sys.platform == "darwin" else 1 << 10
 """What ``ru_maxrss`` counts in differs."""
+
+_DLT = {"RUNTIME__DLTHUB_TELEMETRY": "false", "NORMALIZE__DATA_WRITER__DISABLE_COMPRESSION": "true"}
+"""dlt tells nobody that it runs, and compresses as little as the others."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +56,9 @@ def pinned(core: int) -> Iterator[None]:
 
 def environment() -> dict[str, str]:
     """The environment of every process measured: no settings that a developer happens to have."""
-    steering = ("TAP_GENESYS_", "GENESYS_", "SINGER_SDK_", "PYTHON")
+    steering = ("TAP_GENESYS_", "GENESYS_", "SINGER_SDK_", "PYTHON", "DLT_", "AIRBYTE_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(steering)}
-    return {**kept, "PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+    return {**kept, **_DLT, "PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
 
 def run(command: Sequence[str], output: Path | None = None) -> Cost:
@@ -82,6 +88,12 @@ def run(command: Sequence[str], output: Path | None = None) -> Cost:
     return Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / _MEBIBYTE)
 
 
-def python(module: str, *arguments: str | int | Path) -> list[str]:
-    """The command that runs a module with this Python."""
-    return [sys.executable, "-m", module, *map(str, arguments)]
+def python(module: str, *arguments: str | int | Path, at: str | Path = sys.executable) -> list[str]:
+    """The command that runs a module.
+
+    Args:
+        module: The module.
+        arguments: What follows it.
+        at: The Python; by default this one.
+    """
+    return [str(at), "-m", module, *map(str, arguments)]

@@ -11,11 +11,14 @@ import socketserver
 import sys
 import threading
 import time
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from typing_extensions import override
 
-from bench.bodies import Api, Bodies
+from bench.bodies import Bodies
+
+if TYPE_CHECKING:
+    from bench.asking import Api
 
 _TOKEN = b'{"access_token": "made-up", "token_type": "bearer", "expires_in": 86400}'
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"

@@ -14,7 +14,7 @@ from bench.processes import ROOT, environment, pinned, python
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bench.bodies import Api
+    from bench.asking import Api
 
 
 class Tally:

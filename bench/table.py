@@ -1,46 +1,49 @@
-"""The table of figures, as ``bench/README.md`` has it."""
+"""The page of figures, ``bench/README.md``."""
 
 from __future__ import annotations
 
 import platform
+import re
 import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING
+
+from bench.processes import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bench.figures import Figure
+    from bench.profiling import Profile
 
-_ABOUT = """\
-# Measurements
+ABOUT = ROOT / "bench" / "about.md"
+"""How it is measured: the head of the page."""
 
-Written by `./run bench`. Every figure is a ratio between two things measured in turns by the same command,
-so that a slow or busy machine cancels out. The median of the rounds counts; beside it stand the lowest and
-the highest. Processor time is what the kernel counted for the whole process; "net of start-up" is less that
-of a run with nothing to fetch.
+REASONS = ROOT / "bench" / "reasons.md"
+"""What a person wrote about figures that fall short; the page includes it."""
 
-A replay server in a process of its own answers with bytes that were encoded beforehand. Rows of `results`
-have 16 columns (2 dimensions, 4 metrics with 10 statistics), those of `group_tree` 11 (1 dimension, 6
-metrics). All messages go to the null device, but where they are compared. What is measured runs on one core
-where the system can say so, the server on another.
+_PEERS = ROOT / "requirements-peers.lock"
+_OF_THE_PEERS = re.compile(r"(?m)^(airbyte-cdk|dlt|httpx)==(\S+)")
+_SHORT = """\
 
-| peer | what it is |
-|---|---|
-| `peers/limit.py` | msgspec decodes each answer and encodes its rows; no network, nothing between |
-| `peers/sdk_default.py` | a RESTStream with JSONPath, the default parser and writer |
-| `peers/script.py` | requests, json, recursion, one list |
-
-Not measured: dlt and the Airbyte CDK (they want environments of their own), and loading into Postgres through
-Meltano, where the target decides.
+## Where a figure falls short
 
 """
 
 
-def page(figures: Sequence[Figure]) -> str:
-    """The whole page."""
+def page(figures: Sequence[Figure], profiles: Sequence[Profile] = ()) -> str:
+    """The whole page.
+
+    Args:
+        figures: What was measured.
+        profiles: Where time goes; wanted where a rate was missed.
+    """
     head = "| figure | goal | measured | lowest to highest | | how |\n|---|---|---|---|---|---|\n"
-    return f"{_ABOUT}{head}{''.join(map(line, figures))}\n{_machine()}\n"
+    short = ""
+    if profiles or not all(figure.reached for figure in figures):
+        looked = "".join(f"\n{profile.table}" for profile in profiles)
+        short = f"{_SHORT}{REASONS.read_text(encoding='utf-8')}{looked}"
+    return f"{ABOUT.read_text(encoding='utf-8')}\n{head}{''.join(map(line, figures))}\n{_machine()}\n{short}"
 
 
 def line(figure: Figure) -> str:
@@ -60,5 +63,7 @@ def line(figure: Figure) -> str:
 
 def _machine() -> str:
     """Which software was measured; nothing that tells one machine from another."""
-    packages = ", ".join(f"{name} {version(name)}" for name in ("singer-sdk", "msgspec", "requests"))
-    return f"{platform.python_implementation()} {platform.python_version()} on {sys.platform}, {packages}."
+    packages = [(name, version(name)) for name in ("singer-sdk", "msgspec", "requests")]
+    packages += _OF_THE_PEERS.findall(_PEERS.read_text(encoding="utf-8"))
+    used = ", ".join(" ".join(package) for package in packages)
+    return f"{platform.python_implementation()} {platform.python_version()} on {sys.platform}, {used}."

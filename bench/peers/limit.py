@@ -13,7 +13,8 @@ from typing import cast
 
 import msgspec
 
-from bench.bodies import FIRST_DAY, Api, Bodies, question
+from bench.asking import FIRST_DAY, Api, question
+from bench.bodies import Bodies
 
 
 class _Metric(msgspec.Struct, gc=False):

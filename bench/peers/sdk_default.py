@@ -16,7 +16,8 @@ from singer_sdk.pagination import BasePageNumberPaginator
 from singer_sdk.streams import RESTStream
 from typing_extensions import override
 
-from bench.bodies import FIRST_DAY, METRICS, PATHS, question
+from bench.asking import FIRST_DAY, PATHS, question
+from bench.peers.plain_rows import NUMBERS, of_result, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     import requests
     from singer_sdk.helpers.types import Context
 
-_STATISTICS = {"n": ("count",), "t": ("max", "min", "count", "sum")}
-_RESULTS_COLUMNS = [f"{name}_{each}" for name in METRICS["results"] for each in _STATISTICS[name[0]]]
+_ADDED = (th.Property("extracted_at", th.DateTimeType), th.Property("is_final", th.BooleanType))
 
 
 class Authenticator(OAuthAuthenticator):
@@ -86,19 +86,14 @@ class ResultsRows(Rows):
         th.Property("interval_end", th.DateTimeType),
         th.Property("queueId", th.StringType, required=True),
         th.Property("mediaType", th.StringType, required=True),
-        *(th.Property(name, th.NumberType) for name in _RESULTS_COLUMNS),
+        *_ADDED,
+        *(th.Property(name, th.NumberType) for name in NUMBERS["results"]),
     ).to_dict()
 
     @override
     def parse_response(self, response: requests.Response) -> Iterable[dict[str, Any]]:
         for result in super().parse_response(response):
-            for bucket in result["data"]:
-                start, end = bucket["interval"].split("/")
-                row = {"interval_start": start, "interval_end": end, **result["group"]}
-                for metric in bucket["metrics"]:
-                    for name, value in metric["stats"].items():
-                        row[f"{metric['metric']}_{name}"] = value
-                yield row
+            yield from of_result(result)
 
 
 class TreeRows(Rows):
@@ -111,16 +106,19 @@ class TreeRows(Rows):
         th.Property("interval_start", th.DateTimeType, required=True),
         th.Property("interval_end", th.DateTimeType),
         th.Property("queue_id", th.StringType, required=True),
-        *(th.Property(name, th.NumberType) for name in METRICS["group_tree"]),
+        *_ADDED,
+        *(th.Property(name, th.NumberType) for name in NUMBERS["group_tree"]),
     ).to_dict()
 
     @override
     def parse_response(self, response: requests.Response) -> Iterable[dict[str, Any]]:
         for entity in super().parse_response(response):
+            added = stamp()
             for leaf in extract_jsonpath("$.groups[*]", entity):
                 start = datetime.fromisoformat(leaf["id"].replace("Z", "+00:00"))
                 row = {"queue_id": entity["id"], "interval_start": leaf["id"]}
                 row["interval_end"] = (start + timedelta(minutes=30)).isoformat()
+                row.update(added)
                 row.update({name: metric["value"] for name, metric in leaf["metrics"].items()})
                 yield row
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.metadata import distributions
 from typing import Any
 
 import pytest
@@ -12,7 +13,11 @@ from packaging.utils import canonicalize_name
 
 from .written import ROOT
 
-LOCKS = {"requirements.lock": "dev", "requirements-meltano.lock": "meltano"}
+LOCKS = {
+    "requirements.lock": "dev",
+    "requirements-meltano.lock": "meltano",
+    "requirements-peers.lock": "peers",
+}
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 
 
@@ -68,4 +73,17 @@ def test_no_address_is_in_a_lock(lock: str) -> None:
     """Where packages come from is each machine's own affair."""
     text = (ROOT / lock).read_text(encoding="utf-8")
     assert "/" not in text
-    assert re.sub(r"(?m)^([a-z0-9.-]+==.*|    --hash=sha256:.*)\n", "", text) == ""
+    assert re.sub(r"(?m)^([a-z0-9.-]+(?:\[[a-z,]+\])?==.*|    --hash=sha256:.*)\n", "", text) == ""
+
+
+def test_what_is_wanted_with_an_extra_is_pinned_with_it() -> None:
+    """Where only the bare name is pinned, pip takes ``name[extra]`` for unpinned and refuses the lock."""
+    pins: dict[str, set[str]] = {}
+    for pin in _pins("requirements.lock"):
+        pins.setdefault(canonicalize_name(pin.name), set()).update(pin.extras)
+    installed = [each for each in distributions() if canonicalize_name(each.name) in pins]
+    assert len(installed) > 50
+    wanted = [Requirement(line) for each in installed for line in each.requires or ()]
+    here = [each for each in wanted if each.marker is None or each.marker.evaluate({"extra": ""})]
+    bare = [each for each in here if not each.extras <= pins.get(canonicalize_name(each.name), set())]
+    assert list(map(str, bare)) == []

@@ -43,7 +43,7 @@ class Clone:
         self.folder.mkdir()
         for name in ("run", "pyproject.toml"):
             shutil.copy(ROOT / name, self.folder)
-        for name in ("requirements.lock", "requirements-meltano.lock"):
+        for name in ("requirements.lock", "requirements-meltano.lock", "requirements-peers.lock"):
             (self.folder / name).write_text("uv==1 \\\n    --hash=sha256:00\nzzz==2\n", encoding="utf-8")
         self.python = folder / "pretender"
         self.python.write_text(PYTHON, encoding="utf-8")
@@ -156,6 +156,35 @@ def test_a_part_that_is_not_there_is_named(clone: Clone) -> None:
     """``bench`` and ``simulate`` say so where a clone lacks them."""
     assert clone.run("bench") == (2, "This clone has no bench to run.\n")
     assert clone.run("simulate") == (2, "This clone has no tests.simulation to run.\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "ends", "environments"),
+    [
+        ("bench", ["python -m bench profile"], {".venv", ".demo/meltano", ".demo/peers"}),
+        ("demo", ["python -m demo profile"], {".venv", ".demo/meltano"}),
+    ],
+)
+def test_a_command_prepares_what_it_uses(
+    clone: Clone, command: str, ends: list[str], environments: set[str]
+) -> None:
+    """Only the bench wants its peers, from a lock of their own, by hash; then it is run as it was told."""
+    (clone.folder / command).mkdir()
+    (clone.folder / command / "__main__.py").touch()
+    assert clone.run(command, "profile")[0] == 0
+    told = [line.split() for line in clone.installed if line.startswith("uv ")]
+    assert {words[words.index("--python") + 1].removesuffix("/bin/python") for words in told} == environments
+    assert all("--require-hashes" in words for words in told)
+    assert clone.diary.read_text(encoding="utf-8").splitlines()[-1:] == ends
+
+
+def test_an_environment_that_fails_is_not_passed_over(clone: Clone) -> None:
+    """Where the peers cannot be installed, the bench does not begin."""
+    (clone.folder / "bench").mkdir()
+    (clone.folder / "bench" / "__main__.py").touch()
+    fails = "*-r requirements-peers.lock"
+    assert clone.run("bench", FAILS=fails)[0] == 3
+    assert "python -m bench" not in clone.diary.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
