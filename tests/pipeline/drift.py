@@ -34,7 +34,7 @@ QUERY = {
 }
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 _HEAD = (
-    "| look-back | rows | wrong | too many | missing | offered, off by | handle time, off by |\n"
+    "| look-back, days | rows | wrong | too many | missing | offered, off by | handle time (ms), off by |\n"
     "|---|---:|---:|---:|---:|---:|---:|\n"
 )
 _TABLE = re.compile(re.escape(_HEAD) + r"(?:\|.*\n)*")
@@ -91,16 +91,16 @@ class Drift:
         wrong: Rows with another number.
         extra: Rows that there should not be.
         missing: Rows that are not there.
-        offered: By how much the sum of ``n_offered_count`` is off.
-        handled: By how much the sum of ``t_handle_sum`` is off, in milliseconds.
+        offered: By how much ``n_offered_count`` is off, row by row, in all; and how much it should be.
+        handled: The same of ``t_handle_sum``, in milliseconds.
     """
 
     rows: int
     wrong: int
     extra: int
     missing: int
-    offered: int
-    handled: int
+    offered: tuple[int, int]
+    handled: tuple[int, int]
 
     @classmethod
     def of(cls, held: list[Row], truth: list[Row]) -> Drift:
@@ -111,16 +111,25 @@ class Drift:
         )
         both = here.keys() & there.keys()
         wrong = sum(here[key] != there[key] for key in both)
-        off = [
-            sum(row[name] or 0 for row in held) - sum(row[name] or 0 for row in truth)
-            for name in ("n_offered_count", "t_handle_sum")
-        ]
-        return cls(len(there), wrong, len(here) - len(both), len(there) - len(both), off[0], off[1])
+        sums = [_off(here, there, name) for name in ("n_offered_count", "t_handle_sum")]
+        return cls(len(there), wrong, len(here) - len(both), len(there) - len(both), *sums)
 
     def line(self, lookback: int) -> str:
         """A line of the table in the docs."""
         counts = f"{self.rows} | {self.wrong} | {self.extra} | {self.missing}"
-        return f"| {lookback} days | {counts} | {self.offered} | {self.handled} ms |\n"
+        sums = [f"{off:,} ({off / whole:.1%})" for off, whole in (self.offered, self.handled)]
+        return f"| {lookback} | {counts} | {' | '.join(sums)} |\n"
+
+
+def _off(
+    here: dict[tuple[str, ...], Row], there: dict[tuple[str, ...], Row], name: str
+) -> tuple[int, int]:
+    """By how much a column is off, row by row and all added up; and what it adds up to in truth."""
+    off = sum(
+        abs((here.get(key, {}).get(name) or 0) - (there.get(key, {}).get(name) or 0))
+        for key in here.keys() | there.keys()
+    )
+    return off, sum(row[name] or 0 for row in there.values())
 
 
 def measure(lookback: int) -> Drift:

@@ -38,6 +38,7 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
         (
             "tests/core/test_windows.py::test_days_are_cut_at_midnight_and_end_exclusively",
             "tests/core/test_windows.py::test_windows_are_contiguous_and_on_the_grid",
+            "tests/pipeline/test_zones.py::test_through_a_change",
         ),
     ),
     5: (
@@ -125,6 +126,8 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
         (
             "tests/core/test_windows.py::test_halves_meet_at_the_edge_nearest_to_the_middle",
             "tests/core/test_windows.py::test_a_single_bucket_has_no_halves",
+            "tests/pipeline/test_limits.py::test_windows_are_halved_until_they_fit",
+            "tests/pipeline/test_limits.py::test_a_single_bucket_that_does_not_fit_ends_the_run",
             "tests/core/test_rows.py::test_a_second_row_with_the_same_key_is_refused",
         ),
     ),
