@@ -147,7 +147,7 @@ def _figures(
     rows = sizes.groups * BUCKETS
     for peer, (whose, bound) in _GOALS.items():
         entry, ratios = entries[peer], [each[peer] / each["tap"] for each in rounds]
-        ours, theirs = (1 / median(each[name] for each in rounds) for name in ("tap", peer))
+        ours, theirs, most = (1 / median(each[name] for each in rounds) for name in ("tap", peer, "limit"))
         how = f"{rows * sizes.fast:,} rows, {rows:,} a window, {sizes.rounds} rounds, processor time"
         how = f"{how} net of start-up"
         if entry.windows != sizes.fast or entry.without:
@@ -155,4 +155,6 @@ def _figures(
         if entry.without:
             how = f"{how} less a run of {rows * entry.without:,}"
         how = f"{how}; {ours:,.0f} rows a second beside {theirs:,.0f}"
+        if peer != "limit":
+            how = f"{how}, and the goal is {bound[1] * theirs / most:.2f} of the bare limit"
         yield Figure.of(f"`{api}`: rows a second, beside {whose}", ratios, bound, how)
