@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tap_genesys_aggregates.clock import Clock
     from tap_genesys_aggregates.dialects.protocol import Call, Dialect
     from tap_genesys_aggregates.jobs import Jobs
+    from tap_genesys_aggregates.progress import Progress
     from tap_genesys_aggregates.pulling import Ask
     from tap_genesys_aggregates.settings import Settings
     from tap_genesys_aggregates.tally import Tally
@@ -107,6 +108,7 @@ class Run:
     settings: Settings
     transport: Transport
     clock: Clock
+    progress: Progress
 
 
 class GenesysStream(RESTStream["str | None"]):

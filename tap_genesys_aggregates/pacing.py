@@ -1,4 +1,4 @@
-"""Requests a minute, kept across threads."""
+"""Requests a minute, kept across threads: our own number, and what the server says is left."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
+from tap_genesys_aggregates.budget import FIRST, read
+from tap_genesys_aggregates.errors import LONGEST_WAIT
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 _MINUTE = 60.0
 
@@ -15,8 +18,11 @@ _MINUTE = 60.0
 class Pace:
     """Lets at most so many requests begin within any minute, and holds all of them on a 429.
 
-    The budget of a client is counted by the minute and shared (aggregates-api.md), so a burst within
-    it is fine.
+    A client's budget is counted by the minute and shared with its other programs (aggregates-api.md), so
+    a burst within it is fine, and what answers say of it counts too: requests to the API ``begin`` while
+    more is left than is under way. Where little is left, they wait for the answers to those; where
+    nothing is, for the reset. The first of a run goes ahead of the others, and so does the first after a
+    budget that was used up.
     """
 
     def __init__(self, per_minute: int, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
@@ -31,26 +37,87 @@ class Pace:
         self._clock = clock
         self._sleep = sleep
         self._held_until = 0.0
-        self._lock = threading.Lock()
+        self._budget = FIRST
+        self._number = 0  # of the budget: each reset begins another
+        self._under_way = 0
+        self._of_this_budget = 0  # among those under way
+        self._changed = threading.Condition()
 
     def wait(self) -> None:
-        """Wait for a place, and take it."""
-        while (pause := self._try()) > 0:
+        """Wait for a place, and take it: for a request that the API's budget is not for."""
+        while True:
+            with self._changed:
+                pause = self._pause(now := self._clock())
+                if not pause:
+                    self._begun.append(now)
+                    return
             self._sleep(pause)
+
+    def begin(self) -> int:
+        """Wait for a place among the requests to the API, and take it; ``end`` must follow.
+
+        Returns:
+            The number of the budget that it is taken from.
+        """
+        while True:
+            with self._changed:
+                pause = self._pause(now := self._clock()) or self._reset(now)
+                if not pause and self._is_enough_left():
+                    return self._take(now)
+                if not pause:  # of those under way, some may be counted and some not: their answers say
+                    self._changed.wait(min(self._budget.until - now, LONGEST_WAIT))
+                    continue
+            self._sleep(pause)
+
+    def end(self, number: int, headers: Mapping[str, str] | None) -> None:
+        """A request to the API was answered, or lost.
+
+        Args:
+            number: What ``begin`` gave.
+            headers: The answer's; None where there is no answer.
+        """
+        with self._changed:
+            late = number != self._number  # it began before the last reset, and may tell of that budget
+            said = None if late or headers is None else read(headers, self._clock(), LONGEST_WAIT)
+            if said is not None:
+                self._budget = self._budget.heard(said)
+            else:
+                self._budget = self._budget.unheard(answered=not late and headers is not None)
+            self._under_way -= 1
+            self._of_this_budget -= not late
+            self._changed.notify_all()
 
     def hold(self, seconds: float) -> None:
         """Let no request begin for so many seconds."""
-        with self._lock:
+        with self._changed:
             self._held_until = max(self._held_until, self._clock() + seconds)
 
-    def _try(self) -> float:
-        """Take a place now (0), or say in how many seconds to ask again."""
-        with self._lock:
-            now = self._clock()
-            free = self._held_until
-            if len(self._begun) == self._begun.maxlen:
-                free = max(free, self._begun[0] + _MINUTE)
-            if free > now:
-                return free - now
-            self._begun.append(now)
-            return 0.0
+    def _pause(self, now: float) -> float:
+        """In how many seconds to ask again, by our own number and the last 429; 0 for a place now."""
+        free = self._held_until
+        if len(self._begun) == self._begun.maxlen:
+            free = max(free, self._begun[0] + _MINUTE)
+        return max(free - now, 0.0)
+
+    def _reset(self, now: float) -> float:
+        """In how many seconds there is a new budget, where nothing is left of this one; else 0."""
+        budget = self._budget.at(now)
+        if budget is not self._budget:
+            self._budget, self._number, self._of_this_budget = budget, self._number + 1, 0
+        return budget.until - now if budget.left < 1 else 0.0
+
+    def _is_enough_left(self) -> bool:
+        """Whether one more may begin, whatever becomes of those under way.
+
+        Of a budget that is only presumed, those that began before it are not taken off: a slow one must
+        not keep the first from going to see.
+        """
+        under_way = self._of_this_budget if self._budget.is_presumed else self._under_way
+        return self._budget.left > under_way
+
+    def _take(self, now: float) -> int:
+        """Take a place; the number of its budget."""
+        self._begun.append(now)
+        self._under_way += 1
+        self._of_this_budget += 1
+        return self._number

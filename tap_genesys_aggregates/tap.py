@@ -23,6 +23,7 @@ from tap_genesys_aggregates.core.refusal import SettingError, TapError
 from tap_genesys_aggregates.ledger import LedgerStream
 from tap_genesys_aggregates.lookups import LookupStream, lookup_streams
 from tap_genesys_aggregates.messages import Writer
+from tap_genesys_aggregates.progress import Progress
 from tap_genesys_aggregates.settings import Settings, from_environment
 from tap_genesys_aggregates.settings_table import CONFIG_SCHEMA
 from tap_genesys_aggregates.streams import AggregateStream
@@ -109,7 +110,8 @@ class TapGenesysAggregates(Tap):
     @cached_property
     def run(self) -> Run:
         """What all streams share."""
-        return Run(self.settings, Transport(self.settings, self.clock, self._mount), self.clock)
+        transport = Transport(self.settings, self.clock, self._mount)
+        return Run(self.settings, transport, self.clock, Progress(self.clock.monotonic, sys.stderr))
 
     @cached_property
     def ledger(self) -> LedgerStream:

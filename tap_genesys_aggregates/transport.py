@@ -130,7 +130,7 @@ class Transport:
         )
 
         def attempt() -> bytes:
-            body = self._send(self.session.prepare_request(request), tally)
+            body = self._send(self.session.prepare_request(request), tally, budgeted=False)
             read_grant(body)  # what cannot be read is asked for again, like any other answer
             return body
 
@@ -139,14 +139,14 @@ class Transport:
         except (TransientError, UnreadableError) as error:  # its tries are used up
             raise TapError(error.what, error.advice) from None
 
-    def _send(self, prepared: requests.PreparedRequest, tally: Tally) -> bytes:
+    def _send(self, prepared: requests.PreparedRequest, tally: Tally, *, budgeted: bool = True) -> bytes:
         """Send once; the body of a 2xx answer."""
-        self._pace.wait()
+        number = self._turn(budgeted=budgeted)
         tally.requests += 1
         host = urlsplit(prepared.url or "").netloc
         deadline = self._clock.monotonic() + self._settings.request_timeout
         try:
-            with self.session.send(prepared, **self._options(prepared)) as response:
+            with self._answer(prepared, number) as response:
                 body = self._body(response, deadline)
         except _CUT as error:
             # While the body is read, requests tells a time-out as a ConnectionError.
@@ -164,6 +164,28 @@ class Transport:
         if requests.codes.ok <= response.status_code < requests.codes.multiple_choices:
             return body
         raise error_of(response.status_code, response.headers, body, host=host, now=self._clock.now())
+
+    def _turn(self, *, budgeted: bool) -> int | None:
+        """Wait for our turn; the number of the API's budget that it is taken from.
+
+        The token's own requests neither use up that budget nor tell of it: they go to another host, and
+        where it is the same one, the next answer of the API has counted them.
+        """
+        if budgeted:
+            return self._pace.begin()
+        self._pace.wait()
+        return None
+
+    def _answer(self, prepared: requests.PreparedRequest, number: int | None) -> requests.Response:
+        """What comes back, its body not yet read; what it says of the budget is taken note of."""
+        headers = None
+        try:
+            response = self.session.send(prepared, **self._options(prepared))
+            headers = response.headers
+            return response
+        finally:
+            if number is not None:
+                self._pace.end(number, headers)
 
     def _options(self, prepared: requests.PreparedRequest) -> dict[str, Any]:
         """How to send: time-outs, proxies and certificates by the usual variables, no redirects."""

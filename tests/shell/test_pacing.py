@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +14,7 @@ from tap_genesys_aggregates.pacing import Pace
 from tests.core.making import examples
 from tests.shell.making import Time
 
+MINUTE = {"inin-ratelimit-allowed": "300", "inin-ratelimit-reset": "40"}
 GAPS = st.floats(0, 90, allow_subnormal=False)
 HOLDS = st.none() | st.floats(0, 200, allow_subnormal=False)
 
@@ -107,3 +111,135 @@ def test_many_threads_keep_one_pace() -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: pace.wait(), range(40)))
     assert time.monotonic() >= 7 * 60.0
+
+
+def said(count: int) -> dict[str, str]:
+    """The headers of an answer, with 40 seconds to the reset."""
+    return {**MINUTE, "inin-ratelimit-count": str(count)}
+
+
+class Others:
+    """Threads that want to begin, and wait for what they are told to wait for."""
+
+    def __init__(self, pace: Pace, threads: int) -> None:
+        """So many want to."""
+        self.begun: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._pace = pace
+        self._threads = [threading.Thread(target=self._begin, daemon=True) for _ in range(threads)]
+        for thread in self._threads:
+            thread.start()
+
+    def have_begun(self, number: int) -> list[int]:
+        """What so many of them have got, after a moment of real time at the most; no more have begun."""
+        got = [self.begun.get(timeout=10) for _ in range(number)]
+        assert self.begun.empty()
+        return got
+
+    def _begin(self) -> None:
+        self.begun.put(self._pace.begin())
+
+
+@pytest.fixture(name="time")
+def _time() -> Time:
+    """A clock."""
+    return Time()
+
+
+@pytest.fixture(name="pace")
+def _pace(time: Time) -> Pace:
+    """A pace of our own that is not in the way."""
+    return Pace(1000, time.monotonic, time.sleep)
+
+
+def test_nothing_is_left_until_the_reset(time: Time, pace: Pace) -> None:
+    """The server says that all is used up: nobody begins before the reset, and a second for its rounding."""
+    pace.end(pace.begin(), said(300))
+    pace.begin()
+    assert time.slept == [41.0]
+
+
+def test_what_is_left_may_begin_at_once(time: Time, pace: Pace) -> None:
+    """Three are left, so three begin; they are told to have been the last, and the fourth waits."""
+    pace.end(pace.begin(), said(297))
+    numbers = [pace.begin() for _ in range(3)]
+    assert time.slept == []
+    time.push(10)
+    for count, number in zip((300, 298, 299), numbers, strict=True):
+        pace.end(number, said(count))
+    pace.begin()
+    assert time.slept == [31.0]
+
+
+def test_the_first_goes_ahead_of_the_others(time: Time, pace: Pace) -> None:
+    """Nothing is known at first: five wait for the answer of the sixth, and begin as far as it says."""
+    first = pace.begin()
+    others = Others(pace, 5)
+    others.have_begun(0)
+    pace.end(first, said(297))
+    second, third, fourth = others.have_begun(3)
+    pace.end(second, said(298))
+    others.have_begun(0)  # two are left, and two under way
+    pace.end(third, said(298))
+    others.have_begun(1)
+    pace.end(fourth, said(298))
+    others.have_begun(1)
+    assert time.slept == []
+
+
+def test_a_server_that_says_nothing_is_asked_at_once(time: Time, pace: Pace) -> None:
+    """Without headers there is no budget but our own number."""
+    pace.end(pace.begin(), {"Content-Type": "application/json"})
+    Others(pace, 8).have_begun(8)
+    assert time.slept == []
+
+
+def test_the_first_after_a_reset_goes_ahead_again(time: Time, pace: Pace) -> None:
+    """Another program may have been quicker: after a budget that was used up, one goes to see."""
+    pace.end(pace.begin(), said(300))
+    time.push(41)
+    first = pace.begin()
+    others = Others(pace, 2)
+    others.have_begun(0)
+    pace.end(first, said(10))
+    others.have_begun(2)
+    assert time.slept == []
+
+
+def test_a_lost_request_may_be_counted(time: Time, pace: Pace) -> None:
+    """The line was cut: whether the server has counted it is not known, so it is taken off."""
+    pace.end(pace.begin(), said(299))
+    pace.end(pace.begin(), None)
+    pace.begin()
+    assert time.slept == [41.0]
+
+
+def test_an_answer_from_before_the_reset_is_old(time: Time, pace: Pace) -> None:
+    """A slow one that tells of the budget before does not stop the new one."""
+    pace.end(pace.begin(), said(200))
+    slow = pace.begin()
+    time.push(41)
+    pace.end(pace.begin(), said(1))
+    pace.end(slow, said(300))
+    pace.begin()
+    assert time.slept == []
+
+
+def test_a_slow_request_does_not_keep_the_first_from_going_ahead(time: Time, pace: Pace) -> None:
+    """It began before the reset: what is presumed of the new budget is not for it."""
+    pace.end(pace.begin(), said(298))
+    slow = pace.begin()
+    pace.end(pace.begin(), said(300))
+    time.push(41)
+    pace.end(pace.begin(), said(1))
+    pace.end(slow, None)
+    assert time.slept == []
+
+
+def test_a_token_waits_for_no_budget(time: Time, pace: Pace) -> None:
+    """The API's budget is used up, and the token's host is another: only our own number and a 429 hold it."""
+    pace.end(pace.begin(), said(300))
+    pace.wait()
+    assert time.slept == []
+    pace.hold(7)
+    pace.wait()
+    assert time.slept == [7.0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -130,6 +131,42 @@ def test_a_429_holds_every_request(status: int, begins: float) -> None:
     at.fetch()
     assert begun == [begins]
     assert len(at.server.calls) == 3
+
+
+class Together(Time):
+    """A clock on which nobody's sleep ends before so many threads sleep at once."""
+
+    def __init__(self, threads: int) -> None:
+        """Wait for so many; in vain, for ten seconds of real time at the most."""
+        super().__init__()
+        self._all = threading.Barrier(threads, timeout=10)
+        self.asleep = threading.Event()
+
+    @override
+    def sleep(self, seconds: float) -> None:
+        self.asleep.set()
+        if self._all.wait() == 0:
+            super().sleep(seconds)
+        self._all.wait()
+
+
+def test_a_429_stops_every_thread() -> None:
+    """One of eight is told to wait: all eight wait at the same time, and then each asks again."""
+    clock = Together(8)
+    at = scene(Answer(), Answer(429, headers={"Retry-After": "30"}), Answer(), clock=clock)
+    at.fetch()
+    begun: list[float] = []
+
+    def other() -> object:
+        clock.asleep.wait(10)
+        return at.fetch(lambda _: begun.append(clock.monotonic()))
+
+    with ThreadPoolExecutor(7) as pool:
+        others = [pool.submit(other) for _ in range(7)]
+        at.fetch(lambda _: begun.append(clock.monotonic()))
+        for each in others:
+            each.result()
+    assert begun == [30.0] * 8
 
 
 @pytest.mark.parametrize(
