@@ -7,6 +7,7 @@ goes.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -74,5 +75,10 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
+def _end(signum: int, _frame: object) -> None:
+    raise SystemExit(128 + signum)
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _end)
     sys.exit(main())

@@ -78,7 +78,12 @@ def run(command: Sequence[str], output: Path | None = None) -> Cost:
     with tempfile.TemporaryFile() as errors, target.open("wb") as out, pinned(0):
         began = time.monotonic()
         child = subprocess.Popen(command, stdout=out, stderr=errors, cwd=ROOT, env=environment())  # noqa: S603  # ours
-        _, status, usage = os.wait4(child.pid, 0)
+        try:
+            _, status, usage = os.wait4(child.pid, 0)
+        except BaseException:  # we are stopped, and so is what we measure
+            child.kill()
+            child.wait()
+            raise
         wall = time.monotonic() - began
         child.returncode = os.waitstatus_to_exitcode(status)
         if child.returncode:

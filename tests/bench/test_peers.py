@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from bench import loading
@@ -13,6 +16,7 @@ from bench.bodies import BUCKETS
 from bench.contenders import Stage
 from bench.figures import TINY
 from bench.made import DifferentError
+from bench.processes import ROOT, python
 from bench.profiling import profiles
 from bench.rates import contenders, count
 from bench.serving import server
@@ -49,6 +53,19 @@ def test_a_profile_is_shares_of_the_taps_own_time(tmp_path: Path) -> None:
         assert sum(profile.own.values()) == pytest.approx(1)
         assert all(profile.whole[name] >= share for name, share in profile.own.items())
         assert any("streams.py:" in name for name in profile.whole)
+
+
+def test_a_bench_that_is_stopped_leaves_nothing_behind() -> None:
+    """Neither the replay server nor what is being measured; and it does not look like success."""
+    bench = psutil.Popen(python("bench", "--tiny", "politeness"), cwd=ROOT, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while len(started := bench.children(recursive=True)) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    bench.terminate()
+    assert bench.wait(30) == 143
+    gone, alive = psutil.wait_procs(started, timeout=30)
+    assert (len(gone), alive) == (len(started), [])
 
 
 @pytest.mark.postgres
