@@ -145,6 +145,8 @@ def ending(outcome: Outcome, kill: Kill | None, *, killed: bool, must_live: bool
         elif kill.how == "SIGTERM" and not (isinstance(error, SystemExit) and error.code == 143):
             yield f"SIGTERM ended the run with {error!r}"
         return
+    if kill and kill.how != "at a request" and len(outcome.messages) > kill.at:
+        yield f"{len(outcome.messages)} lines were written, and the kill at line {kill.at} never came"
     if error is not None and not isinstance(error, TapError):
         yield f"the run ended with {type(error).__name__}, not with a TapError: {outcome.log[-1500:]}"
     if error is not None and must_live:

@@ -23,7 +23,7 @@ from tests.simulation.dice import dice
 from tests.simulation.killed import Killed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from requests import PreparedRequest, Response
 
@@ -66,6 +66,10 @@ class Pipe(io.BytesIO):
         through = b"".join(lines[: len(lines) - over])
         super().write(through[:-3] if kill.at % 3 == 0 else through)  # torn in the middle of a line, at times
         raise _ENDS[kill.how]
+
+    @override
+    def writelines(self, lines: Iterable[Any], /) -> None:
+        self.write(b"".join(lines))  # of itself it would not pass by here
 
 
 class Wire(InProcessAdapter):
