@@ -54,7 +54,7 @@ class Still(Watch):
 
 def test_an_error_in_one_thread_cancels_the_jobs_of_all() -> None:
     """Of the jobs side by side one is denied: the run stops with that, and each is cancelled, once."""
-    sandbox = centre()
+    sandbox = centre(requests_per_minute=100_000)
 
     def verdict(window: str) -> Fault:
         denied = window.startswith("2026-03-02") and len(office.windows) >= 4
@@ -81,7 +81,7 @@ def ahead(office: Office) -> list[str]:
 @pytest.mark.parametrize("more", [{}, {"stream_maps": {"calls": {"twice": "n_offered_count"}}}])
 def test_a_row_that_has_no_column_cancels_what_is_ahead(more: dict[str, Any]) -> None:
     """An error in the thread that writes, by either way of writing, cancels the jobs of the windows ahead."""
-    sandbox = centre()
+    sandbox = centre(requests_per_minute=100_000)
     stray = put(("results", 0, "data", 0, "metrics", 0, "metric"), "nStray")
     sandbox.faults = office = only_the_first(replace(stray, edit=only_pages(stray)))
     outcome = run(sandbox, config(**SIDE_BY_SIDE, **more), time=Still())
@@ -98,7 +98,7 @@ def only_pages(fault: Fault) -> Edit:
 
 def test_a_signal_while_writing_cancels_what_is_ahead() -> None:
     """What ends the run while a window's rows go out cancels the jobs of the windows ahead."""
-    sandbox, ending = centre(), SystemExit(143)
+    sandbox, ending = centre(requests_per_minute=100_000), SystemExit(143)
     sandbox.faults = office = only_the_first(None)
     calls: list[None] = []
 
