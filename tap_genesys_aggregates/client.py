@@ -12,6 +12,7 @@ from singer_sdk.streams.rest import HTTPRequest, PageContext
 from typing_extensions import override
 from urllib3.util import parse_url
 
+from tap_genesys_aggregates.bounded import check_window
 from tap_genesys_aggregates.core.refusal import UnreadableError
 from tap_genesys_aggregates.dialects.protocol import Page
 from tap_genesys_aggregates.errors import StrayError
@@ -206,6 +207,7 @@ class GenesysStream(RESTStream["str | None"]):
             return self.jobs.pages(ask, tally)
         paginator = self.paginator(ask)
         found: list[Page] = []
+        before = tally.bytes
         while not paginator.finished:
             prepared = self._prepare_request(context={"ask": ask}, page=paginator)
             page = self._run.transport.fetch(
@@ -215,6 +217,7 @@ class GenesysStream(RESTStream["str | None"]):
                 divisible=ask.divisible,
             )
             found.append(page)
+            check_window(len(found), tally.bytes - before)
             paginator.advance(page)
         return found
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tap_genesys_aggregates.core.refusal import TapError
+from tap_genesys_aggregates.core.secrecy import hide
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +21,7 @@ LONGEST_WAIT = 300.0
 """Seconds: no ``Retry-After`` holds a run up for longer than this at a time."""
 
 _LONGEST_MESSAGE = 300
+_MOST_PARTS = 10_000
 _TOO_LARGE = re.compile(r"limit of \d+ results|result set is larger than result limit", re.IGNORECASE)
 
 
@@ -101,7 +103,7 @@ def error_of(status: int, headers: Mapping[str, str], body: bytes, *, host: str,
     """
     said = _message(body)
     correlation = headers.get("ININ-Correlation-Id", "")
-    trace = f" [correlation id {_printable(correlation)[:80]}]" if correlation else ""
+    trace = f" [correlation id {shortly(correlation)[:80]}]" if correlation else ""
     reason = _phrase(status)
     what = f"{host} answered {status} {reason}{': ' + said if said else ''}{trace}"
     if is_too_large(body[:100_000].decode("utf-8", "replace")):
@@ -158,7 +160,9 @@ class _Said(msgspec.Struct):
 
 
 def _message(body: bytes) -> str:
-    """The server's own words, short, on one line; nothing of a body that is not JSON."""
+    """The server's own words, short, on one line; nothing of a body that is not JSON, or a bomb."""
+    if body.count(b"[") + body.count(b"{") > _MOST_PARTS:
+        return ""
     try:
         said = msgspec.json.decode(body, type=_Said)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -168,8 +172,8 @@ def _message(body: bytes) -> str:
 
 
 def shortly(text: str) -> str:
-    """The beginning of a text of the server's, without line breaks and control characters."""
-    return _printable(text)[:_LONGEST_MESSAGE]
+    """The beginning of a text of the server's, without line breaks, control characters and secrets."""
+    return hide(_printable(text))[:_LONGEST_MESSAGE]
 
 
 def _printable(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from typing_extensions import Self
 
+from tap_genesys_aggregates.bounded import check_window
 from tap_genesys_aggregates.core.refusal import TapError, UnreadableError
 from tap_genesys_aggregates.dialects.jobs import DONE, LOST, WAITING, JobsDialect, Status
 from tap_genesys_aggregates.errors import (
@@ -188,6 +189,7 @@ class _Errand:
         read = partial(self.dialect.read_page, window=self.ask.window)
         found = [self.send(self.dialect.results(place, None), read, self.tally)]
         followed: set[str] = set()
+        before = self.tally.bytes
         while cursor := found[-1].next:
             if cursor in followed:
                 what = f"the next page's cursor was followed before (after {len(found)} pages)"
@@ -195,5 +197,6 @@ class _Errand:
                     what, "The server's pages go round in a circle: please report it to its owner"
                 )
             followed.add(cursor)
+            check_window(len(found), self.tally.bytes - before)
             found.append(self.send(self.dialect.results(place, cursor), read, self.tally))
         return found

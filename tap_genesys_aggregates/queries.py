@@ -96,9 +96,9 @@ class _QueryReader:
         name = self._written.get("preset")
         if name is None:
             return {}
-        preset = presets().get(str(name))
+        preset = presets().get(name) if isinstance(name, str) else None
         if preset is None:
-            raise empty.refuse("preset", f"{name!r} is no preset{nearest(str(name), presets())}")
+            raise empty.refuse("preset", f"{str(name)[:80]!r} is no preset{nearest(str(name), presets())}")
         if preset["api"] != self._api:
             raise empty.refuse("preset", f"{name!r} speaks api: {preset['api']}, this host api: {self._api}")
         return {"name": name, **{key: value for key, value in preset.items() if key not in {"api", "says"}}}

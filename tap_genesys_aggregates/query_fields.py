@@ -52,7 +52,7 @@ def statistics(read: Reader) -> dict[str, tuple[str, ...]]:
     found = {}
     for metric, names in (read.mapping("statistics") or {}).items():
         for name in names if isinstance(names, list) and names else [None]:
-            if name not in STATISTICS:
+            if not isinstance(name, str) or name not in STATISTICS:
                 known = ", ".join(STATISTICS)
                 raise read.refuse("statistics", f"{metric[:60]} wants a list of some of: {known}")
         found[metric] = tuple(cast("list[str]", names))

@@ -62,8 +62,8 @@ class Reader:
             raise self.refuse(name, f"it wants a text, not {_short(value, setting)}")
         if setting.choices and value not in setting.choices:
             raise self.refuse(name, f"{_short(value, setting)} is none of {', '.join(setting.choices)}")
-        if any(ord(letter) < ord(" ") for letter in value):
-            raise self.refuse(name, "it wants a text on one line, without control characters")
+        if any(ord(letter) < ord(" ") or "\ud800" <= letter <= "\udfff" for letter in value):
+            raise self.refuse(name, "it wants whole letters on one line, without control characters")
         return value
 
     def needed(self, name: str) -> str:
@@ -152,13 +152,15 @@ class Reader:
         value = self.items(name)
         if value is None:
             return None
+        seen: set[str] = set()
         for each in value:
             if not isinstance(each, str) or not each.strip():
                 raise self.refuse(
                     name, f"it wants a list of names, and {_short(each, self._table[name])} is none"
                 )
-            if value.count(each) > 1:
+            if each in seen:
                 raise self.refuse(name, f"{each!r} is in the list twice; remove one")
+            seen.add(each)
         return tuple(str(each) for each in value)
 
     def mapping(self, name: str) -> dict[str, object] | None:
@@ -176,13 +178,17 @@ class Reader:
         return value
 
     def _plain(self, name: str) -> object:
-        """A value that an environment variable can only give as JSON text."""
+        """A value that an environment variable can only give as JSON text, and that can be sent as JSON."""
         value = self._value(name)
         if not isinstance(value, str):
+            try:
+                json.dumps(value, allow_nan=False)
+            except (TypeError, ValueError, RecursionError):
+                raise self.refuse(name, "it wants what JSON has: no NaN, and not nested so deep") from None
             return value
         try:
             return cast("object", json.loads(value))
-        except ValueError:
+        except (ValueError, RecursionError):
             raise self.refuse(name, "it wants JSON when it is given as text") from None
 
     def _value(self, name: str) -> object:
@@ -203,4 +209,7 @@ def _is_this_machine(host: str) -> bool:
 
 def _short(value: object, setting: Setting) -> str:
     """A value for a message: never a secret, never long."""
-    return "this value" if setting.secret else repr(value)[:80]
+    try:
+        return "this value" if setting.secret else repr(value)[:80]
+    except RecursionError:
+        return "a value that is nested so deep"

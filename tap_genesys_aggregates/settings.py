@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tap_genesys_aggregates.core import regions
+from tap_genesys_aggregates.core.secrecy import keep_client
 from tap_genesys_aggregates.presets import default_queries
 from tap_genesys_aggregates.queries import Defaults, read_queries
 from tap_genesys_aggregates.reading import Reader
@@ -53,6 +54,9 @@ class Settings:
         Raises:
             SettingError: One is wrong; the message names it and says what it wants.
         """
+        client_id, secret = config.get("client_id"), config.get("client_secret")
+        if isinstance(client_id, str) and isinstance(secret, str):
+            keep_client(client_id, secret)  # before there is any message
         read = Reader(config, SETTINGS)
         read.unknown(also)
         start, end = read.instant("start_date"), read.instant("end_date")

@@ -20,6 +20,7 @@ from tap_genesys_aggregates.clock import Clock, SystemClock
 from tap_genesys_aggregates.connection import report
 from tap_genesys_aggregates.core.checks import unknown_names
 from tap_genesys_aggregates.core.refusal import SettingError, TapError
+from tap_genesys_aggregates.discreet import hide_in_logs
 from tap_genesys_aggregates.ledger import LedgerStream
 from tap_genesys_aggregates.lookups import LookupStream, lookup_streams
 from tap_genesys_aggregates.messages import Writer
@@ -48,6 +49,7 @@ class Command(SingerCommand):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         logging.captureWarnings(capture=True)
         sys.excepthook = self.excepthook
+        hide_in_logs()
         try:
             return super().main(*args, **kwargs)
         except ConfigValidationError as error:

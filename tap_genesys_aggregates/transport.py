@@ -13,6 +13,7 @@ import requests
 from urllib3.exceptions import ReadTimeoutError
 
 from tap_genesys_aggregates.auth import ClientCredentials, grant_request, read_grant
+from tap_genesys_aggregates.bounded import prepare, read_body
 from tap_genesys_aggregates.core.refusal import TapError, UnreadableError
 from tap_genesys_aggregates.errors import (
     SlowError,
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _LOGGER = logging.getLogger("tap-genesys-aggregates")
 _LONGEST_BACKOFF = 60.0
-_CHUNK = 1 << 16
-LARGEST_BODY = 256 << 20
-"""Bytes of one answer, uncompressed, beyond which the window counts as too large."""
 
 _CUT = (
     requests.exceptions.Timeout,
@@ -75,6 +73,7 @@ class Transport:
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
             session = self._local.session = requests.Session()
+            prepare(session)
             session.auth = self.credentials  # also keeps .netrc from giving other credentials
             if self._mount is not None:
                 self._mount(session)
@@ -136,7 +135,7 @@ class Transport:
 
         try:
             return self._patiently(attempt, tally)
-        except (TransientError, UnreadableError) as error:  # its tries are used up
+        except (TransientError, UnreadableError, TooLargeError) as error:  # its tries are used up
             raise TapError(error.what, error.advice) from None
 
     def _send(self, prepared: requests.PreparedRequest, tally: Tally, *, budgeted: bool = True) -> bytes:
@@ -147,19 +146,9 @@ class Transport:
         deadline = self._clock.monotonic() + self._settings.request_timeout
         try:
             with self._answer(prepared, number) as response:
-                body = self._body(response, deadline)
-        except _CUT as error:
-            # While the body is read, requests tells a time-out as a ConnectionError.
-            causes = (error, *error.args)
-            slow = any(
-                isinstance(each, requests.exceptions.ReadTimeout | ReadTimeoutError) for each in causes
-            )
-            kind = SlowError if slow else TransientError
-            cut = f"{host} gave no whole answer ({type(error).__name__})"
-            raise kind(cut, "Check the network, and request_timeout") from None
-        except requests.exceptions.RequestException as error:
-            unsent = f"the request to {host} could not be sent ({type(error).__name__})"
-            raise TapError(unsent, "Check base_url, region, token_url and the proxy settings") from None
+                body = read_body(response, lambda: self._clock.monotonic() > deadline)
+        except OSError as error:  # what requests raises; a bundle of certificates that is not there
+            raise _no_answer(host, error) from None
         tally.bytes += len(body)
         if requests.codes.ok <= response.status_code < requests.codes.multiple_choices:
             return body
@@ -195,18 +184,6 @@ class Transport:
             "allow_redirects": False,
         }
 
-    def _body(self, response: requests.Response, deadline: float) -> bytes:
-        """The whole body, uncompressed, within bounds of size and time."""
-        chunks, size = [], 0
-        for chunk in response.iter_content(_CHUNK):
-            size += len(chunk)
-            chunks.append(chunk)
-            if size > LARGEST_BODY:
-                raise TooLargeError(f"an answer of more than {LARGEST_BODY >> 20} MiB")
-            if self._clock.monotonic() > deadline:
-                raise requests.exceptions.ReadTimeout
-        return b"".join(chunks)
-
     def _patiently(self, attempt: Callable[[], T], tally: Tally, *, divisible: bool = False) -> T:
         """Try, and try again after what is transient."""
         retry = backoff.on_exception(
@@ -237,3 +214,19 @@ def _no_wait() -> Generator[float, None, None]:
     """Backoff's own waiting: none."""
     while True:
         yield 0
+
+
+def _no_answer(host: str, error: OSError) -> TapError:
+    """The error that a request without a whole answer means."""
+    kind = type(error).__name__
+    if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
+        what = f"the certificate of {host} is not one to trust"
+        return TapError(what, "Check base_url and region; your own authority goes in REQUESTS_CA_BUNDLE")
+    if not isinstance(error, _CUT):
+        what = f"the request to {host} could not be sent ({kind})"
+        return TapError(what, "Check base_url, region, token_url, proxy settings and REQUESTS_CA_BUNDLE")
+    # While the body is read, requests tells a time-out as a ConnectionError.
+    causes = (error, *error.args)
+    slow = any(isinstance(each, requests.exceptions.ReadTimeout | ReadTimeoutError) for each in causes)
+    cut = f"{host} gave no whole answer ({kind})"
+    return (SlowError if slow else TransientError)(cut, "Check the network, and request_timeout")

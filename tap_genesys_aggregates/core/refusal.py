@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing_extensions import override
 
+from tap_genesys_aggregates.core.secrecy import hide
+
+_LONGEST = 4_000
+
 
 class TapError(Exception):
     """Anything that stops a run on purpose.
 
-    ``str(error)`` is one line: what happened, then what to do about it. It never holds a secret,
-    nor a response body at length.
+    ``str(error)`` is one line: what happened, then what to do about it. It never holds a secret that
+    ``core/secrecy.py`` was told of, nor a response body at length.
     """
 
     def __init__(self, what: str, advice: str = "") -> None:
@@ -19,9 +23,9 @@ class TapError(Exception):
             what: What happened, naming the query and the window where there is one.
             advice: What to do about it: the setting, the permission, the line of config.
         """
-        self.what = what
-        self.advice = advice
-        super().__init__(what, advice)
+        self.what = hide(what[:_LONGEST])
+        self.advice = hide(advice[:_LONGEST])
+        super().__init__(self.what, self.advice)
 
     @override
     def __str__(self) -> str:
