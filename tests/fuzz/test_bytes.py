@@ -16,17 +16,24 @@ from tests.dialects.making import TREE, hour, results, rows, tree, window
 TREES = (
     {
         "entities": [
-            {"id": "q1", "metrics": {"conversationCount": {"value": 3}}, "groups": [
-                {"id": hour(0), "metrics": {"conversationCount": {"value": 1}, "handleDurationSum": None},
-                "groups": []},
-                {"id": hour(1), "metrics": None, "groups": None},
-            ]},
+            {
+                "id": "q1",
+                "metrics": {"conversationCount": {"value": 3}},
+                "groups": [
+                    {
+                        "id": hour(0),
+                        "metrics": {"conversationCount": {"value": 1}, "handleDurationSum": None},
+                        "groups": [],
+                    },
+                    {"id": hour(1), "metrics": None, "groups": None},
+                ],
+            },
             {"groups": [{"id": hour(2)}]},
         ],
         "links": {"next": "/x?pageNumber=2"},
     },
     {"entities": [{"id": hour(3), "groups": [{"id": "q1", "groups": [{"id": "voice"}]}]}]},
-)  # fmt: skip
+)
 RESULTS = {
     "results": [
         {
@@ -56,12 +63,35 @@ QUERIES = (
 )
 SAMPLES = tuple(json.dumps(each).encode() for each in (*TREES, RESULTS))
 BITS = (
-    b"", b"null", b"0", b"-1", b"1e999", b"1.5", b'"', b'""', b"{", b"}", b"[", b"]", b",", b":", b"true",
-    b"\\", b"\\ud800",
-    b"\xff", b"\x00", b'"2023-99-99T00:00:00Z"', b"9999-12-31T23:59:59Z", b"0001-01-01T00:00:00+09:00", b"/",
+    b"",
+    b"null",
+    b"0",
+    b"-1",
+    b"1e999",
+    b"1.5",
+    b'"',
+    b'""',
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b",",
+    b":",
+    b"true",
+    b"\\",
+    b"\\ud800",
+    b"\xff",
+    b"\x00",
+    b'"2023-99-99T00:00:00Z"',
+    b"9999-12-31T23:59:59Z",
+    b"0001-01-01T00:00:00+09:00",
+    b"/",
     b"[" * 2000,
-    b'{"groups":[' * 1500, b"9" * 400, b"9" * 5000, "٣".encode(),
-)  # fmt: skip
+    b'{"groups":[' * 1500,
+    b"9" * 400,
+    b"9" * 5000,
+    "٣".encode(),
+)
 
 
 @st.composite
