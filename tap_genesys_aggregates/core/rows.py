@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +108,8 @@ class Distinct:
         raise UnforeseenError(what[:600], "Add the dimension that tells them apart to group_by of this query")
 
 
-def _struct(columns: list[str]) -> type[PlainRow]:
+@lru_cache(maxsize=1024)
+def _struct(columns: tuple[str, ...]) -> type[PlainRow]:
     """A Struct with a field for each column; a column may have a name that a field cannot."""
     fields = [f"c{number}" for number in range(len(columns))]
     names = dict(zip(fields, columns, strict=True))
@@ -134,7 +136,7 @@ class RowMaker:
         self._long = query.shape == "long"
         self._lead = (*schema.keys(query), "interval_end", "extracted_at", "is_final")
         self._blank: Row = {each.name: None for each in table}
-        self._plain = _struct([each.name for each in table])
+        self._plain = _struct(tuple(each.name for each in table))
         self._integers = tuple(each.name for each in table if each.kind == "integer")
         self._names: dict[str, dict[str, str]] = {}
         for each in table:

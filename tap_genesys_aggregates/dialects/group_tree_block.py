@@ -8,6 +8,7 @@ by leaf, and knows what to say of it.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import chain, repeat
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -63,6 +64,26 @@ _BRANCH: Any = _Branch
 """Generic Structs, to be made for types that only a query knows."""
 
 
+@lru_cache(maxsize=256)
+def _compiled(names: tuple[str, ...], levels: int) -> tuple[msgspec.json.Decoder[Any], Any]:
+    """The decoder of an entity with so many levels below it, and metrics that are all null.
+
+    Kept, since Python keeps the types that are made for it in any case.
+    """
+    fields = [f"m{number}" for number in range(len(names))]
+    metrics = msgspec.defstruct(
+        "Metrics",
+        [(field, _Value | None, None) for field in fields],
+        rename=dict(zip(fields, names, strict=True)),
+        forbid_unknown_fields=True,
+        gc=False,
+    )
+    node = _LEAF[metrics]
+    for _ in range(levels):
+        node = _BRANCH[node]
+    return msgspec.json.Decoder(node), metrics()
+
+
 class GroupTreeBlocks:
     """Reads the plain pages of one query."""
 
@@ -73,21 +94,10 @@ class GroupTreeBlocks:
             query: The query.
         """
         self._query = query
-        names = [f"m{number}" for number in range(len(query.metrics))]
-        metrics = msgspec.defstruct(
-            "Metrics",
-            [(name, _Value | None, None) for name in names],
-            rename=dict(zip(names, query.metrics, strict=True)),
-            forbid_unknown_fields=True,
-            gc=False,
-        )
-        self._nothing = metrics()
-        self._values = [attrgetter(name) for name in names]
-        self._plain = INTERVAL in query.group_by and len(query.dimensions) <= _MOST_DIMENSIONS
-        node = _LEAF[metrics]
-        for _ in query.dimensions[:_MOST_DIMENSIONS]:
-            node = _BRANCH[node]
-        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(node)
+        levels = len(query.dimensions)
+        self._plain = INTERVAL in query.group_by and levels <= _MOST_DIMENSIONS
+        self._decoder, self._nothing = _compiled(query.metrics, min(levels, _MOST_DIMENSIONS))
+        self._values = [attrgetter(name) for name in self._nothing.__struct_fields__]
 
     def read(
         self, body: bytes, bounds: Callable[[str], tuple[str, str]], unknown: str

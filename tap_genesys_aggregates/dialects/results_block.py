@@ -8,7 +8,7 @@ unasked, a count that is no integer, no numbers for a metric, a key that was not
 
 from __future__ import annotations
 
-from functools import reduce
+from functools import lru_cache, reduce
 from itertools import chain, cycle
 from operator import attrgetter, or_
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
@@ -51,10 +51,22 @@ _RESULT: Any = _Result
 """A generic Struct, to be made for types that only a query knows."""
 
 
-def _metric(name: str, table: Sequence[schema.Column], place: int) -> Any:  # noqa: ANN401  # a Struct made here
-    """The Struct of one metric: its place in the query, and the statistics that have a column."""
-    kinds = {"integer": _Integer | None, "number": int | float | None}
-    fields = [(each.wire[1], kinds[each.kind], None) for each in table if each.wire and each.wire[0] == name]
+@lru_cache(maxsize=256)
+def _compiled(
+    metrics: tuple[tuple[str, tuple[tuple[str, str], ...]], ...],
+) -> tuple[msgspec.json.Decoder[_Result[Any]], list[Any]]:
+    """The decoder of a result with these metrics, and for each of them statistics that are all null.
+
+    Kept, since Python keeps the types that are made for it in any case.
+    """
+    kinds = [_metric(name, statistics, place) for place, (name, statistics) in enumerate(metrics)]
+    return msgspec.json.Decoder(_RESULT[reduce(or_, kinds)]), [kind.blank for kind in kinds]
+
+
+def _metric(name: str, kinds: tuple[tuple[str, str], ...], place: int) -> Any:  # noqa: ANN401  # a Struct made here
+    """The Struct of one metric: its place in the query, the kinds of the statistics that have a column."""
+    types = {"integer": _Integer | None, "number": int | float | None}
+    fields = [(statistic, types[kind], None) for statistic, kind in kinds]
     stats = msgspec.defstruct("Stats", fields, forbid_unknown_fields=True, gc=False, eq=False)
     return msgspec.defstruct(
         "Metric",
@@ -77,14 +89,15 @@ class ResultsBlocks:
             query: The query; one whose rows are not plain by themselves never has a block.
         """
         self._query = query
-        table = schema.columns(query)
-        kinds = [_metric(name, table, place) for place, name in enumerate(query.metrics)]
-        self._blanks = [kind.blank for kind in kinds]
+        kinds: dict[str, list[tuple[str, str]]] = {name: [] for name in query.metrics}
+        for each in schema.columns(query):
+            if each.wire and each.wire[0] in kinds:
+                kinds[each.wire[0]].append((each.wire[1], each.kind))
+        metrics = tuple((name, tuple(statistics)) for name, statistics in kinds.items())
+        self._decoder, self._blanks = _compiled(metrics)
         self._width = sum(len(astuple(blank)) for blank in self._blanks)
         self._known = frozenset(query.dimensions)
         self._plain = query.shape == "wide" and not query.qualified and not query.views
-        any_metric = reduce(or_, kinds)
-        self._decoder: msgspec.json.Decoder[_Result[Any]] = msgspec.json.Decoder(_RESULT[any_metric])
 
     def read(self, body: bytes, bounds: Callable[[str], tuple[str, str]], not_set: str) -> Block | None:
         """The block of an answer.
