@@ -67,8 +67,8 @@ class Sizes:
     Attributes:
         rounds: How often, of which the median counts.
         groups: Groups in each day; a group has 48 rows.
-        fast: Windows of a day for what is fast: the tap, the bare limit, the script.
-        slow: Windows of a day for what is slow: the other peers.
+        fast: Windows of a day for what is fast: the tap and the bare limit.
+        slow: Windows of a day for what is slow: the peers.
         waiting: Windows behind a slow server.
         latency: Seconds in which that server answers.
         small: Windows of the small load.
@@ -80,7 +80,7 @@ class Sizes:
 
     rounds: int = 5
     groups: int = 100
-    fast: int = 40
+    fast: int = 120
     slow: int = 16
     waiting: int = 90
     latency: float = 0.2

@@ -101,7 +101,7 @@ def contenders(stage: Stage, sizes: Sizes) -> dict[str, Entry]:
         "tap": Entry(stage.tap, sizes.fast),
         "limit": Entry(stage.limit, sizes.fast),
         "sdk_default": Entry(stage.sdk_default, sizes.slow),
-        "script": Entry(stage.script, sizes.fast),
+        "script": Entry(stage.script, sizes.slow),
         "dlt_files": Entry(stage.dlt_files, sizes.slow, without=1),
         "airbyte": Entry(stage.airbyte, sizes.slow, without=1),
         "airbyte_stream": Entry(stage.airbyte_stream, sizes.slow, without=1),
