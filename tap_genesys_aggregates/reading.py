@@ -84,12 +84,14 @@ class Reader:
         try:
             parts = urlsplit(value)
             host, _ = parts.hostname, parts.port
+            (host or "").encode("idna")  # no part of it is empty or too long
         except ValueError:
             host, parts = None, urlsplit("")
         if (
             not host
             or parts.scheme not in {"http", "https"}
-            or parts.username
+            or any(letter.isspace() for letter in value)
+            or "@" in parts.netloc
             or parts.query
             or parts.fragment
         ):
