@@ -116,7 +116,7 @@ def test_many_metrics_are_read_quickly() -> None:
     read({**REQUIRED, "queries": [{**QUERY, "metrics": [f"n{number}" for number in range(10_000)]}]})
 
 
-@pytest.mark.parametrize("host", ["a b", "a..b", ".a", "x" * 64, "x." * 200 + "x" * 64, "@b", "a\u00a0b", "a\\@b"])
+@pytest.mark.parametrize("host", ["a b", "a..b", ".a", "x" * 64, "@b", "a\u00a0b", "a\\@b"])
 def test_a_host_that_no_request_could_name(host: str) -> None:
     """It is refused before any request."""
     with pytest.raises(SettingError, match="base_url: it wants a URL"):

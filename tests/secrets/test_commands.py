@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,8 @@ from tests.secrets.shell import Said, said
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from tests.hostile.serving import Asked, Reply
 
 pytestmark = pytest.mark.slow
 WRONG: dict[str, dict[str, Any]] = {
@@ -107,6 +110,19 @@ def test_a_crash(home: Path) -> None:
     assert "Traceback" in outcome.text
     assert "KeyError" in outcome.text
     assert "***" in outcome.text
+
+
+def test_a_run_that_is_told_to_end(home: Path) -> None:
+    """SIGTERM in the middle of a request: the run ends with 143."""
+
+    def data(asked: Asked) -> Reply:
+        for child in multiprocessing.active_children():
+            child.terminate()
+        return usual(asked)
+
+    with Server(data, granted).listening() as origin:
+        outcome = ran(home, config(origin))
+    assert outcome.status == 143
 
 
 @pytest.mark.parametrize("prefix", ["TAP_GENESYS_AGGREGATES_", "GENESYS_"])
