@@ -110,9 +110,11 @@ class AggregateStream(GenesysStream):
         begin = self._bookmark().begin(settings.start_date, now, self.query.lookback)
         start = max(settings.start_date, align(self.query.grid, self.query.span, begin))
         puller = Puller(self.query, self.pages, run.clock, settings.max_window, self.batches)
-        works = puller.works(start, now - self.query.lookback, min(now, settings.end_date or now))
+        stop = self.query.grid.floor(min(now, settings.end_date or now))
+        works = puller.works(start, now - self.query.lookback, stop)
         tally = Tally()
-        for parts in in_order(works, settings.concurrency, 2 * settings.concurrency):
+        found = in_order(works, settings.concurrency, 2 * settings.concurrency)
+        for parts in run.progress.over(self.name, start, stop, found):
             for part in parts:
                 self._stamp = part.stamp
                 yield from part.pages
