@@ -109,6 +109,13 @@ class TapGenesysAggregates(Tap):
         queries = map(self.aggregate_stream, self.settings.queries)
         return [self.ledger, *self.lookups.values(), *queries]
 
+    @override  # type: ignore[misc]  # final in the SDK, which has no other place for the end of a run
+    def sync_all(self) -> None:
+        try:
+            super().sync_all()
+        finally:
+            self.run.transport.close()
+
     @cached_property
     def run(self) -> Run:
         """What all streams share."""

@@ -14,7 +14,7 @@ from urllib.parse import quote, quote_plus
 
 LEAST = 8
 """Characters: what is shorter could be part of any word."""
-_TOKENS_KEPT = 16
+_TOKENS_KEPT = 4
 _MASK = "***"
 
 _clients: set[frozenset[str]] = set()

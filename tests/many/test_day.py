@@ -29,9 +29,8 @@ WARM, LAST = 6, 24
 STATE = 4
 """Bytes that the state may differ by."""
 
-MEMORY, OBJECTS = 24 << 10, 120
-"""Bytes and objects that caches may keep for each run and stream, such as Python's of the last 128 types that
-were made for queries; the rows of a run are far more."""
+MEMORY, OBJECTS = 8 << 10, 120
+"""Bytes and objects that caches may keep for each run and stream; the rows of a run are far more."""
 
 _NOT_OURS = [
     tracemalloc.Filter(inclusive=False, filename_pattern=each)

@@ -68,7 +68,7 @@ def test_an_error_never_holds_one() -> None:
 
 
 def test_the_last_tokens_are_remembered_and_the_client_for_ever() -> None:
-    """A run that renews its token a hundred times keeps as few as sixteen, and its secret."""
+    """A run that renews its token a hundred times keeps the last few, and its secret."""
     for number in range(100):
         secrecy.keep_token(f"token-number-{number:04d}-{number:08x}")
     assert secrecy.hide("token-number-0099-00000063") == "***"
