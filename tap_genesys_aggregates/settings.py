@@ -97,7 +97,7 @@ class Settings:
             requests_per_minute=int(read.number("requests_per_minute") or 0),
             request_timeout=read.number("request_timeout") or 0,
             max_retries=int(read.number("max_retries") or 0),
-            user_agent=read.needed("user_agent"),
+            user_agent=_user_agent(read),
         )
 
 
@@ -132,6 +132,14 @@ def _hosts(read: Reader) -> Hosts:
         return regions.hosts(read.needed("region"), base_url, token_url)
     except ValueError as error:
         raise read.refuse("region", str(error)) from None
+
+
+def _user_agent(read: Reader) -> str:
+    """What goes in a header, which has no other letters."""
+    agent = read.needed("user_agent")
+    if not agent.isascii():
+        raise read.refuse("user_agent", "it wants letters of ASCII only, as headers do")
+    return agent
 
 
 def _api(read: Reader, hosts: Hosts) -> Api:

@@ -121,3 +121,9 @@ def test_a_host_that_no_request_could_name(host: str) -> None:
     """It is refused before any request."""
     with pytest.raises(SettingError, match="base_url: it wants a URL"):
         Settings.read({**REQUIRED, "base_url": f"https://{host}/"})
+
+
+def test_a_user_agent_that_no_header_can_hold() -> None:
+    """It is refused before any request."""
+    with pytest.raises(SettingError, match="user_agent: it wants letters of ASCII"):
+        Settings.read({**REQUIRED, "user_agent": "\u00e9\u4e2d"})
