@@ -16,7 +16,7 @@ from demo.places import CLONE, MELTANO, PROJECT
 from demo.trouble import TroubleError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 _OURS = ("MELTANO_", "TAP_GENESYS_", "GENESYS_", "TARGET_", "DATABASE_URL", "VIRTUAL_ENV", "PYTHON")
@@ -110,20 +110,38 @@ def _surroundings() -> dict[str, str]:
 
 def _wait(command: list[str], folder: Path, environment: dict[str, str], output: int) -> int:
     """Run a command and everything it starts; if we are stopped, so are they."""
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
+    with _held_back() as held:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     try:
+        for number in held:
+            signal.raise_signal(number)
         return process.wait()
     except BaseException:
         _end_group(process)
         raise
+
+
+@contextlib.contextmanager
+def _held_back() -> Iterator[list[int]]:
+    """Take note of signals meanwhile: amid the start of a process they would leave it behind, unknown."""
+    held: list[int] = []
+    usual = {
+        number: signal.signal(number, lambda number, _: held.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield held
+    finally:
+        for number, handler in usual.items():
+            signal.signal(number, handler)
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
