@@ -12,8 +12,8 @@ from tap_genesys_aggregates.core.refusal import UnforeseenError, UnreadableError
 from tap_genesys_aggregates.core.rows import Leaf
 from tap_genesys_aggregates.dialects import deep
 from tap_genesys_aggregates.dialects.group_tree_block import GroupTreeBlocks, Links
-from tap_genesys_aggregates.dialects.nul import may_hold_nul, without_nul
 from tap_genesys_aggregates.dialects.protocol import Call, Page
+from tap_genesys_aggregates.dialects.storable import may_hold_nul, storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -122,7 +122,7 @@ class GroupTreeDialect:
             raise UnreadableError(msg)
         following = answer.links.next if answer.links else None
         leaves = self._leaves(paths, window)
-        return Page(without_nul(leaves, self._query) if nul else leaves, following or None)
+        return Page(storable(leaves, self._query), following or None)
 
     def _paths(self, entities: Iterable[Node]) -> Iterator[_Path]:
         """The leaves of the trees in order, without recursion: depth is the server's to choose."""

@@ -19,6 +19,7 @@ from tap_genesys_aggregates.core import instants
 from tap_genesys_aggregates.core.block import Block
 from tap_genesys_aggregates.core.query import INTERVAL
 from tap_genesys_aggregates.core.refusal import UnreadableError
+from tap_genesys_aggregates.dialects.storable import is_long
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -134,6 +135,8 @@ class GroupTreeBlocks:
             for number, column in enumerate(levels)
             if number != place
         )
+        if any(is_long(each) for column in keys for each in {*column}):
+            return None
         link = answer.links.next if answer.links else None
         return Block(self._query, starts, ends, keys, tuple(numbers)), link or None
 

@@ -12,9 +12,9 @@ import msgspec
 from tap_genesys_aggregates.core import instants
 from tap_genesys_aggregates.core.refusal import UnforeseenError, UnreadableError
 from tap_genesys_aggregates.core.rows import Leaf
-from tap_genesys_aggregates.dialects.nul import may_hold_nul, without_nul
 from tap_genesys_aggregates.dialects.protocol import Call, Page
 from tap_genesys_aggregates.dialects.results_block import ResultsBlocks
+from tap_genesys_aggregates.dialects.storable import may_hold_nul, storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,7 +114,7 @@ class ResultsDialect:
         # A key could be written with escapes, so only a body without any is known to hold none.
         qualifiers = b'"qualifier"' in body or b"\\" in body
         leaves = self._leaves(answer, window, qualifiers=qualifiers)
-        return Page(without_nul(leaves, self._query) if nul else leaves)
+        return Page(storable(leaves, self._query))
 
     def _leaves(self, answer: _Answer, window: Window, *, qualifiers: bool) -> Iterator[Leaf]:
         """A leaf for each group, bucket and (where there are any) qualifier or metric."""

@@ -20,6 +20,7 @@ from tap_genesys_aggregates.core import schema
 from tap_genesys_aggregates.core.block import Block
 from tap_genesys_aggregates.core.refusal import UnreadableError
 from tap_genesys_aggregates.core.rows import LARGEST_INTEGER, Number
+from tap_genesys_aggregates.dialects.storable import is_long
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -122,7 +123,8 @@ class ResultsBlocks:
                 result = self._decoder.decode(raw)
                 group, data = result.group or {}, result.data or ()
                 numbers = None if any(map(_VIEWS, data)) else self._numbers(data)
-                if numbers is None or not self._known.issuperset(group):
+                long = any(map(is_long, filter(None, group.values())))
+                if numbers is None or long or not self._known.issuperset(group):
                     return None
                 intervals += map(_INTERVAL, data)
                 values += numbers

@@ -54,7 +54,6 @@ class Case:
         long: Whether it is left to ``python -m tests.hostile``.
         seconds: How long it may take.
         memory: How many MiB the run may hold, with Python and all that is imported.
-        fails: Why it does not end as it must today; empty where it does.
     """
 
     name: str
@@ -67,7 +66,6 @@ class Case:
     long: bool = False
     seconds: float = 5
     memory: float = 150
-    fails: str = ""
 
     def fits(self, said: str) -> bool:
         """Whether a run ended as it must."""

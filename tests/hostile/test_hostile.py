@@ -26,14 +26,9 @@ LENIENCE = 4
 """How many times slower than where the bounds were set a machine may be."""
 
 
-def _marked(*cases: Case) -> list[object]:
-    """Cases as parameters; what does not end as it must yet is told."""
-    return [
-        pytest.param(
-            case, id=case.name, marks=pytest.mark.xfail(strict=True, reason=case.fails) if case.fails else ()
-        )
-        for case in cases
-    ]
+def _named(*cases: Case) -> list[object]:
+    """Cases as parameters."""
+    return [pytest.param(case, id=case.name) for case in cases]
 
 
 def _mount(server: Server, session: requests.Session) -> None:
@@ -49,7 +44,7 @@ def _ended_well(case: Case, ending: Ending) -> None:
     assert found(ending.shown) == []
 
 
-@pytest.mark.parametrize("case", _marked(*(case for case in CASES.values() if not case.wired)))
+@pytest.mark.parametrize("case", _named(*(case for case in CASES.values() if not case.wired)))
 def test_a_case_without_sockets(case: Case) -> None:
     """It ends as the table says, in one printable line, and shows no secret even at debug level."""
     server = Server(case.data, case.grant)
@@ -57,7 +52,7 @@ def test_a_case_without_sockets(case: Case) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", _marked(*(case for case in CASES.values() if case.wired and not case.long)))
+@pytest.mark.parametrize("case", _named(*(case for case in CASES.values() if case.wired and not case.long)))
 def test_a_case_over_sockets(case: Case) -> None:
     """The same in a process of its own, within its bounds of memory and time."""
     outcome = measured(case)
