@@ -51,8 +51,8 @@ class Budget:
         return BOUNDLESS if answered else self
 
 
-FIRST = Budget(1.0, math.inf)
-"""Nothing is known: one request goes first, and its answer says how many may follow."""
+FIRST = Budget(4.0, math.inf)
+"""Nothing is known: as many as the usual ``concurrency`` go first, and answers say how many may follow."""
 BOUNDLESS = Budget(math.inf, math.inf)
 """The server says nothing of a budget."""
 

@@ -21,8 +21,8 @@ class Pace:
     A client's budget is counted by the minute and shared with its other programs (aggregates-api.md), so
     a burst within it is fine, and what answers say of it counts too: requests to the API ``begin`` while
     more is left than is under way. Where little is left, they wait for the answers to those; where
-    nothing is, for the reset. The first of a run goes ahead of the others, and so does the first after a
-    budget that was used up.
+    nothing is, for the reset. The first few of a run go ahead of the others, and so does the first after
+    a budget that was used up.
     """
 
     def __init__(self, per_minute: int, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.mapper import SameRecordTransform
@@ -167,8 +167,10 @@ class AggregateStream(GenesysStream):
         with self.jobs or nullcontext():
             for parts in in_order(works, settings.concurrency, 2 * settings.concurrency):
                 for part in parts:
-                    for page in part.pages:
-                        yield from (self._maker.row(leaf, part.stamp) for leaf in page.leaves)
+                    for leaf in chain.from_iterable(page.leaves for page in part.pages):
+                        part.tally.rows += 1
+                        yield self._maker.row(leaf, part.stamp)
+                    puller.learn(part)
 
     def _bookmark(self) -> Bookmark:
         """Where the state says that this query is; nowhere for a full-table load."""

@@ -152,11 +152,9 @@ class ResultsBlocks:
 
     def _stats(self, lists: list[Sequence[Any]]) -> list[Any]:
         """The statistics of every metric of the query for every bucket in turn, in the query's order."""
-        stats: list[Any] = []
-        nothing = [None] * len(self._blanks)
-        for metrics in lists:
-            slots = nothing.copy()
+        width = len(self._blanks)
+        stats: list[Any] = [None] * (len(lists) * width)
+        for first, metrics in zip(range(0, len(stats), width), lists, strict=True):
             for metric in metrics:
-                slots[metric.place] = metric.stats
-            stats += slots
+                stats[first + metric.place] = metric.stats
         return stats

@@ -170,18 +170,17 @@ def test_what_is_left_may_begin_at_once(time: Time, pace: Pace) -> None:
     assert time.slept == [31.0]
 
 
-def test_the_first_goes_ahead_of_the_others(time: Time, pace: Pace) -> None:
-    """Nothing is known at first: five wait for the answer of the sixth, and begin as far as it says."""
+def test_a_few_go_ahead_of_the_others(time: Time, pace: Pace) -> None:
+    """Nothing is known at first: four begin, the others wait for an answer, and begin as far as it says."""
     first = pace.begin()
-    others = Others(pace, 5)
+    others = Others(pace, 6)
+    second, third, _ = others.have_begun(3)
     others.have_begun(0)
-    pace.end(first, said(297))
-    second, third, fourth = others.have_begun(3)
-    pace.end(second, said(298))
-    others.have_begun(0)  # two are left, and two under way
-    pace.end(third, said(298))
-    others.have_begun(1)
-    pace.end(fourth, said(298))
+    pace.end(first, said(295))
+    others.have_begun(2)  # five are left, and five under way
+    pace.end(second, said(296))
+    others.have_begun(0)
+    pace.end(third, said(296))
     others.have_begun(1)
     assert time.slept == []
 
