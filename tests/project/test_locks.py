@@ -17,6 +17,7 @@ LOCKS = {
     "requirements.lock": "dev",
     "requirements-meltano.lock": "meltano",
     "requirements-peers.lock": "peers",
+    "requirements-audit.lock": "audit",
 }
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 

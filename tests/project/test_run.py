@@ -23,7 +23,7 @@ echo "$(basename "$0") $*" >>"$DIARY"
 case "$*" in
     "-m venv "*)
         mkdir -p "$3/bin"
-        for name in python uv ruff mypy lint-imports; do cp "$0" "$3/bin/$name"; done ;;
+        for name in python uv ruff mypy lint-imports pip-audit; do cp "$0" "$3/bin/$name"; done ;;
     "-m pip config list") echo "$PIP_CONFIG" ;;
     "-m pip install "*) if [ -n "$SLOW" ]; then echo $$ >"$SLOW"; exec sleep 60; fi ;;
 esac
@@ -32,6 +32,7 @@ case "$(basename "$0") $*" in
 esac
 """
 PATIENCE = 20
+LOCKS = [f"requirements{which}.lock" for which in ("", "-meltano", "-peers", "-audit")]
 
 
 class Clone:
@@ -43,7 +44,7 @@ class Clone:
         self.folder.mkdir()
         for name in ("run", "pyproject.toml"):
             shutil.copy(ROOT / name, self.folder)
-        for name in ("requirements.lock", "requirements-meltano.lock", "requirements-peers.lock"):
+        for name in LOCKS:
             (self.folder / name).write_text("uv==1 \\\n    --hash=sha256:00\nzzz==2\n", encoding="utf-8")
         self.python = folder / "pretender"
         self.python.write_text(PYTHON, encoding="utf-8")
@@ -212,3 +213,13 @@ def _alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_an_audit_asks_about_every_lock(clone: Clone) -> None:
+    """Each is asked about, whatever was said of the others; and one that is found weak is a failure."""
+    assert clone.run("audit")[0] == 0
+    code, _ = clone.run("audit", FAILS="pip-audit *-r requirements-peers.lock")
+    assert code == 1
+    asked = [line for line in clone.diary.read_text(encoding="utf-8").splitlines() if "pip-audit" in line]
+    assert sorted(line.rpartition(" ")[2] for line in asked) == sorted(LOCKS)
+    assert all("--require-hashes" in line for line in asked)
