@@ -222,4 +222,4 @@ def test_an_audit_asks_about_every_lock(clone: Clone) -> None:
     assert code == 1
     asked = [line for line in clone.diary.read_text(encoding="utf-8").splitlines() if "pip-audit" in line]
     assert sorted(line.rpartition(" ")[2] for line in asked) == sorted(LOCKS)
-    assert all("--require-hashes" in line for line in asked)
+    assert all("--require-hashes" in line and "--strict" in line for line in asked)
