@@ -54,10 +54,7 @@ def _decode(body: bytes) -> _Answer:
     try:
         return _DECODER.decode(body)
     except RecursionError:
-        plain = deep.parse(body.decode())
-    if not isinstance(plain, dict):
-        msg = "Expected `object` - at `$`"
-        raise msgspec.ValidationError(msg)
+        plain = msgspec.convert(deep.parse(body.decode()), dict[str, Any])
     entities = plain.pop("entities", None)
     answer = msgspec.convert(plain, _Answer)
     answer.entities = msgspec.convert(entities, list[Any] | None)

@@ -92,7 +92,8 @@ def test_a_garbled_answer_is_unreadable(query: Query, whole: str, spoil: object)
      '{"entities": [{"metrics": {"conversationCount": 5}}]}',
      '{"entities": [{"metrics": {"a": {"value": "5"}}}]}',
      '{"entities": [{"metrics": {"a": {"value": true}}}]}', '{"entities": [], "links": []}',
-     '{"entities": [], "links": {"next": 2}}', '{"entities": [{"groups": [[]]}]}'],
+     '{"entities": [], "links": {"next": 2}}', '{"entities": [{"groups": [[]]}]}',
+     "[" * 3000 + "]" * 3000],
 )  # fmt: skip
 def test_a_tree_of_other_types_is_unreadable(document: str) -> None:
     """A number where a list belongs is not guessed at; the message has the place and not the value."""
