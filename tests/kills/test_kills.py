@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.meltano]
         pytest.param("results", [Kill(signal.SIGKILL, "all", 9, 0.05)], id="everything at once"),
         pytest.param(
             "group_tree",
-            [Kill(signal.SIGKILL, "tap", 16, 0.05), Kill(signal.SIGTERM, "target", 8, 0.02)],
+            [Kill(signal.SIGTERM, "tap", 16, 0.05), Kill(signal.SIGKILL, "target", 8, 0.02)],
             id="the tap, then the target",
         ),
     ],
