@@ -38,7 +38,6 @@ MOST_PAGES = 10_000
 MOST_PARTS = 8_000_000
 """Objects and lists in one answer, likewise: each takes some hundred bytes of memory, however short it is."""
 _LARGEST_REFUSAL = 1 << 20
-_CERTAINLY_FEW = MOST_PARTS
 _CHUNK = 1 << 16
 
 
@@ -70,7 +69,7 @@ def read_body(response: requests.Response, late: Callable[[], bool]) -> bytes:
     except ValueError:  # a chunk of less than no bytes, say
         raise requests.exceptions.ChunkedEncodingError from None
     body = b"".join(chunks)
-    if size > _CERTAINLY_FEW and body.count(b"{") + body.count(b"[") > MOST_PARTS:
+    if size > MOST_PARTS and body.count(b"{") + body.count(b"[") > MOST_PARTS:
         raise TooLargeError(f"an answer of more than {MOST_PARTS} objects and lists")
     return body
 

@@ -12,6 +12,7 @@ from tap_genesys_aggregates.core.refusal import TapError
 from tap_genesys_aggregates.dialects.jobs import JobsDialect
 from tests.core.making import examples
 from tests.dialects.making import TREE, hour, results, rows, tree, window
+from tests.fuzz.mutating import BITS
 
 TREES = (
     {
@@ -62,36 +63,6 @@ QUERIES = (
     results(unasked=("mediaType",), shape="long", metrics=("nOffered", "tSystemPresence")),
 )
 SAMPLES = tuple(json.dumps(each).encode() for each in (*TREES, RESULTS))
-BITS = (
-    b"",
-    b"null",
-    b"0",
-    b"-1",
-    b"1e999",
-    b"1.5",
-    b'"',
-    b'""',
-    b"{",
-    b"}",
-    b"[",
-    b"]",
-    b",",
-    b":",
-    b"true",
-    b"\\",
-    b"\\ud800",
-    b"\xff",
-    b"\x00",
-    b'"2023-99-99T00:00:00Z"',
-    b"9999-12-31T23:59:59Z",
-    b"0001-01-01T00:00:00+09:00",
-    b"/",
-    b"[" * 2000,
-    b'{"groups":[' * 1500,
-    b"9" * 400,
-    b"9" * 5000,
-    "٣".encode(),
-)
 
 
 @st.composite
