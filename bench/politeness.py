@@ -10,7 +10,7 @@ from bench.asking import APIS, FIRST_DAY
 from bench.contenders import Stage
 from bench.figures import Figure
 from bench.processes import run
-from bench.serving import Tally, server
+from bench.serving import Usage, server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,7 @@ def _in_flight(api: Api, sizes: Sizes, folder: Path) -> Figure:
             for flights in (1, 8):
                 output = folder / f"{flights}.jsonl"
                 run(stage.tap(sizes.waiting, concurrency=flights), output)
-                seconds[flights] = Tally(url).seconds
+                seconds[flights] = Usage(url).seconds
                 lines[flights] = _CLOCK.sub(b"", output.read_bytes())
             ratios.append(seconds[1] / seconds[8])
             alike = alike and lines[1] == lines[8]
@@ -66,7 +66,7 @@ def _quiet_year(api: Api, folder: Path) -> Figure:
     """Requests for a year with four rows a day, against a window a day."""
     with server(api, 2, buckets=2) as url:
         run(Stage(api, url, 2, folder).tap(_YEAR, max_window="P31D", concurrency=4))
-        ratio = Tally(url).requests / _YEAR
+        ratio = Usage(url).requests / _YEAR
     how = f"{_YEAR} days of 4 rows, max_window and concurrency as by default; {ratio * _YEAR:.0f} requests"
     says = f"`{api}`: requests for a quiet year, beside one a day"
     return Figure.of(says, [ratio], ("at most", 0.1), how)

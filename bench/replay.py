@@ -25,7 +25,7 @@ _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """Answers tokens, queries, and ``GET /tally``: what was asked since the last look."""
+    """Answers tokens, queries, and ``GET /usage``: what was asked since the last look."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -57,7 +57,7 @@ class Server(socketserver.ThreadingTCPServer):
             self._ended = time.monotonic()
         return answer
 
-    def tally(self) -> bytes:
+    def usage(self) -> bytes:
         """How many queries came, and the seconds from the first question to the last answer."""
         with self._lock:
             counted = {"requests": self._requests, "seconds": self._ended - self._began}
@@ -84,8 +84,8 @@ class Connection(socketserver.StreamRequestHandler):
             self.wfile.write(_HEAD % len(answer) + answer)
 
     def _answer(self, path: bytes, body: bytes) -> bytes:
-        if path == b"/tally":
-            return self.server.tally()
+        if path == b"/usage":
+            return self.server.usage()
         return _TOKEN if path.endswith(b"/oauth/token") else self.server.query(body)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bench.asking import Api
 
 
-class Tally:
+class Usage:
     """What the server was asked since the last look."""
 
     def __init__(self, url: str) -> None:
@@ -26,7 +26,7 @@ class Tally:
         Args:
             url: The server.
         """
-        with urlopen(f"{url}/tally", timeout=60) as answer:  # noqa: S310  # a server of our own
+        with urlopen(f"{url}/usage", timeout=60) as answer:  # noqa: S310  # a server of our own
             counted = json.load(answer)
         self.requests: int = counted["requests"]
         self.seconds: float = counted["seconds"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from tap_genesys_aggregates.presets import presets
+from tap_genesys_aggregates.config.queries import presets
 
 ARGUMENTS = ("run", "--state-id-suffix", "{name}", "tap-genesys-aggregates", "target-postgres")
 """Of ``meltano``. Each load keeps its own bookmark, under its own suffix."""

@@ -11,7 +11,7 @@ from demo.ledger import NOTHING, Effort, Ledger
 from demo.loads import BESIDES, Load, loads
 from demo.postgres import SCHEMA
 from demo.proof import Proof, prove
-from tap_genesys_aggregates.sandbox import Sandbox, Witness, serve
+from genesys_sandbox import Sandbox, Witness, serve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from demo.postgres import Postgres
     from demo.project import Project
-    from tap_genesys_aggregates.sandbox import LogEntry
+    from genesys_sandbox import LogEntry
 
 _LOOKBACK_DAYS = 7
 

@@ -10,8 +10,8 @@ import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 from typing_extensions import override
 
-from tap_genesys_aggregates.core.refusal import UnreadableError
-from tap_genesys_aggregates.core.secrecy import keep_token
+from tap_genesys_aggregates.core.errors import UnreadableError
+from tap_genesys_aggregates.core.redaction import remember_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +81,7 @@ class ClientCredentials(AuthBase):
         granted = read_grant(self._fetch())
         life = _USUAL_LIFE if granted.expires_in is None else max(granted.expires_in, 0.0)
         self._renew_at = asked + (life - _EARLY if life >= _SHORT_LIFE else life / 2)
-        keep_token(granted.access_token)
+        remember_token(granted.access_token)
         self._token = granted.access_token
 
 

@@ -12,10 +12,10 @@ from singer_sdk.streams.rest import HTTPRequest, PageContext
 from typing_extensions import override
 from urllib3.util import parse_url
 
-from tap_genesys_aggregates.bounded import check_window
-from tap_genesys_aggregates.core.refusal import UnreadableError
+from tap_genesys_aggregates.core.errors import UnreadableError
 from tap_genesys_aggregates.dialects.protocol import Page
-from tap_genesys_aggregates.errors import StrayError
+from tap_genesys_aggregates.http.errors import StrayError
+from tap_genesys_aggregates.http.response_limits import check_window
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from singer_sdk.tap_base import Tap
 
     from tap_genesys_aggregates.clock import Clock
+    from tap_genesys_aggregates.config.settings import Settings
     from tap_genesys_aggregates.dialects.protocol import Call, Dialect
-    from tap_genesys_aggregates.jobs import Jobs
-    from tap_genesys_aggregates.progress import Progress
-    from tap_genesys_aggregates.pulling import Ask
-    from tap_genesys_aggregates.settings import Settings
-    from tap_genesys_aggregates.tally import Tally
-    from tap_genesys_aggregates.transport import Transport
+    from tap_genesys_aggregates.extract.async_jobs import Jobs
+    from tap_genesys_aggregates.extract.progress import Progress
+    from tap_genesys_aggregates.extract.pulling import Ask
+    from tap_genesys_aggregates.http.transport import Transport
+    from tap_genesys_aggregates.http.usage import Usage
 
 T = TypeVar("T")
 
@@ -165,13 +165,13 @@ class GenesysStream(RESTStream["str | None"]):
             data=call.body,
         )
 
-    def send(self, call: Call, read: Callable[[bytes], T], tally: Tally, *, divisible: bool = False) -> T:
+    def send(self, call: Call, read: Callable[[bytes], T], usage: Usage, *, divisible: bool = False) -> T:
         """Send a single call, as pages are sent.
 
         Args:
             call: What to send.
             read: Makes something of the body.
-            tally: Where the cost is counted.
+            usage: Where the cost is counted.
             divisible: Whether the caller can ask for less.
 
         Returns:
@@ -188,14 +188,14 @@ class GenesysStream(RESTStream["str | None"]):
             headers=request.headers,
             json=request.data,
         )
-        return self._run.transport.fetch(prepared, read, tally=tally, divisible=divisible)
+        return self._run.transport.fetch(prepared, read, usage=usage, divisible=divisible)
 
-    def pages(self, ask: Ask, tally: Tally) -> list[Page]:
+    def pages(self, ask: Ask, usage: Usage) -> list[Page]:
         """Every page of a window, by a job where the query wants that.
 
         Args:
             ask: What to ask for.
-            tally: Where the cost is counted.
+            usage: Where the cost is counted.
 
         Returns:
             The pages, in order.
@@ -204,20 +204,20 @@ class GenesysStream(RESTStream["str | None"]):
             TapError: One is not to be had.
         """
         if self.jobs is not None:
-            return self.jobs.pages(ask, tally)
+            return self.jobs.pages(ask, usage)
         paginator = self.paginator(ask)
         found: list[Page] = []
-        before = tally.bytes
+        before = usage.bytes
         while not paginator.finished:
             prepared = self._prepare_request(context={"ask": ask}, page=paginator)
             page = self._run.transport.fetch(
                 prepared,
                 lambda body: self.dialect.read(body, ask.window),
-                tally=tally,
+                usage=usage,
                 divisible=ask.divisible,
             )
             found.append(page)
-            check_window(len(found), tally.bytes - before)
+            check_window(len(found), usage.bytes - before)
             paginator.advance(page)
         return found
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tap_genesys_aggregates.core.rows import Row, Stamp
     from tap_genesys_aggregates.core.windows import Window
-    from tap_genesys_aggregates.tally import Tally
+    from tap_genesys_aggregates.http.usage import Usage
 
 NAME = "extractions"
 
@@ -43,14 +43,14 @@ COLUMNS = (
 )
 
 
-def entry(query: str, window: Window, stamp: Stamp, tally: Tally) -> Row:
+def entry(query: str, window: Window, stamp: Stamp, usage: Usage) -> Row:
     """The ledger's row for a window that is complete.
 
     Args:
         query: Name of the query.
         window: The window.
         stamp: When it was asked for.
-        tally: What it brought, and what that cost.
+        usage: What it brought, and what that cost.
 
     Returns:
         A value for each of ``COLUMNS``.
@@ -61,14 +61,14 @@ def entry(query: str, window: Window, stamp: Stamp, tally: Tally) -> Row:
         "window_start": instants.text(window.start),
         "window_end": end,
         "extracted_at": stamp.extracted_at,
-        "rows": tally.rows,
-        "pages": tally.pages,
-        "requests": tally.requests,
-        "retries": tally.retries,
-        "bytes": tally.bytes,
-        "seconds": round(tally.seconds, 3),
+        "rows": usage.rows,
+        "pages": usage.pages,
+        "requests": usage.requests,
+        "retries": usage.retries,
+        "bytes": usage.bytes,
+        "seconds": round(usage.seconds, 3),
         "is_final": end <= stamp.final_before,
-        "was_split": tally.split,
+        "was_split": usage.split,
     }
 
 

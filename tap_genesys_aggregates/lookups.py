@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from tap_genesys_aggregates.client import GenesysStream, LinkPaginator
-from tap_genesys_aggregates.core import instants, listing
-from tap_genesys_aggregates.core.listing import Entries
-from tap_genesys_aggregates.core.lookup_table import lookups
-from tap_genesys_aggregates.core.refusal import TapError
+from tap_genesys_aggregates.core import instants
+from tap_genesys_aggregates.core.errors import TapError
 from tap_genesys_aggregates.core.schema import json_schema
+from tap_genesys_aggregates.dialects.lookup_lists import Entries, lookups, read_listing
 from tap_genesys_aggregates.dialects.protocol import Call, Page
-from tap_genesys_aggregates.errors import DeniedError
-from tap_genesys_aggregates.tally import Tally
+from tap_genesys_aggregates.http.errors import DeniedError
+from tap_genesys_aggregates.http.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -25,9 +24,8 @@ if TYPE_CHECKING:
     from singer_sdk.tap_base import Tap
 
     from tap_genesys_aggregates.client import Run
-    from tap_genesys_aggregates.core.listing import Listing
-    from tap_genesys_aggregates.core.lookup_table import Lookup
     from tap_genesys_aggregates.core.rows import Row
+    from tap_genesys_aggregates.dialects.lookup_lists import Listing, Lookup
 
 _READINGS = 2
 
@@ -142,7 +140,7 @@ class LookupStream(GenesysStream):
         first = self._lookup.link(ask)
         paginator = LinkPaginator(self.absolute(first), lambda _: Page(()))
         while not paginator.finished:
-            page = self.send(Call("GET", paginator.current_value or first), listing.read, Tally())
+            page = self.send(Call("GET", paginator.current_value or first), read_listing, Usage())
             yield page
             paginator.advance(Page((), self._lookup.following(ask, page, paginator.count + 1)))
 

@@ -14,15 +14,15 @@ from typing_extensions import override
 from tap_genesys_aggregates.client import GenesysStream
 from tap_genesys_aggregates.core import schema
 from tap_genesys_aggregates.core.bookmarks import REPLICATION_KEY, Bookmark
-from tap_genesys_aggregates.core.rows import Distinct, RowMaker, Stamp
+from tap_genesys_aggregates.core.rows import RowMaker, Stamp, UniqueKeys
 from tap_genesys_aggregates.core.windows import Window, align
-from tap_genesys_aggregates.dialects.speak import dialect_of
-from tap_genesys_aggregates.jobs import Jobs
+from tap_genesys_aggregates.dialects import dialect_of
+from tap_genesys_aggregates.extract.async_jobs import Jobs
+from tap_genesys_aggregates.extract.prefetch import in_order
+from tap_genesys_aggregates.extract.pulling import Ask, Puller
+from tap_genesys_aggregates.http.usage import Usage
 from tap_genesys_aggregates.ledger import entry
-from tap_genesys_aggregates.messages import Writer
-from tap_genesys_aggregates.prefetch import in_order
-from tap_genesys_aggregates.pulling import Ask, Puller
-from tap_genesys_aggregates.tally import Tally
+from tap_genesys_aggregates.singer.messages import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from tap_genesys_aggregates.core.query import Query
     from tap_genesys_aggregates.core.rows import Leaf, PlainRow, Row
     from tap_genesys_aggregates.dialects.protocol import Page
+    from tap_genesys_aggregates.extract.user_batches import Users
     from tap_genesys_aggregates.ledger import LedgerStream
-    from tap_genesys_aggregates.users import Users
 
 _ROWS_AT_ONCE = 1_000
 _ALLOCATIONS = 50_000
@@ -84,7 +84,7 @@ class AggregateStream(GenesysStream):
         self._ledger = ledger
         self._users = users
         self._maker = RowMaker(query)
-        self._distinct = Distinct(query)
+        self._distinct = UniqueKeys(query)
         self._stamp = Stamp("", "")
         super().__init__(tap, query.name, schema.json_schema(schema.columns(query)), run)
         self.jobs = Jobs(query, self.send, run.clock) if query.mode == "async" else None
@@ -112,19 +112,19 @@ class AggregateStream(GenesysStream):
         puller = Puller(self.query, self.pages, run.clock, settings.max_window, self.batches)
         stop = self.query.grid.floor(min(now, settings.end_date or now))
         works = puller.works(start, now - self.query.lookback, stop)
-        tally = Tally()
+        usage = Usage()
         found = in_order(works, settings.concurrency, 2 * settings.concurrency)
         for parts in run.progress.over(self.name, start, stop, found):
             for part in parts:
                 self._stamp = part.stamp
                 yield from part.pages
-                part.tally.rows = self._distinct.rows - tally.rows
+                part.usage.rows = self._distinct.rows - usage.rows
                 puller.learn(part)
-                tally.add(part.tally)
+                usage.add(part.usage)
                 if part.commits is not None:
-                    self._ledger.record(entry(self.name, part.commits, part.stamp, tally))
+                    self._ledger.record(entry(self.name, part.commits, part.stamp, usage))
                     self._commit(part.commits, now)
-                    self._distinct, tally = Distinct(self.query), Tally()
+                    self._distinct, usage = UniqueKeys(self.query), Usage()
 
     def batches(self) -> Sequence[tuple[str, ...]]:
         """The users to ask for, in batches; one empty batch where nobody is to be named."""
@@ -145,7 +145,7 @@ class AggregateStream(GenesysStream):
         batch = next(iter(self.batches()), None)
         if batch is None:  # nobody to ask about
             return 0
-        pages = self.pages(Ask(window, batch, divisible=False), Tally())
+        pages = self.pages(Ask(window, batch, divisible=False), Usage())
         return sum(1 for page in pages for _ in page.leaves)
 
     def rows(self, start: datetime, stop: datetime) -> Iterator[Row]:
@@ -168,7 +168,7 @@ class AggregateStream(GenesysStream):
             for parts in in_order(works, settings.concurrency, 2 * settings.concurrency):
                 for part in parts:
                     for leaf in chain.from_iterable(page.leaves for page in part.pages):
-                        part.tally.rows += 1
+                        part.usage.rows += 1
                         yield self._maker.row(leaf, part.stamp)
                     puller.learn(part)
 

@@ -17,19 +17,19 @@ from typing_extensions import override
 
 from tap_genesys_aggregates.client import Run
 from tap_genesys_aggregates.clock import Clock, SystemClock
-from tap_genesys_aggregates.connection import report
-from tap_genesys_aggregates.core.checks import unknown_names
-from tap_genesys_aggregates.core.refusal import SettingError, TapError
-from tap_genesys_aggregates.discreet import hide_in_logs
+from tap_genesys_aggregates.config.checks import unknown_names
+from tap_genesys_aggregates.config.settings import Settings, from_environment
+from tap_genesys_aggregates.config.settings_table import CONFIG_SCHEMA
+from tap_genesys_aggregates.core.errors import SettingError, TapError
+from tap_genesys_aggregates.extract.connection_test import report
+from tap_genesys_aggregates.extract.progress import Progress
+from tap_genesys_aggregates.extract.user_batches import Users
+from tap_genesys_aggregates.http.transport import Transport
 from tap_genesys_aggregates.ledger import LedgerStream
 from tap_genesys_aggregates.lookups import LookupStream, lookup_streams
-from tap_genesys_aggregates.messages import Writer
-from tap_genesys_aggregates.progress import Progress
-from tap_genesys_aggregates.settings import Settings, from_environment
-from tap_genesys_aggregates.settings_table import CONFIG_SCHEMA
+from tap_genesys_aggregates.singer.log_redaction import redact_logs
+from tap_genesys_aggregates.singer.messages import Writer
 from tap_genesys_aggregates.streams import AggregateStream
-from tap_genesys_aggregates.transport import Transport
-from tap_genesys_aggregates.users import Users
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,7 +49,7 @@ class Command(SingerCommand):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         logging.captureWarnings(capture=True)
         sys.excepthook = self.excepthook
-        hide_in_logs()
+        redact_logs()
         try:
             return super().main(*args, **kwargs)
         except ConfigValidationError as error:

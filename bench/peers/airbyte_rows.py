@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     import requests
 
+
 @dataclass
 class Rows(RecordExtractor):  # type: ignore[misc]  # the CDK is not there when types are checked
     """Makes rows of a response.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tap_genesys_aggregates.core import instants
-from tap_genesys_aggregates.core.refusal import SettingError
+from tap_genesys_aggregates.core.errors import SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

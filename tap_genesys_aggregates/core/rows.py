@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tap_genesys_aggregates.core import instants, schema
-from tap_genesys_aggregates.core.refusal import UnforeseenError, UnreadableError
+from tap_genesys_aggregates.core.errors import UnforeseenError, UnreadableError
 from tap_genesys_aggregates.core.statistics import STATISTICS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from tap_genesys_aggregates.core.block import Block
     from tap_genesys_aggregates.core.query import Query
 
 LARGEST_INTEGER = 2**63 - 1
@@ -46,6 +45,52 @@ class Leaf(msgspec.Struct, frozen=True, gc=False):
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """Leaves as columns of one length.
+
+    Attributes:
+        query: Whose leaves they are; its table has the columns in this order.
+        starts: Starts of the buckets, each 24 characters of UTC.
+        ends: Exclusive ends of the buckets, likewise.
+        keys: A column for each key column after ``interval_start``.
+        numbers: A column for each number of the table.
+    """
+
+    query: Query
+    starts: Sequence[str]
+    ends: Sequence[str]
+    keys: tuple[Sequence[str], ...]
+    numbers: tuple[Sequence[Number | None], ...]
+
+    def __len__(self) -> int:
+        """How many leaves they are."""
+        return len(self.starts)
+
+    def pieces(self, size: int) -> Iterator[Block]:
+        """The same in blocks of so many leaves at the most."""
+        for begin in range(0, len(self), size):
+            part = slice(begin, begin + size)
+            yield Block(
+                self.query,
+                self.starts[part],
+                self.ends[part],
+                tuple(column[part] for column in self.keys),
+                tuple(column[part] for column in self.numbers),
+            )
+
+    def leaves(self) -> Iterator[Leaf]:
+        """The same leaf by leaf."""
+        wires = [each.wire for each in schema.columns(self.query) if each.wire is not None]
+        keys = zip(*self.keys, strict=True) if self.keys else iter([()] * len(self))
+        numbers = zip(*self.numbers, strict=True)
+        for start, end, key, values in zip(self.starts, self.ends, keys, numbers, strict=True):
+            cells: dict[str, dict[str, Number | None]] = {}
+            for (metric, statistic), value in zip(wires, values, strict=True):
+                cells.setdefault(metric, {})[statistic] = value
+            yield Leaf(start, end, key, cells)
+
+
+@dataclass(frozen=True, slots=True)
 class Stamp:
     """What is one for all rows of a window: when it was asked for, and what was settled then."""
 
@@ -58,7 +103,7 @@ class Stamp:
         return cls(instants.text(now), instants.text(now - query.lookback))
 
 
-class Distinct:
+class UniqueKeys:
     """Refuses a second row with the key of an earlier one: loading both would lose one."""
 
     __slots__ = ("_keys", "_query", "_seen")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from tap_genesys_aggregates.core import statistics
+from tap_genesys_aggregates.core.errors import SettingError
 from tap_genesys_aggregates.core.query import column
-from tap_genesys_aggregates.core.refusal import SettingError
 from tap_genesys_aggregates.core.statistics import STATISTICS, VALUE
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Column:
     Attributes:
         name: As the warehouse has it.
         kind: JSON Schema's type, or ``date-time``.
-        says: Its description: meaning, unit and where it comes from.
+        description: Its description: meaning, unit and where it comes from.
         key: Whether it is part of the primary key, and so never null.
         source: The setting that asked for it, as the user wrote it; for messages.
         wire: Metric or view, and statistic, whose value it holds.
@@ -33,7 +33,7 @@ class Column:
 
     name: str
     kind: Kind
-    says: str
+    description: str
     key: bool = False
     source: str = ""
     wire: tuple[str, str] | None = None
@@ -106,7 +106,7 @@ def _property(each: Column) -> dict[str, object]:
     """The JSON schema of one column."""
     kind = "string" if each.kind == "date-time" else each.kind
     form = {"format": "date-time"} if each.kind == "date-time" else {}
-    return {"type": [kind] if each.key else [kind, "null"], **form, "description": each.says}
+    return {"type": [kind] if each.key else [kind, "null"], **form, "description": each.description}
 
 
 def _all(query: Query) -> Iterator[Column]:
@@ -134,7 +134,7 @@ def _dimension(query: Query, name: str) -> str:
 def _long() -> Iterator[Column]:
     """A column for each statistic there is."""
     for each in STATISTICS.values():
-        says = f"{each.says.format(unit='milliseconds for t* metrics')}. [answer: stats.{each.name}]"
+        says = f"{each.description.format(unit='milliseconds for t* metrics')}. [answer: stats.{each.name}]"
         yield Column(each.column, "integer" if each.integer else "number", says[0].upper() + says[1:])
 
 
@@ -155,6 +155,6 @@ def _statistics(query: Query, name: str, metric: str, source: str) -> Iterator[C
     """The columns of one metric, or of one view over a metric."""
     for statistic in query.statistics.get(name) or statistics.of(metric):
         each = STATISTICS[statistic]
-        says = f"{name}: {each.says.format(unit=statistics.unit(metric))}. [answer: stats.{statistic}]"
+        says = f"{name}: {each.description.format(unit=statistics.unit(metric))}. [answer: stats.{statistic}]"
         kind: Kind = "integer" if each.integer else "number"
         yield Column(f"{column(name)}_{each.column}", kind, says, source=source, wire=(name, statistic))

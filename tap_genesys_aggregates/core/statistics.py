@@ -23,46 +23,62 @@ class Statistic:
         column: As a column's ending.
         integer: Whether it counts (else it is any number).
         additive: Whether buckets may be summed.
-        says: What it is, ``{unit}`` being the metric's.
+        description: What it is, ``{unit}`` being the metric's.
     """
 
     name: str
     column: str
     integer: bool
     additive: bool
-    says: str
+    description: str
 
 
 STATISTICS: dict[str, Statistic] = {
     statistic.name: statistic
     for statistic in (
-        Statistic("count", "count", integer=True, additive=True, says="how often it happened"),
-        Statistic("sum", "sum", integer=False, additive=True, says="sum, {unit}"),
-        Statistic("min", "min", integer=False, additive=False, says="smallest, {unit}"),
-        Statistic("max", "max", integer=False, additive=False, says="largest, {unit}"),
-        Statistic("ratio", "ratio", integer=False, additive=False, says="numerator / denominator, 0 to 1"),
-        Statistic("numerator", "numerator", integer=False, additive=True, says="numerator of the ratio"),
+        Statistic("count", "count", integer=True, additive=True, description="how often it happened"),
+        Statistic("sum", "sum", integer=False, additive=True, description="sum, {unit}"),
+        Statistic("min", "min", integer=False, additive=False, description="smallest, {unit}"),
+        Statistic("max", "max", integer=False, additive=False, description="largest, {unit}"),
         Statistic(
-            "denominator", "denominator", integer=False, additive=True, says="denominator of the ratio"
-        ),
-        Statistic("target", "target", integer=False, additive=False, says="target of the ratio"),
-        Statistic(
-            "current", "current", integer=False, additive=False, says="value at the bucket's end, {unit}"
+            "ratio", "ratio", integer=False, additive=False, description="numerator / denominator, 0 to 1"
         ),
         Statistic(
-            "countNegative", "count_negative", integer=True, additive=True, says="count of negative values"
+            "numerator", "numerator", integer=False, additive=True, description="numerator of the ratio"
         ),
         Statistic(
-            "countPositive", "count_positive", integer=True, additive=True, says="count of positive values"
+            "denominator", "denominator", integer=False, additive=True, description="denominator of the ratio"
         ),
-        Statistic("p95", "p95", integer=True, additive=False, says="95th percentile, {unit}"),
-        Statistic("p99", "p99", integer=True, additive=False, says="99th percentile, {unit}"),
+        Statistic("target", "target", integer=False, additive=False, description="target of the ratio"),
+        Statistic(
+            "current",
+            "current",
+            integer=False,
+            additive=False,
+            description="value at the bucket's end, {unit}",
+        ),
+        Statistic(
+            "countNegative",
+            "count_negative",
+            integer=True,
+            additive=True,
+            description="count of negative values",
+        ),
+        Statistic(
+            "countPositive",
+            "count_positive",
+            integer=True,
+            additive=True,
+            description="count of positive values",
+        ),
+        Statistic("p95", "p95", integer=True, additive=False, description="95th percentile, {unit}"),
+        Statistic("p99", "p99", integer=True, additive=False, description="99th percentile, {unit}"),
         Statistic(
             "calculatedMetricValue",
             "calculated_metric_value",
             integer=True,
             additive=False,
-            says="value of a calculated metric",
+            description="value of a calculated metric",
         ),
     )
 }

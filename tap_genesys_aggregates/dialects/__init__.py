@@ -1,1 +1,17 @@
-"""The wire formats, and nothing else: two contracts behind one small protocol."""
+"""The two wire formats, and nothing else: no network, no clock, no SDK."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tap_genesys_aggregates.dialects.group_tree import GroupTreeDialect
+from tap_genesys_aggregates.dialects.results import ResultsDialect
+
+if TYPE_CHECKING:
+    from tap_genesys_aggregates.core.query import Query
+    from tap_genesys_aggregates.dialects.protocol import Dialect
+
+
+def dialect_of(query: Query) -> Dialect:
+    """The contract of a query, compiled for it."""
+    return ResultsDialect(query) if query.api == "results" else GroupTreeDialect(query)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tap_genesys_aggregates.core import instants
+from tap_genesys_aggregates.core.errors import UnforeseenError, UnreadableError
 from tap_genesys_aggregates.core.query import INTERVAL, column
-from tap_genesys_aggregates.core.refusal import UnforeseenError, UnreadableError
 from tap_genesys_aggregates.core.rows import Leaf
-from tap_genesys_aggregates.dialects import deep
+from tap_genesys_aggregates.dialects import deep_json
 from tap_genesys_aggregates.dialects.group_tree_block import GroupTreeBlocks, Links
+from tap_genesys_aggregates.dialects.key_limits import may_hold_nul, storable
 from tap_genesys_aggregates.dialects.protocol import Call, Page
-from tap_genesys_aggregates.dialects.storable import may_hold_nul, storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -54,7 +54,7 @@ def _decode(body: bytes) -> _Answer:
     try:
         return _DECODER.decode(body)
     except RecursionError:
-        plain = msgspec.convert(deep.parse(body.decode()), dict[str, Any])
+        plain = msgspec.convert(deep_json.parse(body.decode()), dict[str, Any])
     entities = plain.pop("entities", None)
     answer = msgspec.convert(plain, _Answer)
     answer.entities = msgspec.convert(entities, list[Any] | None)

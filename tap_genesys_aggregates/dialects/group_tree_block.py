@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 
 from tap_genesys_aggregates.core import instants
-from tap_genesys_aggregates.core.block import Block
+from tap_genesys_aggregates.core.errors import UnreadableError
 from tap_genesys_aggregates.core.query import INTERVAL
-from tap_genesys_aggregates.core.refusal import UnreadableError
-from tap_genesys_aggregates.dialects.storable import is_long
+from tap_genesys_aggregates.core.rows import Block
+from tap_genesys_aggregates.dialects.key_limits import is_long
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -140,9 +140,7 @@ class GroupTreeBlocks:
         link = answer.links.next if answer.links else None
         return Block(self._query, starts, ends, keys, tuple(numbers)), link or None
 
-    def _walk(
-        self, nodes: list[Any], levels: list[list[str]], numbers: list[list[Number | None]]
-    ) -> bool:
+    def _walk(self, nodes: list[Any], levels: list[list[str]], numbers: list[list[Number | None]]) -> bool:
         """Add the leaves of some trees to the columns; False where they are not all as deep as asked for."""
         ids: list[Iterable[str]] = []
         for _ in self._query.dimensions:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tap_genesys_aggregates.core.block import Block
-    from tap_genesys_aggregates.core.rows import Leaf
+    from tap_genesys_aggregates.core.rows import Block, Leaf
     from tap_genesys_aggregates.core.windows import Window
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tap_genesys_aggregates.core import instants
-from tap_genesys_aggregates.core.refusal import UnforeseenError, UnreadableError
+from tap_genesys_aggregates.core.errors import UnforeseenError, UnreadableError
 from tap_genesys_aggregates.core.rows import Leaf
+from tap_genesys_aggregates.dialects.key_limits import may_hold_nul, storable
 from tap_genesys_aggregates.dialects.protocol import Call, Page
 from tap_genesys_aggregates.dialects.results_block import ResultsBlocks
-from tap_genesys_aggregates.dialects.storable import may_hold_nul, storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

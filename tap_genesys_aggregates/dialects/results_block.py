@@ -17,10 +17,9 @@ import msgspec
 from msgspec.structs import astuple
 
 from tap_genesys_aggregates.core import schema
-from tap_genesys_aggregates.core.block import Block
-from tap_genesys_aggregates.core.refusal import UnreadableError
-from tap_genesys_aggregates.core.rows import LARGEST_INTEGER, Number
-from tap_genesys_aggregates.dialects.storable import is_long
+from tap_genesys_aggregates.core.errors import UnreadableError
+from tap_genesys_aggregates.core.rows import LARGEST_INTEGER, Block, Number
+from tap_genesys_aggregates.dialects.key_limits import is_long
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -16,7 +16,7 @@ from bench.figures import Figure
 from bench.made import Made
 from bench.processes import run
 from bench.profiling import Profile
-from bench.serving import Tally, server
+from bench.serving import Usage, server
 from bench.table import REASONS, line, page
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ def test_the_taps_rows_are_those_of_the_sdks_default_way(api: Api, tmp_path: Pat
     with server(api, groups=2) as url:
         stage = Stage(api, url, 2, tmp_path)
         cost = run(stage.tap(2), ours)
-        assert Tally(url).requests == 2
+        assert Usage(url).requests == 2
         run(stage.sdk_default(2), theirs)
-        assert Tally(url).requests == 2
+        assert Usage(url).requests == 2
     assert cost.cpu > 0
     assert cost.memory > 10
     assert Made.of([ours]) == Made.of([theirs])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_genesys_aggregates.core.bookmarks import Bookmark
-from tap_genesys_aggregates.core.refusal import SettingError
+from tap_genesys_aggregates.core.errors import SettingError
 from tap_genesys_aggregates.core.windows import Window
 from tests.core.making import at, examples, moments
 

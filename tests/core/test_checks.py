@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from tap_genesys_aggregates.core import checks
-from tap_genesys_aggregates.core.families import families, settles_after
+from tap_genesys_aggregates.config import checks
+from tap_genesys_aggregates.config.families import families, settles_after
 from tap_genesys_aggregates.core.query import View
 from tests.core.making import query
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tap_genesys_aggregates.config.families import families
 from tap_genesys_aggregates.core import statistics
-from tap_genesys_aggregates.core.families import families
 from tap_genesys_aggregates.core.query import column
 from tests.core.making import examples
 

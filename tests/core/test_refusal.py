@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_genesys_aggregates.core.refusal import SettingError, TapError
+from tap_genesys_aggregates.core.errors import SettingError, TapError
 from tests.core.making import examples
 
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tap_genesys_aggregates.core.errors import UnforeseenError, UnreadableError
 from tap_genesys_aggregates.core.query import View
-from tap_genesys_aggregates.core.refusal import UnforeseenError, UnreadableError
-from tap_genesys_aggregates.core.rows import Distinct, Leaf, RowMaker, Stamp
+from tap_genesys_aggregates.core.rows import Leaf, RowMaker, Stamp, UniqueKeys
 from tests.core.making import at, examples, query
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def test_a_stamp_is_the_instant_of_asking() -> None:
 
 def test_a_second_row_with_the_same_key_is_refused() -> None:
     """Loading both would lose one, so the run stops and names the key and what would tell them apart."""
-    distinct = Distinct(query(group_by=("queueId", "userId")))
+    distinct = UniqueKeys(query(group_by=("queueId", "userId")))
     for key in (("q1", "u1"), ("q1", "u2"), ("q2", "u1"), ("q1u", "1")):
         distinct.check(leaf(key=key))
     distinct.check(leaf(key=("q1", "u1"), start=END))

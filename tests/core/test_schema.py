@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tap_genesys_aggregates.core import schema
+from tap_genesys_aggregates.core.errors import SettingError
 from tap_genesys_aggregates.core.query import View
-from tap_genesys_aggregates.core.refusal import SettingError
 from tests.core.making import query
 
 if TYPE_CHECKING:
@@ -122,9 +122,9 @@ def _kind(name: str) -> str:
 def test_every_column_says_what_it_is(asked: Query) -> None:
     """Each description is a sentence with the unit of a timer and, in brackets, where the value is from."""
     for each in schema.columns(asked):
-        assert re.fullmatch(r"\S.{9,200} \[(answer: \S.*|tap|computed from the answer)\]", each.says)
+        assert re.fullmatch(r"\S.{9,200} \[(answer: \S.*|tap|computed from the answer)\]", each.description)
         if each.name in {"t_handle_sum", "t_handle_min", "t_handle_max", "handle_duration_sum"}:
-            assert "milliseconds" in each.says
+            assert "milliseconds" in each.description
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tap_genesys_aggregates.core.query import View
-from tap_genesys_aggregates.core.warehouse_views import additive, literal, quoted, views
+from tap_genesys_aggregates.warehouse.views import additive, literal, quoted, views
 from tests.core.making import query
 
 

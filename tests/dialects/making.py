@@ -12,9 +12,9 @@ import msgspec
 
 from tap_genesys_aggregates.core.periods import Period
 from tap_genesys_aggregates.core.query import Query
-from tap_genesys_aggregates.core.rows import Distinct, RowMaker, Stamp
+from tap_genesys_aggregates.core.rows import RowMaker, Stamp, UniqueKeys
 from tap_genesys_aggregates.core.windows import Window
-from tap_genesys_aggregates.dialects.speak import dialect_of
+from tap_genesys_aggregates.dialects import dialect_of
 
 if TYPE_CHECKING:
     from tap_genesys_aggregates.core.rows import Row
@@ -82,7 +82,12 @@ def rows(query: Query, *answers: object, of: Window | None = None) -> list[Row]:
 
     Whatever is read column by column is read leaf by leaf too: the rows must be the same to the letter.
     """
-    dialect, slow, maker, distinct = dialect_of(query), leaf_by_leaf(query), RowMaker(query), Distinct(query)
+    dialect, slow, maker, distinct = (
+        dialect_of(query),
+        leaf_by_leaf(query),
+        RowMaker(query),
+        UniqueKeys(query),
+    )
     found = []
     for answer in answers:
         page = dialect.read(body(answer), of or window())

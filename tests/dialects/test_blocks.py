@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_genesys_aggregates.core.refusal import UnforeseenError
-from tap_genesys_aggregates.core.rows import Distinct, RowMaker
-from tap_genesys_aggregates.dialects.speak import dialect_of
+from tap_genesys_aggregates.core.errors import UnforeseenError
+from tap_genesys_aggregates.core.rows import RowMaker, UniqueKeys
+from tap_genesys_aggregates.dialects import dialect_of
 from tests.core.making import examples
 from tests.dialects.answers import answer, bucket, metric
 from tests.dialects.making import STAMP, body, hour, results, rows, tree, window
@@ -192,7 +192,7 @@ def test_twins_of_a_block_are_refused() -> None:
     twins = dialect_of(results()).read(body(answer(bucket(2), bucket(2))), window())
     assert page.block
     assert twins.block
-    distinct = Distinct(results())
+    distinct = UniqueKeys(results())
     distinct.check_block(page.block)
     assert distinct.rows == 2
     for block in (page.block, twins.block):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tap_genesys_aggregates.dialects import deep
+from tap_genesys_aggregates.dialects import deep_json
 from tests.core.making import examples
 
 SCALARS = (
@@ -30,9 +30,9 @@ def agrees(text: str) -> None:
         expected = json.loads(text)
     except ValueError:
         with pytest.raises(ValueError, match=r".+"):
-            deep.parse(text)
+            deep_json.parse(text)
     else:
-        found = deep.parse(text)
+        found = deep_json.parse(text)
         assert found == expected
         assert json.dumps(found) == json.dumps(expected)  # 1, 1.0 and true are not the same
 
@@ -77,14 +77,14 @@ def test_a_spoilt_document_is_refused_like_json_refuses_it(
 def test_words_that_are_no_json_are_refused(text: str) -> None:
     """Python's reader takes these words; JSON has none of them, and no number of an answer may be one."""
     with pytest.raises(ValueError, match="malformed"):
-        deep.parse(text)
+        deep_json.parse(text)
 
 
 @pytest.mark.parametrize("depth", [3, 2_000, 20_000])
 def test_depth_is_no_obstacle(depth: int) -> None:
     """What is deeper than Python's stack is read whole: as many levels, and the value at the bottom."""
     for opening, closing in (("[", "]"), ('{"a":', "}")):
-        found = deep.parse(opening * depth + "7" + closing * depth)
+        found = deep_json.parse(opening * depth + "7" + closing * depth)
         levels = 0
         while isinstance(found, (list, dict)):
             found = found[0] if isinstance(found, list) else found["a"]
@@ -96,5 +96,5 @@ def test_the_message_has_a_place_and_not_the_text() -> None:
     """Malformed text is told by its position: the rest may be long, or a customer's."""
     text = '{"secret": "s3cr3t" "x"}'
     with pytest.raises(ValueError, match="malformed JSON at character 19") as refused:
-        deep.parse(text)
+        deep_json.parse(text)
     assert "s3cr3t" not in str(refused.value)

@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tap_genesys_aggregates.core.errors import UnforeseenError, UnreadableError
 from tap_genesys_aggregates.core.query import View
-from tap_genesys_aggregates.core.refusal import UnforeseenError, UnreadableError
-from tap_genesys_aggregates.dialects.speak import dialect_of
+from tap_genesys_aggregates.dialects import dialect_of
 from tests.dialects.answers import Part, answer, bucket, metric, row
 from tests.dialects.making import body, hour, results, rows, window
 
@@ -163,7 +163,7 @@ def test_a_bucket_outside_the_window_is_refused(interval: str) -> None:
     "interval", ["", "/", hour(1), f"{hour(1)}/", f"{hour(1)}/{hour(2)}/{hour(3)}", "P1D/today", "x" * 9999]
 )
 def test_what_is_no_interval_is_refused(interval: str) -> None:
-    """A bucket without a time has no key; its text is shown shortly."""
+    """A bucket without a time has no key; its text is shown shorten."""
     with pytest.raises(UnreadableError, match="is no interval") as refused:
         rows(results(), answer({"interval": interval}))
     assert len(str(refused.value)) < 300

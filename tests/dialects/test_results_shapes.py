@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tap_genesys_aggregates.core.errors import UnforeseenError
 from tap_genesys_aggregates.core.query import View
-from tap_genesys_aggregates.core.refusal import UnforeseenError
 from tests.dialects.answers import answer, bucket, metric
 from tests.dialects.making import body, hour, results, rows
 

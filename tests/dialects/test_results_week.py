@@ -10,12 +10,10 @@ from zoneinfo import ZoneInfo
 
 from tap_genesys_aggregates.core.periods import Period
 from tap_genesys_aggregates.core.rows import Leaf
-from tap_genesys_aggregates.dialects.speak import dialect_of
+from tap_genesys_aggregates.dialects import dialect_of
 from tests.dialects.making import results, rows, window
 
-SAMPLE = (
-    resources.files("tap_genesys_aggregates.sandbox").joinpath("data/results-voice-week.json").read_bytes()
-)
+SAMPLE = resources.files("genesys_sandbox").joinpath("data/results-voice-week.json").read_bytes()
 WEEK = window("2025-01-25T21:00:00", "2025-02-01T21:00:00")
 METRICS = (
     "nBlindTransferred", "nConnected", "nError", "nOffered", "nOutbound", "nOutboundAttempted", "nOverSla",

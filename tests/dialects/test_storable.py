@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tap_genesys_aggregates.core.refusal import TapError, UnforeseenError, UnreadableError
+from tap_genesys_aggregates.core.errors import TapError, UnforeseenError, UnreadableError
 from tests.dialects.answers import answer, bucket, metric, row
 from tests.dialects.making import body, hour, results, rows, tree
 

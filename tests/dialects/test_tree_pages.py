@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tap_genesys_aggregates.core.query import INTERVAL
-from tap_genesys_aggregates.dialects.speak import dialect_of
+from tap_genesys_aggregates.dialects import dialect_of
 from tests.dialects.making import TREE, body, hour, rows, tree, window
 from tests.dialects.trees import node, row
 

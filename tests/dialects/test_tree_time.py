@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tap_genesys_aggregates.core.errors import UnforeseenError, UnreadableError
 from tap_genesys_aggregates.core.periods import Period
 from tap_genesys_aggregates.core.query import INTERVAL
-from tap_genesys_aggregates.core.refusal import UnforeseenError, UnreadableError
 from tests.dialects.making import TREE, hour, rows, tree, window
 
 YEAR = window("2018-01-01T00:00:00", "2024-01-01T00:00:00")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_genesys_aggregates.core.refusal import UnforeseenError, UnreadableError
+from tap_genesys_aggregates.core.errors import UnforeseenError, UnreadableError
 from tests.dialects.making import TREE, hour, results, rows
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def test_results_of_other_types_are_unreadable(document: str) -> None:
 
 @pytest.mark.parametrize(("query", "part"), [(TREE, "entities"), (results(), "results")])
 def test_an_error_that_comes_as_an_answer_is_no_empty_answer(query: Query, part: str) -> None:
-    """A gateway's 200 that means an error must not make a gap: it is asked again, and quoted shortly."""
+    """A gateway's 200 that means an error must not make a gap: it is asked again, and quoted shorten."""
     said = json.dumps({"code": "internal\x1b[31m.error", "message": "try later\n" + "x" * 100_000})
     message = refused(query, said.encode())
     assert f"an error came in place of {part}" in message

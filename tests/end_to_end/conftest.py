@@ -11,7 +11,7 @@ import pytest
 from demo import postgres as demo_postgres
 from demo import project as demo_project
 from demo.places import CLONE
-from tap_genesys_aggregates.sandbox import Sandbox, serve
+from genesys_sandbox import Sandbox, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tap_genesys_aggregates.sandbox import LogEntry, Sandbox
+    from genesys_sandbox import LogEntry, Sandbox
 
 TAP = Path(sys.executable).parent / "tap-genesys-aggregates"
 START = datetime(2025, 6, 16, tzinfo=timezone.utc)

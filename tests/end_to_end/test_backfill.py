@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from psycopg import sql
 
-from tap_genesys_aggregates.presets import presets
-from tap_genesys_aggregates.sandbox import Options, Sandbox, Witness, serve
+from genesys_sandbox import Options, Sandbox, Witness, serve
+from tap_genesys_aggregates.config.queries import presets
 
 from .conftest import NOW
 from .process import END, START

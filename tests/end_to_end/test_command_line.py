@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_genesys_aggregates.presets import presets
-from tap_genesys_aggregates.sandbox import Options, Sandbox, Witness, serve
-from tap_genesys_aggregates.settings_table import SETTINGS
+from genesys_sandbox import Options, Sandbox, Witness, serve
+from tap_genesys_aggregates.config.queries import presets
+from tap_genesys_aggregates.config.settings_table import SETTINGS
 
 from .conftest import NOW
 from .process import END, START, questions, run, settings, written

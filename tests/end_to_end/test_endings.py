@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_genesys_aggregates.presets import presets
-from tap_genesys_aggregates.sandbox import Options, Sandbox, Witness, serve
-from tap_genesys_aggregates.sandbox.faults import Fault, status
+from genesys_sandbox import Options, Sandbox, Witness, serve
+from genesys_sandbox.faults import Fault, status
+from tap_genesys_aggregates.config.queries import presets
 
 from .conftest import NOW
 from .process import END, PATIENCE, START, Run, begun, by_key, questions, run, settings, written
@@ -18,7 +18,7 @@ from .process import END, PATIENCE, START, Run, begun, by_key, questions, run, s
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tap_genesys_aggregates.sandbox import Request
+    from genesys_sandbox import Request
 
 STREAM = "conversation_aggregates"
 KEYS = ("interval_start", "routing_queue_id")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from demo.proof import prove
-from tap_genesys_aggregates.core.families import families
-from tap_genesys_aggregates.sandbox import Options, Sandbox, Witness, serve
+from genesys_sandbox import Options, Sandbox, Witness, serve
+from tap_genesys_aggregates.config.families import families
 
 from .conftest import NOW
 from .process import START

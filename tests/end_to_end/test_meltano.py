@@ -13,8 +13,8 @@ from psycopg.rows import dict_row
 
 from demo.loads import loads
 from demo.proof import prove
-from tap_genesys_aggregates.presets import presets
-from tap_genesys_aggregates.sandbox import Options, Sandbox, Witness, serve
+from genesys_sandbox import Options, Sandbox, Witness, serve
+from tap_genesys_aggregates.config.queries import presets
 
 from .conftest import NOW
 from .process import END, START
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from demo.loads import Load
     from demo.postgres import Postgres
     from demo.project import Project
-    from tap_genesys_aggregates.sandbox import LogEntry
+    from genesys_sandbox import LogEntry
 
 pytestmark = [pytest.mark.meltano, pytest.mark.postgres, pytest.mark.slow]
 
@@ -104,7 +104,7 @@ def test_both_contracts_arrive_and_are_read_again(project: Project, postgres: Po
 
 def test_the_real_week_arrives_number_by_number(project: Project, postgres: Postgres) -> None:
     """Six real queues, as recorded, through ``.env`` alone; what was not measured is NULL, not 0."""
-    source = resources.files("tap_genesys_aggregates.sandbox") / "data" / "results-voice-week.json"
+    source = resources.files("genesys_sandbox") / "data" / "results-voice-week.json"
     recorded = json.loads(source.read_text(encoding="utf-8"))["results"]
     metrics = sorted({entry["metric"] for each in recorded for entry in each["data"][0]["metrics"]})
     query = {"name": "week", "group_by": ["queueId"], "metrics": metrics, "time_zone": "Africa/Nairobi"}

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from demo.places import CLONE, MELTANO
-from tap_genesys_aggregates.presets import presets
-from tap_genesys_aggregates.sandbox import Sandbox, Witness
+from genesys_sandbox import Sandbox, Witness
+from tap_genesys_aggregates.config.queries import presets
 
 from .process import END, START, settings
 

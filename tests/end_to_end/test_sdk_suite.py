@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
 
-from tap_genesys_aggregates.sandbox import Sandbox, serve
+from genesys_sandbox import Sandbox, serve
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 
 from .conftest import NOW

@@ -16,7 +16,7 @@ import pytest
 from psycopg import sql
 
 from demo.places import CLONE, MELTANO
-from tap_genesys_aggregates.sandbox import Options, Sandbox, serve
+from genesys_sandbox import Options, Sandbox, serve
 
 from .conftest import NOW
 

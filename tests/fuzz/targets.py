@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tap_genesys_aggregates.auth import read_grant
-from tap_genesys_aggregates.core import listing
-from tap_genesys_aggregates.core.listing import Entries
-from tap_genesys_aggregates.core.lookup_table import lookups
-from tap_genesys_aggregates.core.refusal import TapError
-from tap_genesys_aggregates.dialects.jobs import JobsDialect
-from tap_genesys_aggregates.errors import error_of
-from tap_genesys_aggregates.settings import Settings
+from tap_genesys_aggregates.config.settings import Settings
+from tap_genesys_aggregates.core.errors import TapError
+from tap_genesys_aggregates.dialects import lookup_lists
+from tap_genesys_aggregates.dialects.lookup_lists import Entries, lookups
+from tap_genesys_aggregates.dialects.results_jobs import JobsDialect
+from tap_genesys_aggregates.http.errors import error_of
 from tests.dialects.making import TREE, results, rows, tree, window
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def _rows(query: Query) -> Callable[[bytes], object]:
 
 
 def _listing(body: bytes) -> object:
-    page = listing.read(body)
+    page = lookup_lists.read_listing(body)
     entries = Entries()
     entries.add(page)
     for lookup in lookups().values():

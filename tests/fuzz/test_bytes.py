@@ -8,8 +8,8 @@ from contextlib import suppress
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_genesys_aggregates.core.refusal import TapError
-from tap_genesys_aggregates.dialects.jobs import JobsDialect
+from tap_genesys_aggregates.core.errors import TapError
+from tap_genesys_aggregates.dialects.results_jobs import JobsDialect
 from tests.core.making import examples
 from tests.dialects.making import TREE, hour, results, rows, tree, window
 from tests.fuzz.mutating import BITS

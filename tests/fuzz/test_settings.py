@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_genesys_aggregates.core.refusal import SettingError
-from tap_genesys_aggregates.settings import Settings
-from tap_genesys_aggregates.settings_table import QUERY_FIELDS, SETTINGS
+from tap_genesys_aggregates.config.settings import Settings
+from tap_genesys_aggregates.config.settings_table import QUERY_FIELDS, SETTINGS
+from tap_genesys_aggregates.core.errors import SettingError
 from tests.core.making import examples
 
 REQUIRED = {"client_id": "c", "client_secret": "of-the-tests", "start_date": "2023-11-01T00:00:00Z"}

@@ -51,7 +51,6 @@ def _endless(head: bytes, piece: Callable[[], bytes], most: int) -> Answer:
     return data
 
 
-
 CASES = (
     Case(
         "status: no number", "HTTP/1.1 abc", CUT, _raw(b"HTTP/1.1 abc OK\r\n\r\n{}"), config=QUICK, wired=True

@@ -14,7 +14,6 @@ def deep_tree(levels: int) -> bytes:
     return b'{"entities": [' + b'{"groups": [' * levels + b"]}" * levels + b"]}"
 
 
-
 CASES = (
     Case(
         "deep: a tree of 100,000 levels",

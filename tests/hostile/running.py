@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from tap_genesys_aggregates.core.refusal import TapError
+from tap_genesys_aggregates.core.errors import TapError
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 
 if TYPE_CHECKING:

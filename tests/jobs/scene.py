@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from tap_genesys_aggregates.sandbox import Fault, Options, Sandbox, SettableClock
-from tap_genesys_aggregates.sandbox.faults import put
+from genesys_sandbox import Fault, Options, Sandbox, SettableClock
+from genesys_sandbox.faults import put
 from tests.pipeline.running import Time, bag, config, run
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable
 
-    from tap_genesys_aggregates.sandbox import Answer, LogEntry, Request
+    from genesys_sandbox import Answer, LogEntry, Request
     from tests.pipeline.running import Outcome
 
 NOW = datetime(2026, 3, 9, tzinfo=timezone.utc)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_genesys_aggregates.core.refusal import UnreadableError
-from tap_genesys_aggregates.errors import RefusedError
-from tap_genesys_aggregates.sandbox import Caller, Fault, Rule, Rules
-from tap_genesys_aggregates.sandbox.faults import put, same_page, status
+from genesys_sandbox import Caller, Fault, Rule, Rules
+from genesys_sandbox.faults import put, same_page, status
+from tap_genesys_aggregates.core.errors import UnreadableError
+from tap_genesys_aggregates.http.errors import RefusedError
 from tests.jobs.scene import (
     DAYS,
     JOBS,
@@ -32,7 +32,7 @@ from tests.pipeline.running import config, run
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_genesys_aggregates.sandbox import Answer, Request, Sandbox
+    from genesys_sandbox import Answer, Request, Sandbox
 
 LOST = ["FAILED", "EXPIRED", "CANCELLED"]
 A_DAY = 4

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typing_extensions import override
 
-from tap_genesys_aggregates.errors import DeniedError, RefusedError
-from tap_genesys_aggregates.sandbox import Fault, Rule, Rules
-from tap_genesys_aggregates.sandbox.faults import put, status
-from tap_genesys_aggregates.sandbox.in_process import InProcessAdapter
+from genesys_sandbox import Fault, Rule, Rules
+from genesys_sandbox.faults import put, status
+from genesys_sandbox.in_process import InProcessAdapter
+from tap_genesys_aggregates.http.errors import DeniedError, RefusedError
 from tap_genesys_aggregates.streams import AggregateStream
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 from tests.jobs.scene import (
@@ -32,8 +32,8 @@ from tests.jobs.scene import (
 from tests.pipeline.running import config, run
 
 if TYPE_CHECKING:
-    from tap_genesys_aggregates.sandbox import Request, Sandbox
-    from tap_genesys_aggregates.sandbox.faults import Edit
+    from genesys_sandbox import Request, Sandbox
+    from genesys_sandbox.faults import Edit
 
 BEGIN = datetime(2026, 3, 2, tzinfo=timezone.utc)
 SIDE_BY_SIDE: dict[str, Any] = {

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_genesys_aggregates.sandbox import Options, Rule, Rules, Sandbox, serve
-from tap_genesys_aggregates.sandbox.faults import put
+from genesys_sandbox import Options, Rule, Rules, Sandbox, serve
+from genesys_sandbox.faults import put
 from tests.end_to_end.process import begun, run, written
 from tests.jobs.scene import LOOKS, QUERY, STUCK, Office, cancelled, submitted
 from tests.pipeline.running import config
@@ -18,7 +18,7 @@ from tests.pipeline.running import config
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tap_genesys_aggregates.sandbox import Fault
+    from genesys_sandbox import Fault
 
 
 def settings(folder: Path, url: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tap_genesys_aggregates.sandbox import Witness
+from genesys_sandbox import Witness
 from tests.jobs.scene import JOBS, NOW, QUERY, WEEK, asked, cancelled, centre, submitted
 from tests.pipeline.running import bag, config, run
 

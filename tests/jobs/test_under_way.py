@@ -7,13 +7,13 @@ from contextlib import suppress
 
 import pytest
 
-from tap_genesys_aggregates.core.refusal import TapError
-from tap_genesys_aggregates.under_way import UnderWay
+from tap_genesys_aggregates.core.errors import TapError
+from tap_genesys_aggregates.extract.open_jobs import OpenJobs
 
 
 def test_what_is_just_being_handed_in_is_cancelled_too() -> None:
     """A job whose id arrives a moment after the run has ended is not forgotten."""
-    under_way, begun, arrive, over = UnderWay(), threading.Event(), threading.Event(), threading.Event()
+    under_way, begun, arrive, over = OpenJobs(), threading.Event(), threading.Event(), threading.Event()
     gone: list[str] = []
 
     def submit() -> str:
@@ -37,7 +37,7 @@ def test_what_is_just_being_handed_in_is_cancelled_too() -> None:
 
 def test_nothing_is_handed_in_once_the_run_has_ended() -> None:
     """A thread that finds its job cancelled by the end of the run does not hand it in anew."""
-    under_way = UnderWay()
+    under_way = OpenJobs()
     under_way.close()
     with pytest.raises(TapError, match="has ended"), under_way.job(lambda: "new", lambda _: None):
         pass
@@ -45,7 +45,7 @@ def test_nothing_is_handed_in_once_the_run_has_ended() -> None:
 
 def test_what_a_thread_is_cancelling_is_waited_for() -> None:
     """The end of a run waits for the cancellations of its threads too, which may have begun just before."""
-    under_way, begun, proceed = UnderWay(), threading.Event(), threading.Event()
+    under_way, begun, proceed = OpenJobs(), threading.Event(), threading.Event()
     gone: list[str] = []
 
     def cancel(place: str) -> None:
@@ -72,7 +72,7 @@ def test_a_cancellation_that_fails_is_noted(caplog: pytest.LogCaptureFixture) ->
     def cancel(place: str) -> None:
         raise TapError("the server is away", place)
 
-    under_way = UnderWay()
+    under_way = OpenJobs()
     with (
         caplog.at_level("INFO"),
         pytest.raises(ValueError, match="its own"),

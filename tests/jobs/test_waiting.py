@@ -6,9 +6,9 @@ import logging
 
 import pytest
 
-from tap_genesys_aggregates.jobs import FIRST_PAUSE, LONGEST_JOB, LONGEST_PAUSE
-from tap_genesys_aggregates.sandbox import Rule, Rules
-from tap_genesys_aggregates.sandbox.faults import put, status
+from genesys_sandbox import Rule, Rules
+from genesys_sandbox.faults import put, status
+from tap_genesys_aggregates.extract.async_jobs import FIRST_PAUSE, LONGEST_JOB, LONGEST_PAUSE
 from tests.jobs.scene import JOBS, LOOKS, QUERY, STUCK, WEEK, Watch, asked, bag_of, cancelled, centre, truth
 from tests.pipeline.running import config, run
 

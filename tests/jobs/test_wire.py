@@ -6,10 +6,10 @@ from datetime import datetime, timezone
 
 import pytest
 
-from tap_genesys_aggregates.core.refusal import UnreadableError
+from tap_genesys_aggregates.core.errors import UnreadableError
 from tap_genesys_aggregates.core.windows import Window
-from tap_genesys_aggregates.dialects.jobs import JobsDialect, Status, Submitted
 from tap_genesys_aggregates.dialects.protocol import Call
+from tap_genesys_aggregates.dialects.results_jobs import JobsDialect, Status, Submitted
 from tests.core.making import query
 from tests.jobs.scene import JOBS
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from psycopg import sql
 
 from demo.proof import prove
-from tap_genesys_aggregates.core.warehouse_views import views
-from tap_genesys_aggregates.presets import presets
-from tap_genesys_aggregates.sandbox import Options, Sandbox, SettableClock, Witness, serve
-from tap_genesys_aggregates.settings import Settings
+from genesys_sandbox import Options, Sandbox, SettableClock, Witness, serve
+from tap_genesys_aggregates.config.queries import presets
+from tap_genesys_aggregates.config.settings import Settings
+from tap_genesys_aggregates.warehouse.views import views
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ QUERIES: dict[str, list[dict[str, Any]]] = {
         _TREE,
     ],
 }
-_NOT_SETTINGS = {"api", "says"}
+_NOT_SETTINGS = {"api", "description"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +187,4 @@ def opened(
             yield scene
         finally:
             with server.connect() as connection:
-                connection.execute(
-                    sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(schema))
-                )
+                connection.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(schema)))

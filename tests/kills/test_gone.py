@@ -14,10 +14,10 @@ import pytest
 import requests
 from typing_extensions import override
 
-from tap_genesys_aggregates.core.refusal import TapError
-from tap_genesys_aggregates.presets import presets
-from tap_genesys_aggregates.sandbox import Options, Sandbox, Witness, serve
-from tap_genesys_aggregates.sandbox.in_process import InProcessAdapter
+from genesys_sandbox import Options, Sandbox, Witness, serve
+from genesys_sandbox.in_process import InProcessAdapter
+from tap_genesys_aggregates.config.queries import presets
+from tap_genesys_aggregates.core.errors import TapError
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 from tests.end_to_end.process import END, PATIENCE, START, Run, begun, by_key, run, settings, written
 from tests.kills.pipelines import until

@@ -9,14 +9,14 @@ from urllib.parse import urlencode
 
 from typing_extensions import override
 
-from tap_genesys_aggregates.sandbox import Answer, Options, Request, Rule, Rules, Sandbox, vocabulary
+from genesys_sandbox import Answer, Options, Request, Rule, Rules, Sandbox, vocabulary
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 from tests.pipeline.running import Outcome, Time, config, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tap_genesys_aggregates.sandbox import Fault
+    from genesys_sandbox import Fault
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=timezone.utc)
 MIDNIGHT = datetime(2026, 3, 3, tzinfo=timezone.utc)

@@ -8,9 +8,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from tap_genesys_aggregates.errors import DeniedError
-from tap_genesys_aggregates.sandbox import serve
-from tap_genesys_aggregates.sandbox.faults import status
+from genesys_sandbox import serve
+from genesys_sandbox.faults import status
+from tap_genesys_aggregates.http.errors import DeniedError
 from tests.lookups.scene import PATHS, SOON, always, asked, catalog, pull, sandbox
 from tests.pipeline.running import config
 

@@ -6,11 +6,11 @@ import logging
 
 import pytest
 
-from tap_genesys_aggregates.core.listing import read
-from tap_genesys_aggregates.core.refusal import UnreadableError
-from tap_genesys_aggregates.errors import RefusedError
-from tap_genesys_aggregates.sandbox import Rule
-from tap_genesys_aggregates.sandbox.faults import put, status
+from genesys_sandbox import Rule
+from genesys_sandbox.faults import put, status
+from tap_genesys_aggregates.core.errors import UnreadableError
+from tap_genesys_aggregates.dialects.lookup_lists import read_listing
+from tap_genesys_aggregates.http.errors import RefusedError
 from tests.lookups.scene import PATHS, always, asked, facts, names, pull, sandbox
 
 
@@ -118,13 +118,13 @@ def test_a_count_that_never_comes_true_is_told(caplog: pytest.LogCaptureFixture)
 def test_what_is_no_list_is_not_taken_for_an_empty_one(body: bytes) -> None:
     """An answer that is no page of a list is an error, not a table without rows."""
     with pytest.raises(UnreadableError):
-        read(body)
+        read_listing(body)
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"entities": null}', b'{"entities": []}'])
 def test_an_empty_list_is_a_list(body: bytes) -> None:
     """A list without entries, however it says so, is read."""
-    assert not read(body).entities
+    assert not read_listing(body).entities
 
 
 def test_what_passes_is_tried_again() -> None:

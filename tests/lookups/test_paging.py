@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 from typing_extensions import override
 
-from tap_genesys_aggregates.core.listing import MOST_PAGES, Entries, Listing
-from tap_genesys_aggregates.core.lookup_table import lookups
-from tap_genesys_aggregates.core.refusal import UnreadableError
-from tap_genesys_aggregates.errors import StrayError
-from tap_genesys_aggregates.sandbox import Rule
-from tap_genesys_aggregates.sandbox.faults import put, same_page
+from genesys_sandbox import Rule
+from genesys_sandbox.faults import put, same_page
+from tap_genesys_aggregates.core.errors import UnreadableError
+from tap_genesys_aggregates.dialects.lookup_lists import MOST_PAGES, Entries, Listing, lookups
+from tap_genesys_aggregates.http.errors import StrayError
 from tests.lookups.scene import PATHS, SmallPages, always, asked, facts, names, pull, sandbox
 
 if TYPE_CHECKING:
-    from tap_genesys_aggregates.sandbox import Answer, Request
+    from genesys_sandbox import Answer, Request
 
 
 def test_pages_of_a_hundred() -> None:

@@ -9,7 +9,7 @@ from tests.lookups.scene import CALLS, NOW, PATHS, SOON, asked, catalog, pull, s
 from tests.pipeline.running import Time, config, run
 
 if TYPE_CHECKING:
-    from tap_genesys_aggregates.sandbox import Sandbox
+    from genesys_sandbox import Sandbox
 
 
 def default_of(name: str) -> Any:

@@ -6,11 +6,10 @@ import re
 
 import pytest
 
-from tap_genesys_aggregates.core.lookup_table import lookups
-from tap_genesys_aggregates.core.refusal import SettingError
-from tap_genesys_aggregates.presets import presets
-from tap_genesys_aggregates.queries import RESERVED
-from tap_genesys_aggregates.settings import Settings
+from tap_genesys_aggregates.config.queries import RESERVED, presets
+from tap_genesys_aggregates.config.settings import Settings
+from tap_genesys_aggregates.core.errors import SettingError
+from tap_genesys_aggregates.dialects.lookup_lists import lookups
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 from tests.lookups.scene import CALLS, PATHS
 from tests.pipeline.running import config
@@ -29,7 +28,7 @@ def test_every_entry_is_complete(name: str) -> None:
     assert len({each.name for each in columns}) == len(columns)
     assert {"id", "name", "extracted_at"} <= {each.name for each in columns}
     assert all(re.fullmatch("[a-z][a-z0-9_]*", each.name) for each in columns)
-    assert all(re.fullmatch(r"\w.*[^.]\. \[(answer: [\w.]+|tap)\]", each.says) for each in columns)
+    assert all(re.fullmatch(r"\w.*[^.]\. \[(answer: [\w.]+|tap)\]", each.description) for each in columns)
 
 
 @pytest.mark.parametrize("name", [*PATHS, "extractions"])

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_genesys_aggregates.errors import DeniedError
-from tap_genesys_aggregates.sandbox import Rule, Sandbox, Witness
-from tap_genesys_aggregates.sandbox.faults import status
-from tap_genesys_aggregates.sandbox.in_process import InProcessAdapter
+from genesys_sandbox import Rule, Sandbox, Witness
+from genesys_sandbox.faults import status
+from genesys_sandbox.in_process import InProcessAdapter
+from tap_genesys_aggregates.http.errors import DeniedError
 from tap_genesys_aggregates.streams import AggregateStream
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 from tests.lookups.scene import (

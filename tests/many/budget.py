@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from tap_genesys_aggregates.sandbox.tokens import Tokens
+from genesys_sandbox.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from tap_genesys_aggregates.sandbox import Answer, LogEntry, Options, Request, Sandbox
+    from genesys_sandbox import Answer, LogEntry, Options, Request, Sandbox
 
 
 class OneToken(Tokens):

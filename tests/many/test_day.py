@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tap_genesys_aggregates.sandbox import Options, Sandbox, Witness, serve
+from genesys_sandbox import Options, Sandbox, Witness, serve
 from tests.kills.pipelines import until
 from tests.many.test_side_by_side import QUERIES
 from tests.pipeline.running import Outcome, bag, config, run

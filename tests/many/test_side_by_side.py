@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_genesys_aggregates.sandbox import Options, Sandbox, Witness, serve
-from tap_genesys_aggregates.sandbox.in_process import InProcessAdapter
+from genesys_sandbox import Options, Sandbox, Witness, serve
+from genesys_sandbox.in_process import InProcessAdapter
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 from tests.end_to_end.process import END, PATIENCE, Run, begun, written
 from tests.end_to_end.process import settings as settings_for

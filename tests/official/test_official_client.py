@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tap_genesys_aggregates.core.families import families
+from genesys_sandbox import Options, Sandbox, SettableClock, serve
+from tap_genesys_aggregates.config.families import families
 from tap_genesys_aggregates.core.statistics import STATISTICS
-from tap_genesys_aggregates.sandbox import Options, Sandbox, SettableClock, serve
 from tests.pipeline.running import config, run
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tap_genesys_aggregates.sandbox import Options, Rule, Rules, Sandbox, SettableClock, Witness
-from tap_genesys_aggregates.sandbox.faults import status
+from genesys_sandbox import Options, Rule, Rules, Sandbox, SettableClock, Witness
+from genesys_sandbox.faults import status
 from tests.pipeline.running import Time, Warehouse, config, plain, run
 
 if TYPE_CHECKING:
@@ -121,9 +121,7 @@ class Drift:
         return f"| {lookback} | {counts} | {' | '.join(sums)} |\n"
 
 
-def _off(
-    here: dict[tuple[str, ...], Row], there: dict[tuple[str, ...], Row], name: str
-) -> tuple[int, int]:
+def _off(here: dict[tuple[str, ...], Row], there: dict[tuple[str, ...], Row], name: str) -> tuple[int, int]:
     """By how much a column is off, row by row and all added up; and what it adds up to in truth."""
     off = sum(
         abs((here.get(key, {}).get(name) or 0) - (there.get(key, {}).get(name) or 0))

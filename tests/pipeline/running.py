@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from tap_genesys_aggregates.sandbox.in_process import InProcessAdapter
+from genesys_sandbox.in_process import InProcessAdapter
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import requests
 
-    from tap_genesys_aggregates.sandbox import Sandbox
+    from genesys_sandbox import Sandbox
 
 UTC = timezone.utc
 HOST = "https://sandbox.invalid"

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tap_genesys_aggregates.core.families import families
-from tap_genesys_aggregates.presets import presets
-from tap_genesys_aggregates.sandbox import Options, Sandbox, SettableClock, Witness
+from genesys_sandbox import Options, Sandbox, SettableClock, Witness
+from tap_genesys_aggregates.config.families import families
+from tap_genesys_aggregates.config.queries import presets
 from tests.pipeline.running import bag, config, run
 
 pytestmark = pytest.mark.slow

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tap_genesys_aggregates.core.refusal import TapError
-from tap_genesys_aggregates.sandbox import Options, Sandbox, SettableClock, Witness
+from genesys_sandbox import Options, Sandbox, SettableClock, Witness
+from tap_genesys_aggregates.core.errors import TapError
 from tests.pipeline.running import bag, config, run
 
 UTC = timezone.utc

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from tap_genesys_aggregates.reconciling import by_day
-from tap_genesys_aggregates.sandbox import Options, Sandbox, Witness
-from tap_genesys_aggregates.sandbox.in_process import InProcessAdapter
+from genesys_sandbox import Options, Sandbox, Witness
+from genesys_sandbox.in_process import InProcessAdapter
 from tap_genesys_aggregates.tap import TapGenesysAggregates
+from tap_genesys_aggregates.warehouse.reconcile import by_day
 from tests.pipeline.running import Time, bag, config
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tap_genesys_aggregates.sandbox import Options, Sandbox, SettableClock
+from genesys_sandbox import Options, Sandbox, SettableClock
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 from tests.pipeline.running import config, run
 

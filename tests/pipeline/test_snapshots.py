@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from syrupy.extensions.json import JSONSnapshotExtension
 
-from tap_genesys_aggregates.sandbox import Options, Sandbox, SettableClock
+from genesys_sandbox import Options, Sandbox, SettableClock
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 from tests.pipeline.running import config, run
 

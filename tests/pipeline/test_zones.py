@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from genesys_sandbox import Options, Sandbox, SettableClock, Witness
 from tap_genesys_aggregates.core.grid import Grid
 from tap_genesys_aggregates.core.periods import Period
-from tap_genesys_aggregates.sandbox import Options, Sandbox, SettableClock, Witness
 from tests.pipeline.running import bag, config, run
 
 pytestmark = pytest.mark.slow

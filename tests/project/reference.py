@@ -9,20 +9,21 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tap_genesys_aggregates.connection import permissions
-from tap_genesys_aggregates.core import lookup_table, schema
-from tap_genesys_aggregates.core.families import families
+from tap_genesys_aggregates.config.families import families
+from tap_genesys_aggregates.config.queries import presets
+from tap_genesys_aggregates.config.settings import Settings
+from tap_genesys_aggregates.config.settings_table import QUERY_FIELDS, SETTINGS
+from tap_genesys_aggregates.core import schema
+from tap_genesys_aggregates.dialects import lookup_lists
+from tap_genesys_aggregates.extract.connection_test import permissions
 from tap_genesys_aggregates.ledger import COLUMNS
-from tap_genesys_aggregates.presets import presets
-from tap_genesys_aggregates.settings import Settings
-from tap_genesys_aggregates.settings_table import QUERY_FIELDS, SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from tap_genesys_aggregates.config.settings_table import Setting
     from tap_genesys_aggregates.core.query import Query
     from tap_genesys_aggregates.core.schema import Column
-    from tap_genesys_aggregates.settings_table import Setting
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference.md"
 
@@ -56,7 +57,7 @@ def _settings() -> Iterator[str]:
 def _setting(setting: Setting) -> tuple[str, ...]:
     kind = " or ".join(f"`{choice}`" for choice in setting.choices) or setting.kind
     default = "required" if setting.required else "" if setting.default is None else f"`{setting.default}`"
-    return f"`{setting.name}`", kind, default, setting.says
+    return f"`{setting.name}`", kind, default, setting.description
 
 
 def _families() -> Iterator[str]:
@@ -96,20 +97,22 @@ def _presets() -> Iterator[str]:
     for query in (*_queries("results"), *_queries("group_tree")):
         asked = query.endpoint or "group tree"
         yield f"### {query.name}\n"
-        yield f"{presets()[query.name]['says']}\n"
+        yield f"{presets()[query.name]['description']}\n"
         yield f"{asked}, buckets of {query.granularity.text}, permission `{permissions(query)}`.\n"
         yield _columns(schema.columns(query))
 
 
 def _columns(columns: Iterable[Column]) -> str:
-    rows = ((f"`{each.name}`", f"{each.kind}{', key' if each.key else ''}", each.says) for each in columns)
+    rows = (
+        (f"`{each.name}`", f"{each.kind}{', key' if each.key else ''}", each.description) for each in columns
+    )
     return _table(["column", "kind", "meaning"], rows)
 
 
 def _lookups() -> Iterator[str]:
     yield "## Look-ups\n"
     yield "Off until selected: take its line out of `select` in `meltano.yml`. Each run reads them whole.\n"
-    for name, lookup in lookup_table.lookups().items():
+    for name, lookup in lookup_lists.lookups().items():
         yield f"### {name}\n"
         permission = f"`{lookup.permission}`" if lookup.permission else "not documented"
         yield f"`GET {lookup.path}`, permission {permission}.\n"

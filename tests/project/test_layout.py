@@ -13,9 +13,9 @@ import pytest
 from .written import ROOT
 
 PACKAGE = ROOT / "tap_genesys_aggregates"
-PARTS = ("tap_genesys_aggregates", "demo", "tests", "bench")
+PARTS = ("tap_genesys_aggregates", "genesys_sandbox", "demo", "tests", "bench")
 MODULES = sorted(path for part in PARTS for path in (ROOT / part).rglob("*.py"))
-LONGEST = 250
+LONGEST = 400
 VAGUE = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
 CLOCKS = {"now", "utcnow", "today", "time", "monotonic", "perf_counter"}
 
@@ -25,13 +25,13 @@ def test_imports_go_downwards() -> None:
     command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "2 kept, 0 broken" in run.stdout
+    assert "3 kept, 0 broken" in run.stdout
 
 
 def test_the_sandbox_is_a_witness() -> None:
     """It imports nothing of the tap, and nothing of the tap imports it, not even for annotations."""
-    graph = grimp.build_graph("tap_genesys_aggregates", cache_dir=None)
-    inside = {"tap_genesys_aggregates.sandbox", *graph.find_descendants("tap_genesys_aggregates.sandbox")}
+    graph = grimp.build_graph("tap_genesys_aggregates", "genesys_sandbox", cache_dir=None)
+    inside = {"genesys_sandbox", *graph.find_descendants("genesys_sandbox")}
     crossing = {
         (importer, imported)
         for importer in graph.modules

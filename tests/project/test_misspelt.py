@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tap_genesys_aggregates.core.checks import unknown_names
-from tap_genesys_aggregates.core.refusal import SettingError
-from tap_genesys_aggregates.settings import Settings
+from tap_genesys_aggregates.config.checks import unknown_names
+from tap_genesys_aggregates.config.settings import Settings
+from tap_genesys_aggregates.core.errors import SettingError
 
 QUOTED = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text("utf-8").splitlines()
 VIEW = {"name": "short", "target": "nHandle", "function": "rangeBound", "range": {"gte": 0}}

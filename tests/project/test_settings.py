@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tap_genesys_aggregates.settings_table import SETTINGS
+from tap_genesys_aggregates.config.settings_table import SETTINGS
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 
 from . import written
@@ -70,7 +70,7 @@ def test_meltano_has_every_setting(extractor: dict[str, Any]) -> None:
     assert [
         (entry["name"], entry.get("value"), entry.get("sensitive", False), entry["description"])
         for entry in extractor["settings"]
-    ] == [(each.name, each.default, each.secret, each.says) for each in SETTINGS.values()]
+    ] == [(each.name, each.default, each.secret, each.description) for each in SETTINGS.values()]
 
 
 @pytest.mark.parametrize(

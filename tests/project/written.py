@@ -9,13 +9,13 @@ import json
 import sys
 from pathlib import Path
 
-from tap_genesys_aggregates.settings_table import SETTINGS, Setting
+from tap_genesys_aggregates.config.settings_table import SETTINGS, Setting
 
 ROOT = Path(__file__).resolve().parents[2]
 MELTANO = ROOT / "meltano.yml"
 ENVIRONMENT = ROOT / ".env.example"
 
-BEGIN = "    # Written by ./run docs from tap_genesys_aggregates/settings_table.py: change it there.\n"
+BEGIN = "    # Written by ./run docs from tap_genesys_aggregates/config/settings_table.py: change it there.\n"
 END = "    # Here ends what ./run docs writes.\n"
 
 KINDS = {
@@ -67,7 +67,7 @@ def _setting(setting: Setting) -> str:
         lines.append(f"      value: {json.dumps(setting.default)}")
     if setting.secret:
         lines.append("      sensitive: true")
-    lines.append(f"      description: {json.dumps(setting.says)}")
+    lines.append(f"      description: {json.dumps(setting.description)}")
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -91,7 +91,7 @@ def environment() -> str:
 def _filled(setting: Setting) -> str:
     """A line that a newcomer fills in."""
     value = setting.default or (_START if setting.kind == "date-time" else "")
-    return f"# {setting.says}\n{setting.alias or setting.variable}={value}\n"
+    return f"# {setting.description}\n{setting.alias or setting.variable}={value}\n"
 
 
 def _offered(setting: Setting) -> str:
@@ -99,7 +99,7 @@ def _offered(setting: Setting) -> str:
     value = "" if setting.default is None else setting.default
     if setting.kind == "array":
         value = """'[{"preset": "queue_performance"}]'"""
-    return f"# {setting.says}\n# {setting.alias or setting.variable}={value}\n"
+    return f"# {setting.description}\n# {setting.alias or setting.variable}={value}\n"
 
 
 def main() -> int:

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from tap_genesys_aggregates.sandbox import Caller, Sandbox, SettableClock
+from genesys_sandbox import Caller, Sandbox, SettableClock
 
 
 @pytest.fixture(scope="session")

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_genesys_aggregates.sandbox import sample_week
-from tap_genesys_aggregates.sandbox.centre import Centre
-from tap_genesys_aggregates.sandbox.contract import families
-from tap_genesys_aggregates.sandbox.instants import HOUR, from_text, to_ms
+from genesys_sandbox import sample_week
+from genesys_sandbox.centre import Centre
+from genesys_sandbox.contract import families
+from genesys_sandbox.instants import HOUR, from_text, to_ms
 
 if TYPE_CHECKING:
-    from tap_genesys_aggregates.sandbox.facts import Event
+    from genesys_sandbox.facts import Event
 
 Totals = dict[str, tuple[float, float]]
 

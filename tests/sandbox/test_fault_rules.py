@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from tap_genesys_aggregates.sandbox import Caller, Request, Rule, Rules, Sandbox, faults
+from genesys_sandbox import Caller, Request, Rule, Rules, Sandbox, faults
 
 PATH = "/api/v2/analytics/conversations/aggregates/query"
 QUERY = {"interval": "2025-06-03T09:00Z/2025-06-03T12:00Z", "metrics": ["tHandle"]}

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import pytest
 import requests
 
-from tap_genesys_aggregates.sandbox import (
+from genesys_sandbox import (
     Caller,
     Fault,
     Options,
@@ -22,7 +22,7 @@ from tap_genesys_aggregates.sandbox import (
     faults,
     serve,
 )
-from tap_genesys_aggregates.sandbox.in_process import InProcessAdapter
+from genesys_sandbox.in_process import InProcessAdapter
 
 PATH = "/api/v2/analytics/conversations/aggregates/query"
 TREE = "/api/v2/analytics/conversations/aggregate/query"

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tap_genesys_aggregates.sandbox import Caller, Options, Request, Sandbox, SettableClock
-from tap_genesys_aggregates.sandbox.tree_query import PATH
+from genesys_sandbox import Caller, Options, Request, Sandbox, SettableClock
+from genesys_sandbox.tree_query import PATH
 
 Json = dict[str, Any]
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_genesys_aggregates.sandbox import Caller, Options, Sandbox, SettableClock, Witness
-from tap_genesys_aggregates.sandbox.instants import DAY, HOUR, to_ms
+from genesys_sandbox import Caller, Options, Sandbox, SettableClock, Witness
+from genesys_sandbox.instants import DAY, HOUR, to_ms
 
 if TYPE_CHECKING:
-    from tap_genesys_aggregates.sandbox.facts import Event
+    from genesys_sandbox.facts import Event
 
 MONDAY = datetime(2025, 6, 2, tzinfo=timezone.utc)
 TUESDAY = MONDAY + timedelta(days=1)

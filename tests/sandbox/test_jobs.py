@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_genesys_aggregates.sandbox import Caller, Options, Sandbox
-from tap_genesys_aggregates.sandbox.contract import families
+from genesys_sandbox import Caller, Options, Sandbox
+from genesys_sandbox.contract import families
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_genesys_aggregates.sandbox import Caller, Options, Sandbox
+from genesys_sandbox import Caller, Options, Sandbox
 
 if TYPE_CHECKING:
     from datetime import datetime

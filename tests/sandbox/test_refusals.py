@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tap_genesys_aggregates.sandbox import Caller, Options, Sandbox
-from tap_genesys_aggregates.sandbox.contract import families
+from genesys_sandbox import Caller, Options, Sandbox
+from genesys_sandbox.contract import families
 
 PATH = families()["conversations"].path
 JUNE_3 = "2025-06-03T00:00:00.000Z/2025-06-04T00:00:00.000Z"

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tap_genesys_aggregates.sandbox import Caller, Options, Sandbox
-from tap_genesys_aggregates.sandbox.buckets import cut, parse_granularity
-from tap_genesys_aggregates.sandbox.contract import families
-from tap_genesys_aggregates.sandbox.instants import from_text, to_ms, to_text
+from genesys_sandbox import Caller, Options, Sandbox
+from genesys_sandbox.buckets import cut, parse_granularity
+from genesys_sandbox.contract import families
+from genesys_sandbox.instants import from_text, to_ms, to_text
 
 PATH = families()["conversations"].path
 JUNE_3 = "2025-06-03T00:00:00.000Z/2025-06-04T00:00:00.000Z"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tap_genesys_aggregates.sandbox import Caller, Options, Sandbox, SettableClock, Witness
+from genesys_sandbox import Caller, Options, Sandbox, SettableClock, Witness
 
 WEEK = "2025-01-25T21:00:00.000Z/2025-02-01T21:00:00.000Z"
 START = datetime(2025, 1, 25, 21, tzinfo=timezone.utc)
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 @pytest.fixture(scope="module")
 def sample() -> list[Json]:
     """The recorded results, six queues."""
-    source = resources.files("tap_genesys_aggregates.sandbox") / "data" / "results-voice-week.json"
+    source = resources.files("genesys_sandbox") / "data" / "results-voice-week.json"
     results: list[Json] = json.loads(source.read_text())["results"]
     return results
 

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from tap_genesys_aggregates.sandbox import Caller, Options, Sandbox, serve
-from tap_genesys_aggregates.sandbox.in_process import InProcessAdapter
+from genesys_sandbox import Caller, Options, Sandbox, serve
+from genesys_sandbox.in_process import InProcessAdapter
 
 QUERY = {
     "interval": "2025-06-03T00:00Z/2025-06-04T00:00Z",
@@ -122,7 +122,7 @@ def test_links_are_absolute_as_the_client_sees_the_host() -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_line(number: signal.Signals) -> None:
     """It prints one line with its URL, serves by the clock it was given, and stops with 0 when told to."""
-    command = [sys.executable, "-m", "tap_genesys_aggregates.sandbox"]
+    command = [sys.executable, "-m", "genesys_sandbox"]
     command += ["--port", "0", "--clock", "2025-06-30T12:00Z", "--seed", "7"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -145,7 +145,7 @@ def test_the_command_line(number: signal.Signals) -> None:
 def test_a_taken_port_is_told_in_a_line(sandbox: Sandbox) -> None:
     """A port in use is no traceback."""
     with serve(sandbox) as url:
-        command = [sys.executable, "-m", "tap_genesys_aggregates.sandbox", "--port", str(urlsplit(url).port)]
+        command = [sys.executable, "-m", "genesys_sandbox", "--port", str(urlsplit(url).port)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
     assert (done.returncode, done.stderr) == (1, "")
     assert "cannot be served" in done.stdout
@@ -153,10 +153,7 @@ def test_a_taken_port_is_told_in_a_line(sandbox: Sandbox) -> None:
 
 def test_it_imports_nothing_of_the_tap() -> None:
     """Serving loads no other module of ours, and no library but the standard one's and typing's."""
-    script = (
-        "import sys, json; import tap_genesys_aggregates.sandbox.__main__;"
-        "print(json.dumps(sorted(sys.modules)))"
-    )
+    script = "import sys, json; import genesys_sandbox.__main__;print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", script],
         capture_output=True,
@@ -166,5 +163,5 @@ def test_it_imports_nothing_of_the_tap() -> None:
     )
     loaded = json.loads(done.stdout)
     ours = [name for name in loaded if name.startswith("tap_genesys_aggregates.")]
-    assert all(name.startswith("tap_genesys_aggregates.sandbox") for name in ours)
+    assert all(name.startswith("genesys_sandbox") for name in ours)
     assert not {"requests", "singer_sdk", "msgspec"} & set(loaded)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_genesys_aggregates.sandbox import Answer, Caller, Options, Request, Sandbox
+from genesys_sandbox import Answer, Caller, Options, Request, Sandbox
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from tap_genesys_aggregates.sandbox import SettableClock
+    from genesys_sandbox import SettableClock
 
 GRANT = b"grant_type=client_credentials"
 

@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tap_genesys_aggregates.sandbox import Caller, Options, Sandbox, SettableClock, Witness
-from tap_genesys_aggregates.sandbox.contract import families
-from tap_genesys_aggregates.sandbox.instants import to_ms, to_text
+from genesys_sandbox import Caller, Options, Sandbox, SettableClock, Witness
+from genesys_sandbox.contract import families
+from genesys_sandbox.instants import to_ms, to_text
 
 Json = dict[str, Any]
 

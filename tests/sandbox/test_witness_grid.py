@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tap_genesys_aggregates.sandbox.instants import DAY, to_ms, to_text
-from tap_genesys_aggregates.sandbox.witness_grid import grid
+from genesys_sandbox.instants import DAY, to_ms, to_text
+from genesys_sandbox.witness_grid import grid
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tap_genesys_aggregates.sandbox import Caller, Options, Sandbox, Witness
-from tap_genesys_aggregates.sandbox.instants import to_ms, to_text
+from genesys_sandbox import Caller, Options, Sandbox, Witness
+from genesys_sandbox.instants import to_ms, to_text
 
 Json = dict[str, Any]
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_genesys_aggregates.core import secrecy
-from tap_genesys_aggregates.core.refusal import TapError
-from tap_genesys_aggregates.discreet import Discreet
+from tap_genesys_aggregates.core import redaction
+from tap_genesys_aggregates.core.errors import TapError
+from tap_genesys_aggregates.singer.log_redaction import RedactingFormatter
 from tests.core.making import examples
 from tests.hostile.running import CLIENT, SECRET
 from tests.secrets.search import found
@@ -23,7 +23,7 @@ from tests.secrets.search import found
 @pytest.fixture(autouse=True)
 def _kept() -> None:
     """The secret is known."""
-    secrecy.keep_client(CLIENT, SECRET)
+    redaction.remember_client(CLIENT, SECRET)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def _kept() -> None:
 )
 def test_other_text_is_left_alone(text: str) -> None:
     """No word of ours looks like a secret, and seven characters are no secret."""
-    assert secrecy.hide(text) == text
+    assert redaction.redact(text) == text
 
 
 @pytest.mark.parametrize(
@@ -49,14 +49,14 @@ def test_other_text_is_left_alone(text: str) -> None:
 )
 def test_every_form_is_hidden(text: str, shown: str) -> None:
     """Whole, in part, in capitals, in base64, for a URL, in JSON; what stands beside it stays."""
-    assert secrecy.hide(text) == shown
+    assert redaction.redact(text) == shown
 
 
 @given(st.text(max_size=20), st.text(max_size=20), st.integers(0, 22), st.integers(8, 30))
 @examples(100)
 def test_any_part_is_hidden_wherever_it_stands(before: str, after: str, start: int, length: int) -> None:
     """Eight characters or more of it, between any other text."""
-    assert found(secrecy.hide(before + SECRET[start : start + max(8, length)] + after)) == []
+    assert found(redaction.redact(before + SECRET[start : start + max(8, length)] + after)) == []
 
 
 def test_an_error_never_holds_one() -> None:
@@ -70,9 +70,9 @@ def test_an_error_never_holds_one() -> None:
 def test_the_last_tokens_are_remembered_and_the_client_for_ever() -> None:
     """A run that renews its token a hundred times keeps the last few, and its secret."""
     for number in range(100):
-        secrecy.keep_token(f"token-number-{number:04d}-{number:08x}")
-    assert secrecy.hide("token-number-0099-00000063") == "***"
-    assert secrecy.hide(SECRET) == "***"
+        redaction.remember_token(f"token-number-{number:04d}-{number:08x}")
+    assert redaction.redact("token-number-0099-00000063") == "***"
+    assert redaction.redact(SECRET) == "***"
 
 
 def test_a_log_with_a_traceback() -> None:
@@ -80,6 +80,6 @@ def test_a_log_with_a_traceback() -> None:
     with pytest.raises(KeyError) as raised:
         os.environ[SECRET]
     record = logging.LogRecord("x", 40, "x.py", 1, "it is %s", (SECRET,), raised._excinfo)  # noqa: SLF001
-    text = Discreet(logging.Formatter("%(message)s")).format(record)
+    text = RedactingFormatter(logging.Formatter("%(message)s")).format(record)
     assert text.startswith("it is ***\nTraceback")
     assert found(text) == []

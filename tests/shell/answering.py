@@ -15,8 +15,8 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 from typing_extensions import override
 from urllib3 import HTTPResponse
 
-from tap_genesys_aggregates.tally import Tally
-from tap_genesys_aggregates.transport import Transport
+from tap_genesys_aggregates.http.transport import Transport
+from tap_genesys_aggregates.http.usage import Usage
 from tests.shell.making import GATEWAY, Time, settings
 
 if TYPE_CHECKING:
@@ -111,14 +111,14 @@ class Scene:
     server: Server
     time: Time
     transport: Transport
-    tally: Tally = field(default_factory=Tally)
+    usage: Usage = field(default_factory=Usage)
 
     def fetch(
         self, read: Callable[[bytes], object] = json.loads, *, url: str = URL, divisible: bool = False
     ) -> object:
         """Send a request and read its answer."""
         prepared = requests.Request("POST", url, json={"pageNumber": 1}).prepare()
-        return self.transport.fetch(prepared, read, tally=self.tally, divisible=divisible)
+        return self.transport.fetch(prepared, read, usage=self.usage, divisible=divisible)
 
 
 def scene(

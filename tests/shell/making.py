@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import datetime, timedelta, timezone
 
-from tap_genesys_aggregates.settings import Settings
+from tap_genesys_aggregates.config.settings import Settings
 
 UTC = timezone.utc
 SECRET = "the-secret-of-the-client"

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_genesys_aggregates.auth import ClientCredentials, grant_request
-from tap_genesys_aggregates.core.refusal import TapError, UnreadableError
+from tap_genesys_aggregates.core.errors import TapError, UnreadableError
 from tests.core.making import examples
 from tests.shell.making import SECRET, Time
 

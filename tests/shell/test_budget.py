@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_genesys_aggregates.budget import BOUNDLESS, FIRST, Budget, read
+from tap_genesys_aggregates.http.rate_limit import BOUNDLESS, FIRST, Budget, read_budget
 from tests.core.making import examples
 
 NOW = 1000.0
@@ -35,7 +35,7 @@ def headers(allowed: object, count: object, reset: object) -> dict[str, str]:
 )
 def test_a_budget_is_read(said: dict[str, str], budget: Budget) -> None:
     """What is left is what is allowed less the count, until a second after the reset at the most."""
-    assert read(said, NOW, LONGEST) == budget
+    assert read_budget(said, NOW, LONGEST) == budget
 
 
 WRONG = (None, "", "many", "-1", "1e9", "\N{ARABIC-INDIC DIGIT THREE}", "nan", "inf", "0x10", "9" * 99, "1,2")
@@ -47,19 +47,19 @@ def test_headers_that_are_no_numbers_say_nothing(wrong: str | None, place: int) 
     """One that is missing or garbled makes the others worthless."""
     values: list[object] = [300, 12, 40]
     values[place] = wrong
-    assert read(headers(*values), NOW, LONGEST) is None
+    assert read_budget(headers(*values), NOW, LONGEST) is None
 
 
 def test_a_budget_of_nothing_says_nothing() -> None:
     """An answer that says that no request is ever allowed contradicts itself."""
-    assert read(headers(0, 0, 40), NOW, LONGEST) is None
+    assert read_budget(headers(0, 0, 40), NOW, LONGEST) is None
 
 
 @given(st.tuples(*[st.text() | st.integers().map(str) | st.floats().map(str)] * 3))
 @examples(300)
 def test_whatever_they_say_the_wait_is_bounded(values: tuple[str, str, str]) -> None:
     """Nothing in the headers ends a run, or holds it for longer than the longest wait."""
-    found = read(headers(*values), NOW, LONGEST)
+    found = read_budget(headers(*values), NOW, LONGEST)
     assert found is None or (found.left >= 0 and NOW <= found.until <= NOW + LONGEST)
 
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
-from tap_genesys_aggregates.core.refusal import TapError
-from tap_genesys_aggregates.errors import (
+from tap_genesys_aggregates.core.errors import TapError
+from tap_genesys_aggregates.http.errors import (
     LONGEST_WAIT,
     DeniedError,
     NotFoundError,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_genesys_aggregates.pacing import Pace
+from tap_genesys_aggregates.http.rate_limit import Pace
 from tests.core.making import examples
 from tests.shell.making import Time
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from urllib3.util import parse_url
 
 from tap_genesys_aggregates.client import LinkPaginator
-from tap_genesys_aggregates.core.refusal import TapError, UnreadableError
+from tap_genesys_aggregates.core.errors import TapError, UnreadableError
 from tap_genesys_aggregates.dialects.protocol import Page
-from tap_genesys_aggregates.errors import StrayError
+from tap_genesys_aggregates.http.errors import StrayError
 from tests.core.making import examples
 
 FIRST = "https://gateway.example.com/api/v2/analytics/conversations/aggregate/query"

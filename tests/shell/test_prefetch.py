@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_genesys_aggregates.prefetch import in_order
+from tap_genesys_aggregates.extract.prefetch import in_order
 from tests.core.making import examples
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import logging
 import pytest
 from singer_sdk.logging import StructuredFormatter
 
-from tap_genesys_aggregates.progress import LOGGED_EVERY, Progress
+from tap_genesys_aggregates.extract.progress import LOGGED_EVERY, Progress
 from tests.shell.making import Time
 from tests.shell.watching import DAY, LOGGER, START, part, watch
 
@@ -79,5 +79,5 @@ def test_a_part_counts_once_its_rows_are_out(log: pytest.LogCaptureFixture) -> N
     time = Time()
     pulled = Progress(time.monotonic, io.StringIO()).over("calls", START, START + DAY, [[part(0, rows=0)]])
     for parts in pulled:
-        parts[0].tally.rows = 77
+        parts[0].usage.rows = 77
     assert said(log)[-1]["rows"] == 77

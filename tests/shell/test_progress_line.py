@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_genesys_aggregates.progress import DRAWN_EVERY, Progress, StatusLine
+from tap_genesys_aggregates.extract.progress import DRAWN_EVERY, Progress, StatusLine
 from tests.shell.making import Time
 from tests.shell.watching import DAY, LOGGER, START, Terminal, days, watch
 

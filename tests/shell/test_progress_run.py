@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_genesys_aggregates.sandbox import Options, Rule, Rules, Sandbox, SettableClock
-from tap_genesys_aggregates.sandbox.faults import status
+from genesys_sandbox import Options, Rule, Rules, Sandbox, SettableClock
+from genesys_sandbox.faults import status
 from tests.pipeline.running import Time, config, run
 from tests.shell.watching import LOGGER, Terminal
 

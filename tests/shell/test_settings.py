@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tap_genesys_aggregates.config.settings import from_environment
+from tap_genesys_aggregates.config.settings_table import SETTINGS
 from tap_genesys_aggregates.core.periods import Period
-from tap_genesys_aggregates.settings import from_environment
-from tap_genesys_aggregates.settings_table import SETTINGS
 from tests.shell.making import GATEWAY, REQUIRED, SECRET, UTC, one_query, settings
 
 PLAIN = settings(queries=[{"name": "calls", "metrics": ["nOffered", "tHandle"]}])

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_genesys_aggregates.core.refusal import SettingError
-from tap_genesys_aggregates.settings import Settings
-from tap_genesys_aggregates.settings_table import QUERY_FIELDS, SETTINGS
+from tap_genesys_aggregates.config.settings import Settings
+from tap_genesys_aggregates.config.settings_table import QUERY_FIELDS, SETTINGS
+from tap_genesys_aggregates.core.errors import SettingError
 from tests.core.making import examples
 from tests.shell.making import GATEWAY, QUERY, REQUIRED, SECRET, config, one_query
 

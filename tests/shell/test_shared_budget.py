@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 from typing_extensions import override
 
-from tap_genesys_aggregates.sandbox import Options, Sandbox
+from genesys_sandbox import Options, Sandbox
 from tests.pipeline.running import Time, config, run
 
 if TYPE_CHECKING:
-    from tap_genesys_aggregates.sandbox import LogEntry
-    from tap_genesys_aggregates.sandbox.messages import Request
+    from genesys_sandbox import LogEntry
+    from genesys_sandbox.messages import Request
     from tests.pipeline.running import Outcome
 
 BEGIN = datetime(2026, 3, 9, 10, 0, 20, 300_000, tzinfo=timezone.utc)

@@ -7,7 +7,7 @@ from typing import Union
 
 import pytest
 
-from tap_genesys_aggregates.termination import Termination
+from tap_genesys_aggregates.singer.termination import Termination
 
 
 @pytest.mark.parametrize(("asked", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

@@ -11,8 +11,8 @@ import pytest
 import requests
 from typing_extensions import override
 
-from tap_genesys_aggregates.core.refusal import TapError, UnreadableError
-from tap_genesys_aggregates.errors import (
+from tap_genesys_aggregates.core.errors import TapError, UnreadableError
+from tap_genesys_aggregates.http.errors import (
     DeniedError,
     NotFoundError,
     RefusedError,
@@ -38,7 +38,7 @@ def test_an_answer_is_read() -> None:
     at = scene(Answer(body=b'{"entities": []}'))
     assert at.fetch() == {"entities": []}
     assert (len(at.server.calls), len(at.server.token_calls), at.time.slept) == (1, 1, [])
-    assert (at.tally.requests, at.tally.retries, at.tally.bytes) == (1, 0, 16)
+    assert (at.usage.requests, at.usage.retries, at.usage.bytes) == (1, 0, 16)
     assert at.server.calls[0].body == b'{"pageNumber": 1}'
 
 
@@ -48,7 +48,7 @@ def test_transient_trouble_is_tried_again(trouble: Answer) -> None:
     at = scene(trouble, trouble, Answer(body=b'{"n": 1}'))
     assert at.fetch() == {"n": 1}
     assert [call.body for call in at.server.calls] == [b'{"pageNumber": 1}'] * 3
-    assert (at.tally.requests, at.tally.retries, len(at.time.slept)) == (3, 2, 2)
+    assert (at.usage.requests, at.usage.retries, len(at.time.slept)) == (3, 2, 2)
 
 
 def test_an_unreadable_answer_is_asked_for_again() -> None:
@@ -73,8 +73,8 @@ def test_max_retries_are_tries_after_the_first(retries: int, trouble: Answer) ->
     with pytest.raises(TransientError) as stopped:
         at.fetch()
     assert "gateway.example.com" in str(stopped.value)
-    assert len(at.server.calls) == at.tally.requests == retries + 1
-    assert len(at.time.slept) == at.tally.retries == retries
+    assert len(at.server.calls) == at.usage.requests == retries + 1
+    assert len(at.time.slept) == at.usage.retries == retries
 
 
 def test_an_unreadable_answer_uses_up_tries_too() -> None:

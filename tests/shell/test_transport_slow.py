@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from typing_extensions import override
 
-from tap_genesys_aggregates import bounded
-from tap_genesys_aggregates.errors import SlowError, TooLargeError
+from tap_genesys_aggregates.http import response_limits
+from tap_genesys_aggregates.http.errors import SlowError, TooLargeError
 from tests.shell.answering import TRANSIENT, Answer, scene
 from tests.shell.making import Time
 
@@ -54,7 +54,7 @@ def test_a_body_that_trickles_is_slow() -> None:
 
 def test_a_body_without_an_end_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """No more is kept than the largest body allowed: less time is asked for."""
-    monkeypatch.setattr(bounded, "LARGEST_BODY", 100_000)
+    monkeypatch.setattr(response_limits, "LARGEST_BODY", 100_000)
     with pytest.raises(TooLargeError):
         scene(Answer(body=b" " * 100_001)).fetch()
     assert scene(Answer(body=b" " * 99_998 + b"{}")).fetch() == {}

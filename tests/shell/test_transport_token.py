@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tap_genesys_aggregates.core.refusal import TapError
-from tap_genesys_aggregates.errors import (
+from tap_genesys_aggregates.core.errors import TapError
+from tap_genesys_aggregates.http.errors import (
     DeniedError,
     RefusedError,
     StrayError,

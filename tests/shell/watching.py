@@ -10,9 +10,9 @@ from typing_extensions import override
 
 from tap_genesys_aggregates.core.rows import Stamp
 from tap_genesys_aggregates.core.windows import Window
-from tap_genesys_aggregates.progress import Progress
-from tap_genesys_aggregates.pulling import Part
-from tap_genesys_aggregates.tally import Tally
+from tap_genesys_aggregates.extract.progress import Progress
+from tap_genesys_aggregates.extract.pulling import Part
+from tap_genesys_aggregates.http.usage import Usage
 from tests.shell.making import Time
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ class Terminal(io.StringIO):
 def part(day: int, rows: int = 100, requests: int = 2, *, whole: bool = True) -> Part:
     """A day's answer."""
     window = Window(START + day * DAY, START + (day + 1) * DAY)
-    tally = Tally(requests=requests, rows=rows)
-    return Part(window, Stamp("", ""), [], tally, window if whole else None)
+    usage = Usage(requests=requests, rows=rows)
+    return Part(window, Stamp("", ""), [], usage, window if whole else None)
 
 
 def days(time: Time, number: int, seconds: float) -> Iterator[list[Part]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_genesys_aggregates.presets import presets
-from tap_genesys_aggregates.sandbox.contract import families
+from genesys_sandbox.contract import families
+from tap_genesys_aggregates.config.queries import presets
 
 if TYPE_CHECKING:
     from random import Random

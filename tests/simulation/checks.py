@@ -6,14 +6,14 @@ import base64
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from tap_genesys_aggregates.core.refusal import TapError
+from tap_genesys_aggregates.core.errors import TapError
 from tests.pipeline.running import bag
 from tests.simulation.world import SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from tap_genesys_aggregates.sandbox import Sandbox
+    from genesys_sandbox import Sandbox
     from tests.pipeline.running import Message, Outcome, Row
     from tests.simulation.visits import Kill
 
@@ -119,7 +119,7 @@ class Watch:
 
 
 def difference(found: Counter[str], expected: Counter[str]) -> str:
-    """How two bags of rows differ, shortly."""
+    """How two bags of rows differ, shorten."""
     more, less = found - expected, expected - found
     shown = [f"+ {each[:400]}" for each in list(more)[:2]] + [f"- {each[:400]}" for each in list(less)[:2]]
     return f"{sum(more.values())} rows too many, {sum(less.values())} missing\n    " + "\n    ".join(shown)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from tap_genesys_aggregates.sandbox import Fault
+    from genesys_sandbox import Fault
 
 
 @dataclass(frozen=True, slots=True)

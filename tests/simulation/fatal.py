@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_genesys_aggregates.sandbox import Fault, faults
-from tap_genesys_aggregates.sandbox.messages import json_answer
+from genesys_sandbox import Fault, faults
+from genesys_sandbox.messages import json_answer
 from tests.simulation.evil import Evil
 from tests.simulation.spoiling import edit, in_row, link, row_twice
 

@@ -8,9 +8,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
-from tap_genesys_aggregates import users
-from tap_genesys_aggregates.sandbox import Sandbox, Witness
-from tap_genesys_aggregates.sandbox.instants import to_ms, to_text
+from genesys_sandbox import Sandbox, Witness
+from genesys_sandbox.instants import to_ms, to_text
+from tap_genesys_aggregates.extract import user_batches
 from tests.pipeline.running import bag
 from tests.simulation import checks
 from tests.simulation.clock import SharedTime
@@ -62,7 +62,7 @@ def live(seed: int) -> Life:
         What became of it.
     """
     world = make(seed)
-    with patch.object(users, "BATCH", world.users_at_once):
+    with patch.object(user_batches, "BATCH", world.users_at_once):
         return _Living(world).live()
 
 
@@ -109,9 +109,7 @@ class _Living:
         if visit.forgetful:
             self.target.state = {}
         state, alone = self.target.state, world.settings["concurrency"] == 1
-        trouble = Trouble(
-            seed, visit, self.clock, self.sandbox, alone=alone, shuffled=world.shuffled
-        )
+        trouble = Trouble(seed, visit, self.clock, self.sandbox, alone=alone, shuffled=world.shuffled)
         self.sandbox.faults = trouble
         outcome, killed, strayed = run(self.sandbox, world.settings, state, self.clock, visit)
         killed = killed or trouble.killed

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from tap_genesys_aggregates.sandbox import Answer, Fault, faults
-from tap_genesys_aggregates.sandbox.messages import json_answer
+from genesys_sandbox import Answer, Fault, faults
+from genesys_sandbox.messages import json_answer
 from tests.simulation.evil import Evil
 from tests.simulation.pipe import DRIP
 from tests.simulation.spoiling import edit

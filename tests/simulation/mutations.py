@@ -14,17 +14,17 @@ from tap_genesys_aggregates.auth import ClientCredentials
 from tap_genesys_aggregates.client import GenesysStream, LinkPaginator
 from tap_genesys_aggregates.core import instants, windows
 from tap_genesys_aggregates.core.bookmarks import Bookmark
-from tap_genesys_aggregates.core.rows import Distinct, RowMaker
+from tap_genesys_aggregates.core.rows import RowMaker, UniqueKeys
 from tap_genesys_aggregates.dialects.group_tree import GroupTreeDialect
 from tap_genesys_aggregates.dialects.group_tree_block import GroupTreeBlocks
-from tap_genesys_aggregates.dialects.jobs import JobsDialect
 from tap_genesys_aggregates.dialects.results import ResultsDialect
 from tap_genesys_aggregates.dialects.results_block import ResultsBlocks
-from tap_genesys_aggregates.jobs import _Errand
-from tap_genesys_aggregates.pulling import Puller, _Work
+from tap_genesys_aggregates.dialects.results_jobs import JobsDialect
+from tap_genesys_aggregates.extract.async_jobs import _JobRun
+from tap_genesys_aggregates.extract.pulling import Puller, _Work
+from tap_genesys_aggregates.http.transport import Transport
+from tap_genesys_aggregates.singer.termination import Termination
 from tap_genesys_aggregates.streams import AggregateStream
-from tap_genesys_aggregates.termination import Termination
-from tap_genesys_aggregates.transport import Transport
 from tests.simulation.catching import attempt, tell
 from tests.simulation.mutating import mutation
 
@@ -46,12 +46,12 @@ MUTATIONS = (
             AggregateStream,
             "_pages",
             _COMMIT,
-            "self._commit(part.commits if part.tally.rows else Window(start, start), now)",
+            "self._commit(part.commits if part.usage.rows else Window(start, start), now)",
         ),
     ),
     mutation(
         "an empty window commits nothing",
-        (AggregateStream, "_pages", "if part.commits is not None:", "if part.commits and tally.rows:"),
+        (AggregateStream, "_pages", "if part.commits is not None:", "if part.commits and usage.rows:"),
     ),
     mutation(
         "the second page is skipped", (GenesysStream, "pages", "return found", "return found[:1] + found[2:]")
@@ -146,11 +146,11 @@ MUTATIONS = (
     mutation("offsets are ignored", (instants, "parse", ' - _offset(match["zone"])', "")),
     mutation(
         "a row that comes twice is written twice",
-        (Distinct, "check", "if key not in self._seen:", "if True:"),
+        (UniqueKeys, "check", "if key not in self._seen:", "if True:"),
     ),
     mutation(
         "a row that comes twice in plain answers is written twice",
-        (Distinct, "check_block", "len(keys) == len(block) and self._seen.isdisjoint(keys)", "True"),
+        (UniqueKeys, "check_block", "len(keys) == len(block) and self._seen.isdisjoint(keys)", "True"),
     ),
     mutation(
         "a 401 is final",
@@ -189,7 +189,7 @@ MUTATIONS = (
     ),
     mutation(
         "a job that failed is not handed in again",
-        (_Errand, "pages", "range(1, SUBMISSIONS + 1)", "range(1, 2)"),
+        (_JobRun, "pages", "range(1, SUBMISSIONS + 1)", "range(1, 2)"),
     ),
     mutation(
         "a token is logged",

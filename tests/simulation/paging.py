@@ -6,11 +6,11 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tap_genesys_aggregates.sandbox import Answer, Fault, Request
-from tap_genesys_aggregates.sandbox.tree_query import PATH, read_page
+from genesys_sandbox import Answer, Fault, Request
+from genesys_sandbox.tree_query import PATH, read_page
 
 if TYPE_CHECKING:
-    from tap_genesys_aggregates.sandbox.faults import Edit
+    from genesys_sandbox.faults import Edit
 
 
 class Paging:

@@ -16,7 +16,7 @@ import requests
 from typing_extensions import override
 from urllib3.response import HTTPResponse
 
-from tap_genesys_aggregates.sandbox.in_process import InProcessAdapter
+from genesys_sandbox.in_process import InProcessAdapter
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 from tests.pipeline.running import Outcome
 from tests.simulation.dice import dice
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from requests import PreparedRequest, Response
 
-    from tap_genesys_aggregates.sandbox import Sandbox
+    from genesys_sandbox import Sandbox
     from tests.pipeline.running import Message
     from tests.simulation.clock import SharedTime
     from tests.simulation.visits import Kill, Visit
@@ -92,9 +92,7 @@ class Wire(InProcessAdapter):
         response = super().send(request, *args, **kwargs)
         if seconds := response.headers.pop(DRIP, None):
             drip = _Drip(response.raw.read(), lambda: self._sleep(float(seconds) / _BITS))
-            response.raw = HTTPResponse(
-                drip, response.headers, response.status_code, preload_content=False
-            )
+            response.raw = HTTPResponse(drip, response.headers, response.status_code, preload_content=False)
         return response
 
 

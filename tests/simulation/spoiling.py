@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tap_genesys_aggregates.sandbox import Answer, Fault, Request
+from genesys_sandbox import Answer, Fault, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable

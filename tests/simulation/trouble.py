@@ -16,7 +16,7 @@ from tests.simulation.paging import Paging
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from tap_genesys_aggregates.sandbox import Fault, Request, Sandbox
+    from genesys_sandbox import Fault, Request, Sandbox
     from tests.simulation.clock import SharedTime
     from tests.simulation.evil import Evil
     from tests.simulation.visits import Manner, Visit

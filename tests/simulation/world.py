@@ -8,9 +8,9 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from tap_genesys_aggregates.sandbox import Options, Sandbox, SettableClock, Witness
-from tap_genesys_aggregates.sandbox.instants import to_datetime, to_ms
-from tap_genesys_aggregates.sandbox.witness_grid import grid
+from genesys_sandbox import Options, Sandbox, SettableClock, Witness
+from genesys_sandbox.instants import to_datetime, to_ms
+from genesys_sandbox.witness_grid import grid
 from tests.pipeline.running import config
 from tests.simulation.asking import GRANULARITIES, ask
 from tests.simulation.dice import dice

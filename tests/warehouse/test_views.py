@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from tap_genesys_aggregates import warehouse
-from tap_genesys_aggregates.core.warehouse_views import views
-from tap_genesys_aggregates.sandbox import Options, Sandbox, SettableClock, Witness, serve
-from tap_genesys_aggregates.settings import Settings
+from genesys_sandbox import Options, Sandbox, SettableClock, Witness, serve
+from tap_genesys_aggregates.config.settings import Settings
+from tap_genesys_aggregates.warehouse import command
+from tap_genesys_aggregates.warehouse.views import views
 from tests.pipeline.drift import Drift
 from tests.pipeline.running import HOST, Time, bag, config, run
 from tests.simulation.killed import Killed
@@ -24,8 +24,8 @@ from tests.warehouse.loading import load
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tap_genesys_aggregates.sandbox import Request
-    from tap_genesys_aggregates.sandbox.faults import Plan
+    from genesys_sandbox import Request
+    from genesys_sandbox.faults import Plan
 
 pytestmark = [pytest.mark.postgres]
 
@@ -163,7 +163,7 @@ def reconcile(sandbox: Sandbox, database_url: str, folder: Path, **changes: Any)
         path = folder / "config.json"
         path.write_text(json.dumps({**SETTINGS, **changes, "base_url": url}))
         result = CliRunner().invoke(
-            warehouse.main,
+            command.main,
             [
                 "reconcile",
                 "--config",

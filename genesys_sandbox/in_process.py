@@ -1,0 +1,113 @@
+"""A transport adapter for `requests` that asks a sandbox without any socket."""
+
+from __future__ import annotations
+
+import io
+import threading
+from errno import ECONNRESET
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from requests.adapters import HTTPAdapter
+from requests.exceptions import ConnectionError as ConnectionFailedError
+from requests.exceptions import ReadTimeout
+from typing_extensions import override
+from urllib3.response import HTTPResponse
+
+from genesys_sandbox.messages import DRIP_SECONDS, Answer, Request, Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from requests.models import PreparedRequest, Response
+
+    from genesys_sandbox.front import Sandbox
+
+_CUT_SHORT = {Transport.RESET_AFTER_HEADERS: 0.0, Transport.RESET_MID_BODY: 0.5}
+
+
+class _BrokenBody(io.BytesIO):
+    """A body that is reset once what arrived of it has been read."""
+
+    @override
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(size) or self._reset()
+
+    def _reset(self) -> bytes:
+        raise ConnectionResetError(ECONNRESET, "Connection reset by peer")
+
+
+class InProcessAdapter(HTTPAdapter):
+    """Mount it on a session for the sandbox's base URL, whatever that is called.
+
+    An answer that is broken on the way raises what `requests` raises over sockets. An answer that would
+    come later than the request's timeout raises `ReadTimeout` at once; a shorter delay is slept through
+    with the sandbox's own `sleep`.
+    """
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        """Ask this sandbox."""
+        super().__init__()
+        self._sandbox = sandbox
+        self._doomed = threading.Event()
+
+    @override
+    def send(
+        self,
+        request: PreparedRequest,
+        stream: bool = False,
+        timeout: float | tuple[float, float] | tuple[float, None] | None = None,
+        verify: bool | str = True,
+        cert: bytes | str | tuple[bytes | str, bytes | str] | None = None,
+        proxies: Mapping[str, str] | None = None,
+    ) -> Response:
+        if self._doomed.is_set():
+            self._doomed.clear()
+            raise _reset(request)
+        answer = self._sandbox.handle(_received(request))
+        patience = timeout[1] if isinstance(timeout, tuple) else timeout
+        if patience is not None and answer.delay > patience:
+            message = f"Read timed out. (read timeout={patience})"
+            raise ReadTimeout(message, request=request)
+        if answer.delay:
+            self._sandbox.sleep(answer.delay)
+        if answer.transport is Transport.RESET_BEFORE:
+            raise _reset(request)
+        if answer.transport is Transport.RESET_AFTER:
+            self._doomed.set()
+        if answer.transport is Transport.DRIP:
+            self._sandbox.sleep(DRIP_SECONDS)
+        return self.build_response(request, _arrived(answer))
+
+
+def _reset(request: PreparedRequest) -> ConnectionFailedError:
+    return ConnectionFailedError(
+        ConnectionResetError(ECONNRESET, "Connection reset by peer"), request=request
+    )
+
+
+def _received(request: PreparedRequest) -> Request:
+    url = urlsplit(request.url or "")
+    body = request.body or b""
+    return Request(
+        method=request.method or "GET",
+        target=request.path_url,
+        headers={name.lower(): str(value) for name, value in request.headers.items()},
+        body=body.encode() if isinstance(body, str) else bytes(body),
+        origin=f"{url.scheme}://{url.netloc}",
+    )
+
+
+def _arrived(answer: Answer) -> HTTPResponse:
+    share = _CUT_SHORT.get(answer.transport)
+    body: io.BytesIO = io.BytesIO(answer.body)
+    if share is not None:
+        body = _BrokenBody(answer.body[: int(len(answer.body) * share)])
+    return HTTPResponse(
+        body=body,
+        headers={**answer.headers, "Content-Length": str(len(answer.body))},
+        status=answer.status,
+        reason=HTTPStatus(answer.status).phrase,
+        preload_content=False,
+    )

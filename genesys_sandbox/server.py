@@ -1,0 +1,170 @@
+"""Serving a sandbox over real sockets on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import sys
+import threading
+import time
+import traceback
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+from genesys_sandbox.messages import DRIP_SECONDS, Answer, Request, Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import TypeAlias
+
+    from genesys_sandbox.front import Sandbox
+
+    _Accepted: TypeAlias = "socket.socket | tuple[bytes, socket.socket]"
+
+_HANG_UP_AT_ONCE = struct.pack("ii", 1, 0)
+_PIECES = 8
+_BROKEN = {Transport.RESET_BEFORE, Transport.RESET_AFTER_HEADERS, Transport.RESET_MID_BODY}
+# A reset overtakes what was sent before it; so much of a lead lets that arrive.
+_HEAD_START = 0.03
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+    _doomed = False
+
+    def do_GET(self) -> None:
+        self._serve()
+
+    def do_POST(self) -> None:
+        self._serve()
+
+    def do_DELETE(self) -> None:
+        self._serve()
+
+    @override
+    def log_message(self, format: str, *args: object) -> None:
+        """Be quiet: the sandbox keeps a log of its own."""
+
+    def _serve(self) -> None:
+        if self._doomed:
+            self._reset()
+            return
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        origin = f"http://{headers.get('host', '127.0.0.1')}"
+        request = Request(self.command, self.path, headers, body, origin)
+        try:
+            answer = self.server.sandbox.handle(request)
+        except Exception:  # noqa: BLE001 - a bug of ours must not hang the client
+            traceback.print_exc(file=sys.stderr)
+            answer = Answer(500, {}, b"the sandbox itself broke")
+        if answer.delay:
+            self.server.sandbox.sleep(answer.delay)
+        self._send(answer)
+
+    def _send(self, answer: Answer) -> None:
+        head, body = self._head(answer), answer.body
+        if answer.transport is Transport.DRIP:
+            self._drip(head + body)
+            return
+        sent = {
+            Transport.RESET_BEFORE: b"",
+            Transport.RESET_AFTER_HEADERS: head,
+            Transport.RESET_MID_BODY: head + body[: len(body) // 2],
+        }.get(answer.transport, head + body)
+        # One send for the head and the body: two would wait for each other (Nagle, 40 ms).
+        self.connection.sendall(sent)
+        self._doomed = answer.transport is Transport.RESET_AFTER
+        if answer.transport in _BROKEN:
+            time.sleep(_HEAD_START if sent else 0)
+            self._reset()
+
+    def _head(self, answer: Answer) -> bytes:
+        reason = HTTPStatus(answer.status).phrase
+        headers = {**answer.headers, "Content-Length": str(len(answer.body))}
+        lines = [
+            f"HTTP/1.1 {answer.status} {reason}",
+            *(f"{name}: {value}" for name, value in headers.items()),
+        ]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+    def _drip(self, whole: bytes) -> None:
+        size = len(whole) // _PIECES + 1
+        for start in range(0, len(whole), size):
+            self.connection.sendall(whole[start : start + size])
+            self.server.sandbox.sleep(DRIP_SECONDS / _PIECES)
+
+    def _reset(self) -> None:
+        """Hang up rudely: the client sees a reset, not an end."""
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _HANG_UP_AT_ONCE)
+        self.connection.close()
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 256
+
+    def __init__(self, sandbox: Sandbox, port: int) -> None:
+        self.sandbox = sandbox
+        self._served: dict[socket.socket, threading.Thread] = {}
+        self._lock = threading.Lock()
+        super().__init__(("127.0.0.1", port), _Handler)
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    @override
+    def process_request(self, request: _Accepted, client_address: object) -> None:
+        """Serve each connection in a thread, and remember both so as to end them."""
+        connection = request if isinstance(request, socket.socket) else request[1]
+        thread = threading.Thread(
+            target=self.process_request_thread, args=(connection, client_address), daemon=True
+        )
+        with self._lock:
+            self._served = {known: served for known, served in self._served.items() if served.is_alive()}
+            self._served[connection] = thread
+            thread.start()
+
+    @override
+    def handle_error(self, request: _Accepted, client_address: object) -> None:
+        """Clients may hang up as they like; anything else is a bug of ours."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            traceback.print_exc(file=sys.stderr)
+
+    def hang_up(self) -> None:
+        """End every connection that a client still keeps alive."""
+        with self._lock:
+            served = dict(self._served)
+        for connection, thread in served.items():
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            thread.join(timeout=5)
+
+
+@contextlib.contextmanager
+def serve(sandbox: Sandbox, port: int = 0) -> Iterator[str]:
+    """Serve a sandbox on 127.0.0.1 for as long as the block lasts.
+
+    Args:
+        sandbox: What answers.
+        port: 0 for any that is free.
+
+    Yields:
+        The base URL, `http://127.0.0.1:<port>`; the token is at `/oauth/token` under it.
+    """
+    with _Server(sandbox, port) as server:
+        loop = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        loop.start()
+        try:
+            yield server.base_url
+        finally:
+            server.shutdown()
+            loop.join()
+            server.hang_up()

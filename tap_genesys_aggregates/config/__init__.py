@@ -1,0 +1,1 @@
+"""What users write → frozen ``Settings`` and ``Query``, or one line that says what is wrong."""

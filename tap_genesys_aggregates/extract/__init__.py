@@ -1,0 +1,1 @@
+"""One query: windows pulled ahead and in order, asynchronous jobs, user batches, progress."""

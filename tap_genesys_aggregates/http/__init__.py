@@ -1,0 +1,1 @@
+"""One request: retry, rate limit, response limits, errors."""

@@ -1,0 +1,1 @@
+"""Singer messages, how a run ends, and logs without secrets."""

@@ -1,0 +1,1 @@
+"""SQL views, ``reconcile``, and the command for both."""
