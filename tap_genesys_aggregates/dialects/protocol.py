@@ -1,4 +1,4 @@
-"""What a contract must say: how to ask, and how to read the answer."""
+"""The interface of a wire format: how to build a request, and how to read its response."""
 
 from __future__ import annotations
 
@@ -13,14 +13,29 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """A request as plain data.
+class WindowRequest:
+    """What one request asks for.
 
     Attributes:
-        method: HTTP method.
-        url: A path on the API's host, or the link of a next page as the answer had it.
-        body: What is sent as JSON; None sends no body at all.
-        params: What follows the question mark.
+        window: The time range.
+        users: The ids of the users to ask for, if the family requires a list of users.
+        divisible: Whether the window may be split when its response turns out to be too large.
+    """
+
+    window: Window
+    users: tuple[str, ...] = ()
+    divisible: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An HTTP request as plain data.
+
+    Attributes:
+        method: The HTTP method.
+        url: A path on the API's host, or the link to the next page exactly as the API returned it.
+        body: The JSON body, or None to send no body at all.
+        params: The query string parameters.
     """
 
     method: str
@@ -31,12 +46,12 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An answer, read.
+    """One parsed response.
 
     Attributes:
-        leaves: What rows are made of, in the answer's order.
-        next: The link of the next page; None at the end.
-        block: The same leaves column by column, where the answer is plain.
+        leaves: The values that rows are made of, in the order of the response.
+        next: The link to the next page, or None on the last page.
+        block: The same leaves column by column, if the response is plain enough for that.
     """
 
     leaves: Iterable[Leaf]
@@ -45,28 +60,25 @@ class Page:
 
 
 class Dialect(Protocol):
-    """One contract, compiled for one query."""
+    """One wire format, compiled for one query."""
 
     def call(self, window: Window, link: str | None, users: tuple[str, ...] = ()) -> Call:
-        """The request for a window.
+        """Build the request for a window.
 
         Args:
-            window: What to ask for.
-            link: The link of a next page; None for the first.
-            users: The users to ask for, where the family wants them named.
+            window: The time range to ask for.
+            link: The link to the next page, or None for the first page.
+            users: The ids of the users to ask for, if the family requires a list of users.
         """
 
     def read(self, body: bytes, window: Window) -> Page:
-        """Read an answer.
+        """Parse a response.
 
         Args:
-            body: The bytes of the answer.
-            window: What was asked for.
-
-        Returns:
-            The page.
+            body: The bytes of the response.
+            window: The time range that was asked for.
 
         Raises:
-            UnreadableError: The bytes are not such an answer.
-            UnforeseenError: The answer holds something that the query has no column for.
+            UnreadableError: The bytes are not a response of this API.
+            UnforeseenError: The response holds something that the query has no column for.
         """
