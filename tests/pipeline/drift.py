@@ -34,7 +34,7 @@ QUERY = {
 }
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 _HEAD = (
-    "| look-back, days | rows | wrong | too many | missing | offered, off by | handle time (ms), off by |\n"
+    "| lookback, days | rows | wrong | too many | missing | offered, off by | handle time (ms), off by |\n"
     "|---|---:|---:|---:|---:|---:|---:|\n"
 )
 _TABLE = re.compile(re.escape(_HEAD) + r"(?:\|.*\n)*")
