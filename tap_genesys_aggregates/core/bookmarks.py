@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 from tap_genesys_aggregates.core import instants
 from tap_genesys_aggregates.core.errors import SettingError
+from tap_genesys_aggregates.core.windows import align
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime, timedelta
 
+    from tap_genesys_aggregates.core.query import Query
     from tap_genesys_aggregates.core.windows import Window
 
 REPLICATION_KEY = "interval_start"
@@ -100,3 +102,42 @@ class Bookmark:
             max(window.end, self.loaded_before or window.end),
             max(final, self.final_before or final),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class RunPeriod:
+    """The period that one run of a query reads.
+
+    Attributes:
+        start: The first instant to read. Windows start at the bucket that contains it.
+        settled: Buckets that end after this instant may still change.
+        stop: Exclusive end, on the grid. Not after ``start`` when there is nothing to read.
+    """
+
+    start: datetime
+    settled: datetime
+    stop: datetime
+
+
+def run_period(
+    query: Query, bookmark: Bookmark, *, start_date: datetime, end_date: datetime | None, now: datetime
+) -> RunPeriod:
+    """Decide which period a run reads.
+
+    Args:
+        query: The query.
+        bookmark: What earlier runs have loaded; an empty one for a full-table load.
+        start_date: The first instant wanted at all.
+        end_date: Exclusive end of what is wanted, or None for everything up to now.
+        now: The instant of the run.
+
+    Returns:
+        The period. It starts on a window boundary, so that the run reads whole windows again, but never
+        before ``start_date``; it stops at the last bucket that is complete by ``now`` and ``end_date``.
+    """
+    begin = bookmark.begin(start_date, now, query.lookback)
+    return RunPeriod(
+        start=max(start_date, align(query.grid, query.span, begin)),
+        settled=now - query.lookback,
+        stop=query.grid.floor(min(now, end_date or now)),
+    )

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_genesys_aggregates.core.bookmarks import Bookmark
+from tap_genesys_aggregates.core.bookmarks import Bookmark, RunPeriod, run_period
 from tap_genesys_aggregates.core.errors import SettingError
+from tap_genesys_aggregates.core.periods import Period
 from tap_genesys_aggregates.core.windows import Window
-from tests.core.making import at, examples, moments
+from tests.core.making import at, examples, moments, query
 
 START = at("2023-11-01T00:00Z")
 WEEK = timedelta(days=7)
@@ -126,3 +127,47 @@ def test_an_empty_state_is_no_bookmark() -> None:
     """A state without the stream, or with nulls, means that nothing was loaded yet."""
     assert Bookmark.read({}, "calls") == Bookmark()
     assert Bookmark.read({"replication_key_value": None, "final_before": None}, "calls") == Bookmark()
+
+
+LOADED = Bookmark(at("2023-11-20T00:00Z"), at("2023-11-13T00:00Z"))
+THREE_DAYS = Period.parse("P3D")
+
+
+@pytest.mark.parametrize(
+    ("changes", "bookmark", "end_date", "expected"),
+    [
+        # The first run reads from the start date to the last bucket that is complete.
+        ({}, Bookmark(), None, ("2023-11-01T05:30Z", "2023-11-20T06:00Z")),
+        # A later run reads the lookback again, from the midnight before it.
+        ({}, LOADED, None, ("2023-11-13T00:00Z", "2023-11-20T06:00Z")),
+        # A window of three days starts at a boundary of three days from the anchor.
+        ({"window": THREE_DAYS}, LOADED, None, ("2023-11-13T00:00Z", "2023-11-20T06:00Z")),
+        ({"window": THREE_DAYS, "lookback": timedelta(days=5)}, Bookmark(at("2023-11-20T00:00Z")), None,
+        ("2023-11-13T00:00Z", "2023-11-20T06:00Z")),
+        # The boundary before the lookback may lie before the start date: nothing before that date is read.
+        ({"lookback": timedelta(days=60)}, LOADED, None, ("2023-11-01T05:30Z", "2023-11-20T06:00Z")),
+        # Buckets of a week start a run at a week's boundary and stop it there.
+        ({"granularity": Period.parse("P1W")}, LOADED, None, ("2023-11-08T00:00Z", "2023-11-15T00:00Z")),
+        # The end date stops a run, on the grid; one that lies in the future does not.
+        ({}, LOADED, "2023-11-15T10:45Z", ("2023-11-13T00:00Z", "2023-11-15T10:00Z")),
+        ({}, LOADED, "2024-01-01T00:00Z", ("2023-11-13T00:00Z", "2023-11-20T06:00Z")),
+        # An end date that was loaded long ago leaves nothing to read.
+        ({}, LOADED, "2023-11-10T00:00Z", ("2023-11-13T00:00Z", "2023-11-10T00:00Z")),
+        # A tree without intervals has one bucket per window, so the granularity is the window.
+        ({"api": "group_tree", "granularity": Period.parse("P1W")}, LOADED, None,
+        ("2023-11-08T00:00Z", "2023-11-15T00:00Z")),
+    ],
+)  # fmt: skip
+def test_a_run_reads_from_the_bookmark_to_the_last_complete_bucket(
+    changes: dict[str, object], bookmark: Bookmark, end_date: str | None, expected: tuple[str, str]
+) -> None:
+    asked = query(**changes)
+    now = at("2023-11-20T06:59Z")
+    period = run_period(
+        asked,
+        bookmark,
+        start_date=at("2023-11-01T05:30Z"),
+        end_date=at(end_date) if end_date else None,
+        now=now,
+    )
+    assert period == RunPeriod(at(expected[0]), now - asked.lookback, at(expected[1]))
