@@ -25,7 +25,7 @@ from bench.made import DifferentError
 from bench.processes import ROOT, pinned
 from bench.serving import server
 from demo import postgres, project
-from demo.places import DEMO
+from demo.paths import DEMO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -75,7 +75,7 @@ class Loads:
 
     def _load(self, tap: str, windows: int, config: Mapping[str, Any], target: Mapping[str, str]) -> float:
         """Load into fresh tables, and count the rows there."""
-        self.warehouse.forget(["rows", "extractions"])
+        self.warehouse.drop_tables(["rows", "extractions"])
         settings = {f"{tap}_{name}".replace("-", "_").upper(): _text(value) for name, value in config.items()}
         with pinned(0):
             began = time.monotonic()
@@ -136,7 +136,7 @@ def _figure(loads: Loads, sizes: Sizes) -> Figure:
 
 def ready() -> Project:
     """The project with the peer's tap in it: a command that runs it with this Python."""
-    meltano = project.ready(DEMO / "bench")
+    meltano = project.prepare(DEMO / "bench")
     definition = meltano.folder / "meltano.yml"
     before, extractors, after = definition.read_text(encoding="utf-8").partition("  extractors:\n")
     definition.write_text(f"{before}{extractors}{_PLUGIN}{after}", encoding="utf-8")

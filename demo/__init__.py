@@ -1,1 +1,1 @@
-"""The demo: a make-believe Genesys Cloud, loaded by Meltano into a real Postgres, and looked at."""
+"""The demo: it loads data from the sandbox into a real Postgres with Meltano, checks it and shows it."""

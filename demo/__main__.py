@@ -6,13 +6,13 @@ import sys
 
 
 def main() -> int:
-    """Run the demo; Ctrl-C is heeded from the first moment, also while modules are read."""
+    """Run the demo. The import is inside the ``try`` so that Ctrl-C works from the first moment."""
     try:
-        from demo.command import run  # noqa: PLC0415
+        from demo.cli import run  # noqa: PLC0415
 
         return run()
     except KeyboardInterrupt:
-        sys.stderr.write("\nStopped. What was loaded stays; ./run demo goes on from there.\n")
+        sys.stderr.write("\nStopped. Loaded data is kept; ./run demo continues from there.\n")
         return 130
 
 

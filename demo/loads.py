@@ -1,4 +1,4 @@
-"""What the demo loads: three runs of the same tap, each with settings of its own."""
+"""What the demo loads: three runs of the same tap with different settings."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 from tap_genesys_aggregates.config.queries import presets
 
 ARGUMENTS = ("run", "--state-id-suffix", "{name}", "tap-genesys-aggregates", "target-postgres")
-"""Of ``meltano``. Each load keeps its own bookmark, under its own suffix."""
+"""Arguments of ``meltano``. The suffix gives each load a bookmark of its own."""
 
 _RESULTS = ("queue_performance", "agent_performance")
-BESIDES = ("extractions", "queues", "users")
-"""Tables that come along: a row for each window pulled, and names for ids."""
+COMPANION_TABLES = ("extractions", "queues", "users")
+"""Tables loaded along with the aggregates: one row per window read, and the names of queues and users."""
 
-_SELECT = tuple(f"{stream}.*" for stream in (*_RESULTS, *BESIDES))
+_SELECT = tuple(f"{stream}.*" for stream in (*_RESULTS, *COMPANION_TABLES))
 _GROUP_TREE = ("conversation_aggregates",)
 _WEEK: dict[str, Any] = {
     "name": "sample_week",
@@ -37,18 +37,18 @@ class Load:
     """One ``meltano run``.
 
     Attributes:
-        name: Suffix of its state.
-        says: What it loads, for people.
-        api: The contract that it speaks.
-        start: First instant wanted.
-        end: First instant no longer wanted.
-        tables: What must arrive: table → the query, as the sandbox's witness wants it.
-        queries: The setting, where it is not the presets of the contract.
-        select: What Meltano is to take, where it is not all of that.
+        name: The suffix of its state id.
+        title: What it loads, as shown to the user.
+        api: Which of the two APIs it reads: ``results`` or ``group_tree``.
+        start: Start of the data, inclusive.
+        end: End of the data, exclusive.
+        tables: Tables to verify: table name → the query that fills it.
+        queries: The ``queries`` setting; empty for the tap's presets.
+        select: The streams to select; empty for all of them.
     """
 
     name: str
-    says: str
+    title: str
     api: str
     start: datetime
     end: datetime
@@ -58,12 +58,12 @@ class Load:
 
     @property
     def arguments(self) -> list[str]:
-        """What follows ``meltano`` on the command line."""
+        """The arguments of ``meltano``."""
         return [each.format(name=self.name) for each in ARGUMENTS]
 
     @property
     def settings(self) -> dict[str, str]:
-        """The tap's settings that are this load's own, as environment variables."""
+        """The tap's settings for this load, as environment variables."""
         settings = {"api": self.api, "start_date": _text(self.start), "end_date": _text(self.end)}
         if self.queries:
             settings["queries"] = json.dumps(self.queries)
@@ -73,15 +73,15 @@ class Load:
 
 
 def loads(start: datetime, end: datetime) -> tuple[Load, ...]:
-    """The three loads.
+    """Return the three loads.
 
     Args:
-        start: Where the two that follow the present begin.
-        end: Where they end.
+        start: Start of the first two loads; the third always loads the same week.
+        end: End of the first two loads.
     """
-    half_hours = "Queues and agents by half hour, as Genesys Cloud answers"
-    hours = "Voice conversations by hour, as a group-tree gateway answers"
-    week = "One real week of six queues, in Nairobi's time"
+    half_hours = "Queues and agents per half hour, from the Genesys Cloud API"
+    hours = "Voice conversations per hour, from a gateway with the group-tree API"
+    week = "One week of real data: six queues, in Nairobi time"
     return (
         Load("results", half_hours, "results", start, end, _presets(*_RESULTS), select=_SELECT),
         Load("group-tree", hours, "group_tree", start, end, _presets(*_GROUP_TREE)),
@@ -90,7 +90,7 @@ def loads(start: datetime, end: datetime) -> tuple[Load, ...]:
 
 
 def _presets(*names: str) -> dict[str, dict[str, Any]]:
-    """What a tap without ``queries`` asks for."""
+    """Queries that the tap runs when ``queries`` is not set."""
     return {name: presets()[name] for name in names}
 
 

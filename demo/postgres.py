@@ -1,4 +1,4 @@
-"""A Postgres to load into: one of the demo's own, or the user's."""
+"""The Postgres to load into: an embedded one, or the user's own."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from urllib.parse import quote
 
 import psycopg
 
-from demo.places import CLONE
-from demo.trouble import TroubleError
+from demo.errors import DemoError
+from demo.paths import CLONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 SCHEMA = "genesys_demo"
-"""Of every table that the demo makes, so that it cannot meet tables of yours."""
+"""The schema of every table that the demo creates, so that none collides with a table of yours."""
 
 _STOPPING_SECONDS = 30
 _PLAIN = "postgresql://"
@@ -28,11 +28,11 @@ _PLAIN = "postgresql://"
 
 @dataclass(frozen=True, slots=True)
 class Postgres:
-    """A server that answers.
+    """A running server.
 
     Attributes:
-        url: ``postgresql://…``, with its password if it has one: not to be shown.
-        name: What to call it before people.
+        url: ``postgresql://…``. It may contain a password, so never show it.
+        name: A short description without the password, to show to the user.
     """
 
     url: str
@@ -40,7 +40,7 @@ class Postgres:
 
     @property
     def settings(self) -> dict[str, str]:
-        """Environment variables that send target-postgres here."""
+        """Environment variables that make target-postgres load into this server."""
         return {
             "TARGET_POSTGRES_SQLALCHEMY_URL": self.url.replace(_PLAIN, "postgresql+psycopg://", 1),
             "TARGET_POSTGRES_DEFAULT_TARGET_SCHEMA": SCHEMA,
@@ -48,21 +48,21 @@ class Postgres:
 
     @contextlib.contextmanager
     def connect(self) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
-        """A connection, in UTC and in the demo's schema.
+        """Connect, in UTC, with the demo's schema as the search path.
 
         Raises:
-            TroubleError: The server is not to be reached.
+            DemoError: The server cannot be reached.
         """
         try:
             connection = psycopg.connect(self.url, options=f"-c search_path={SCHEMA} -c timezone=UTC")
         except psycopg.OperationalError as error:
             message = f"Postgres ({self.name}) cannot be reached: {error}"
-            raise TroubleError(message) from None
+            raise DemoError(message) from None
         with connection:
             yield connection
 
-    def forget(self, tables: list[str]) -> None:
-        """Drop tables of the demo."""
+    def drop_tables(self, tables: list[str]) -> None:
+        """Drop these tables of the demo's schema if they exist."""
         with self.connect() as connection:
             for table in tables:
                 name = psycopg.sql.Identifier(SCHEMA, table)
@@ -71,57 +71,60 @@ class Postgres:
 
 @contextlib.contextmanager
 def embedded(folder: Path) -> Iterator[Postgres]:
-    """Start a Postgres of our own, and stop it at the end of the block.
+    """Start an embedded Postgres, and stop it at the end of the block.
 
     Args:
-        folder: Its data, kept for the next time.
+        folder: The data folder; it is kept for the next time.
 
     Yields:
         The server.
 
     Raises:
-        TroubleError: It does not start.
+        DemoError: The server does not start.
     """
-    keeper = subprocess.Popen(
-        [sys.executable, "-m", "demo.keeper", str(folder)],
+    process = subprocess.Popen(
+        [sys.executable, "-m", "demo.postgres_process", str(folder)],
         cwd=CLONE,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        start_new_session=True,  # Ctrl-C is for us; the keeper ends when its input does
+        start_new_session=True,  # Ctrl-C must not reach it: it stops when its input is closed
     )
-    with keeper:
+    with process:
         try:
-            assert keeper.stdin is not None  # noqa: S101  # it is a pipe
-            assert keeper.stdout is not None  # noqa: S101  # it is a pipe
-            url = keeper.stdout.readline().strip()
+            assert process.stdin is not None  # noqa: S101  # it is a pipe
+            assert process.stdout is not None  # noqa: S101  # it is a pipe
+            url = process.stdout.readline().strip()
             if not url:
-                _, complaint = keeper.communicate()
-                message = f"The embedded Postgres does not start:\n{complaint[-2000:]}"
-                raise TroubleError(message)
+                _, errors = process.communicate()
+                message = f"The embedded Postgres did not start:\n{errors[-2000:]}"
+                raise DemoError(message)
             yield Postgres(url, f"embedded, in {folder.parent}")
         finally:
             with contextlib.suppress(BrokenPipeError, ValueError):
-                keeper.communicate(timeout=_STOPPING_SECONDS)
+                process.communicate(timeout=_STOPPING_SECONDS)
 
 
-def of_the_user(variables: Mapping[str, str] = os.environ) -> Postgres | None:
-    """The server that the environment names, if any.
+def from_environment(variables: Mapping[str, str] = os.environ) -> Postgres | None:
+    """Return the server that environment variables point to.
 
     Args:
-        variables: ``TARGET_POSTGRES_SQLALCHEMY_URL``, or ``DATABASE_URL``, or ``TARGET_POSTGRES_HOST`` and
-            its fellows.
+        variables: The environment. ``TARGET_POSTGRES_SQLALCHEMY_URL`` is read first, then ``DATABASE_URL``,
+            then ``TARGET_POSTGRES_HOST`` with ``_PORT``, ``_USER``, ``_PASSWORD`` and ``_DATABASE``.
 
     Returns:
-        The server; None for the demo's own.
+        The server; None if no variable is set, which means the embedded server.
+
+    Raises:
+        DemoError: The URL is not a Postgres URL.
     """
     url = variables.get("TARGET_POSTGRES_SQLALCHEMY_URL") or variables.get("DATABASE_URL")
     if url:
         scheme, separator, rest = url.partition("://")
         if not separator or scheme.partition("+")[0] not in {"postgres", "postgresql"}:
-            message = "DATABASE_URL wants to be like postgresql://user:password@host:5432/database"
-            raise TroubleError(message)
+            message = "DATABASE_URL must look like postgresql://user:password@host:5432/database"
+            raise DemoError(message)
         return Postgres(_PLAIN + rest, f"yours, {rest.rpartition('@')[2].partition('?')[0]}")
     host = variables.get("TARGET_POSTGRES_HOST")
     if not host:

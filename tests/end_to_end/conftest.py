@@ -10,7 +10,7 @@ import pytest
 
 from demo import postgres as demo_postgres
 from demo import project as demo_project
-from demo.places import CLONE
+from demo.paths import CLONE
 from genesys_sandbox import Sandbox, serve
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 @pytest.fixture(scope="session")
 def plugins() -> Path:
     """Where Meltano has installed the tap and target-postgres: for all tests once, and for the demo."""
-    return demo_project.ready().folder / ".meltano"
+    return demo_project.prepare().folder / ".meltano"
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""``./run demo``: what it loads is proven, a second one loads what is due, a false number is found."""
+"""``./run demo`` verifies what it loads, loads only what is due the second time, and finds a wrong value."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import psutil
 import psycopg
 import pytest
 
-from demo.ledger import Ledger
-from demo.places import CLONE
+from demo.history import History
+from demo.paths import CLONE
 from demo.postgres import embedded
 
 if TYPE_CHECKING:
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
-PATIENCE = 240
+TIMEOUT = 240
 
 
 @pytest.fixture
-def ledger(postgres: Postgres) -> Iterator[Ledger]:
-    """What the demo knows of the tests' own Postgres, which it takes for the user's."""
-    ledger = Ledger(postgres.url)
-    yield ledger
-    shutil.rmtree(ledger.folder, ignore_errors=True)
+def history(postgres: Postgres) -> Iterator[History]:
+    """The demo's history of the tests' Postgres, which the demo treats as the user's own."""
+    history = History(postgres.url)
+    yield history
+    shutil.rmtree(history.folder, ignore_errors=True)
 
 
 def _demo(url: str) -> subprocess.Popen[str]:
@@ -49,76 +49,76 @@ def _demo(url: str) -> subprocess.Popen[str]:
     )
 
 
-def _begun_by_the_demo(ledger: Ledger) -> list[str]:
-    """Commands that run with what the demo puts into the environment."""
+def _processes_of_the_demo(history: History) -> list[str]:
+    """Running commands whose environment was set by the demo."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if process.environ().get("MELTANO_DATABASE_URI") == ledger.settings["MELTANO_DATABASE_URI"]:
+            if process.environ().get("MELTANO_DATABASE_URI") == history.settings["MELTANO_DATABASE_URI"]:
                 found.append(" ".join(process.cmdline()))
     return found
 
 
 @pytest.mark.meltano
-def test_the_demo_proves_what_it_loads(postgres: Postgres, ledger: Ledger) -> None:
-    """Twice: the second loads less; and a number that somebody changed meanwhile is not passed over."""
+def test_the_demo_verifies_what_it_loads(postgres: Postgres, history: History) -> None:
+    """The second run loads only what is due, and finds a value that was changed in between."""
     with _demo(postgres.url) as demo:
-        said, _ = demo.communicate(timeout=PATIENCE)
-    assert demo.returncode == 0, said
-    assert said.count("all equal") == 4
-    first = ledger.first
+        output, _ = demo.communicate(timeout=TIMEOUT)
+    assert demo.returncode == 0, output
+    assert output.count("all equal") == 4
+    first = history.first
     assert first is not None
     assert first.rows > 0
     with postgres.connect() as connection:
         connection.execute("UPDATE sample_week SET t_handle_sum = 1 WHERE t_handle_count = 817")
     with _demo(postgres.url) as demo:
-        said, _ = demo.communicate(timeout=PATIENCE)
-    assert demo.returncode == 1, said
-    assert "Only what was due" in said
-    assert said.count("all equal") == 3
-    assert "2 rows differ" in said  # the false one, and the right one that is missing
-    assert "Postgres does not hold what it must: sample_week" in said
+        output, _ = demo.communicate(timeout=TIMEOUT)
+    assert demo.returncode == 1, output
+    assert "Loaded only what was due" in output
+    assert output.count("all equal") == 3
+    assert "2 rows differ" in output  # the wrong row, and the expected row that is missing
+    assert "Postgres does not hold the expected rows: sample_week" in output
 
 
 @pytest.mark.meltano
-def test_the_demo_can_be_stopped(postgres: Postgres, ledger: Ledger) -> None:
-    """Ctrl-C amid a load: it says so, ends with 130, and nothing that it began goes on."""
+def test_the_demo_can_be_stopped(postgres: Postgres, history: History) -> None:
+    """On Ctrl-C during a load it prints a message, exits with 130, and leaves no process behind."""
     with _demo(postgres.url) as demo:
         assert demo.stdout is not None
         for line in demo.stdout:
             if "meltano run" in line:
                 break
-        deadline = time.monotonic() + PATIENCE
-        while not any("tap" in command for command in _begun_by_the_demo(ledger)):
+        deadline = time.monotonic() + TIMEOUT
+        while not any("tap" in command for command in _processes_of_the_demo(history)):
             assert time.monotonic() < deadline
         demo.send_signal(signal.SIGINT)
-        said = demo.stdout.read()
-        assert demo.wait(PATIENCE) == 130, said
-    assert "Stopped." in said
-    assert ledger.begun
-    assert ledger.first is None
-    assert _begun_by_the_demo(ledger) == []
+        output = demo.stdout.read()
+        assert demo.wait(TIMEOUT) == 130, output
+    assert "Stopped." in output
+    assert history.started
+    assert history.first is None
+    assert _processes_of_the_demo(history) == []
 
 
-@pytest.mark.parametrize("name", ["data", "a folder with blanks", "long" * 40])
-def test_a_postgres_wherever_the_clone_is(tmp_path: Path, name: str) -> None:
-    """Its folder may have blanks in its path, or one that is too long for a socket."""
+@pytest.mark.parametrize("name", ["data", "a folder with spaces", "long" * 40])
+def test_the_embedded_postgres_works_in_any_folder(tmp_path: Path, name: str) -> None:
+    """The path may contain spaces, or be too long for a socket."""
     with embedded(tmp_path / name) as server, psycopg.connect(server.url) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
     assert (tmp_path / name / "PG_VERSION").exists()
     assert not (tmp_path / name / "postmaster.pid").exists()
 
 
-def test_no_postgres_outlives_its_holder(tmp_path: Path) -> None:
-    """Not even when the holder is killed outright; and what was in it is there the next time."""
-    holder = (
+def test_no_postgres_outlives_its_parent_process(tmp_path: Path) -> None:
+    """Not even when the parent is killed with SIGKILL; and the data is still there the next time."""
+    parent = (
         "import sys, time; from pathlib import Path; from demo.postgres import embedded\n"
         "with embedded(Path(sys.argv[1])) as server:\n"
         "    print(server.url, flush=True); time.sleep(600)"
     )
     folder = tmp_path / "data"
     with subprocess.Popen(
-        [sys.executable, "-c", holder, str(folder)], cwd=CLONE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", parent, str(folder)], cwd=CLONE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         url = process.stdout.readline().strip()

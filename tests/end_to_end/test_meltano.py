@@ -12,7 +12,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from demo.loads import loads
-from demo.proof import prove
+from demo.verification import verify_table
 from genesys_sandbox import Options, Sandbox, Witness, serve
 from tap_genesys_aggregates.config.queries import presets
 
@@ -86,12 +86,12 @@ def test_both_contracts_arrive_and_are_read_again(project: Project, postgres: Po
         _load(project, plan, settings)
         again = _asked(sandbox)[len(first) :]
     with postgres.connect() as connection:
-        proofs = [
-            prove(connection, schema, table, Witness(sandbox).rows(query, load.start, load.end))
+        checks = [
+            verify_table(connection, schema, table, Witness(sandbox).rows(query, load.start, load.end))
             for load in plan
             for table, query in load.tables.items()
         ]
-    assert [proof.table for proof in proofs if proof.holds] == list(TABLES), proofs
+    assert [check.table for check in checks if check.passed] == list(TABLES), checks
     assert min(map(_begin, first)) == plan[0].start
     assert {entry.path for entry in again} == {entry.path for entry in first}
     assert min(map(_begin, again)) >= end - LOOKBACK - timedelta(days=1)

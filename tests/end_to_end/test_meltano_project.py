@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from demo.places import CLONE, MELTANO
+from demo.paths import CLONE, MELTANO
 from genesys_sandbox import Sandbox, Witness
 from tap_genesys_aggregates.config.queries import presets
 

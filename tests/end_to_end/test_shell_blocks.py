@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from psycopg import sql
 
-from demo.places import CLONE, MELTANO
+from demo.paths import CLONE, MELTANO
 from genesys_sandbox import Options, Sandbox, serve
 
 from .conftest import NOW

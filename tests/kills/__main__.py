@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from demo import postgres
 from demo import project as demo_project
-from demo.places import CLONE, DEMO
+from demo.paths import CLONE, DEMO
 from tests.kills.lives import Life, lived
 from tests.kills.moments import Course, drawn, measured
 from tests.kills.pipelines import Meltano, Pipe
@@ -56,7 +56,7 @@ class _Place:
 @contextmanager
 def _place() -> Iterator[_Place]:
     """A PostgreSQL and plugins that nobody else uses meanwhile."""
-    plugins = demo_project.ready(DEMO / "kills").folder / ".meltano"
+    plugins = demo_project.prepare(DEMO / "kills").folder / ".meltano"
     with (
         tempfile.TemporaryDirectory() as folder,
         postgres.embedded(Path(folder) / "postgres" / "data") as server,

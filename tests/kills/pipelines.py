@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import psutil
 
-from demo.places import MELTANO
+from demo.paths import MELTANO
 from tests.end_to_end.process import PATIENCE, TAP, written
 
 if TYPE_CHECKING:

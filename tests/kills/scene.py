@@ -1,4 +1,4 @@
-"""A served sandbox, a schema of PostgreSQL for what comes from it, and the proof that both agree."""
+"""A served sandbox, a schema of PostgreSQL for what comes from it, and the check that both agree."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 
-from demo.proof import prove
+from demo.verification import verify_table
 from genesys_sandbox import Options, Sandbox, SettableClock, Witness, serve
 from tap_genesys_aggregates.config.queries import presets
 from tap_genesys_aggregates.config.settings import Settings
@@ -137,9 +137,9 @@ class Scene:
         tables = [f"{name}_current", *([] if self.sandbox.options.rewrites else [name])]
         with self.server.connect() as connection:
             for table in tables:
-                proof = prove(connection, self.schema, table, rows)
-                if not proof.holds:
-                    found.append(str(proof))
+                check = verify_table(connection, self.schema, table, rows)
+                if not check.passed:
+                    found.append(str(check))
             columns = connection.execute(
                 "select column_name from information_schema.columns"
                 " where table_schema = %s and table_name = %s",

@@ -7,56 +7,62 @@ import io
 import pytest
 from rich.console import Console, RenderableType
 
-from demo import picture, postgres
-from demo.proof import Proof
-from demo.trouble import TroubleError
+from demo import postgres, report
+from demo.errors import DemoError
+from demo.verification import TableCheck
 
 PARTS = {"HOST": "db", "USER": "me", "PASSWORD": "p@ss/word"}
 HOURS = {"Customer Care": {8: 4.0, 9: 8.0, 10: 2.0}, "Technical Support": {9: 0.5}, "Overflow": {}}
 
 
 def _plain(*things: RenderableType) -> list[str]:
-    """The lines on a terminal of 80 columns that knows no colour."""
+    """Render on a terminal with 80 columns and no color."""
     file = io.StringIO()
     Console(file=file, width=80, no_color=True, highlight=False).print(*things, sep="\n")
     return file.getvalue().splitlines()
 
 
-def test_the_heat_map_reads_without_colour() -> None:
-    """Nothing is blank, a little is light, the most is full; the busiest hour is written beside it."""
-    care = next(line for line in _plain(picture.heat(HOURS)) if line.startswith("Customer Care"))
+def test_the_heat_map_is_readable_without_color() -> None:
+    """None is blank, few are light, the most is solid; the busiest hour is at the end of the row."""
+    care = next(line for line in _plain(report.heat_map(HOURS)) if line.startswith("Customer Care"))
     strip = care.removeprefix("Customer Care").strip()
     assert strip.startswith("▒▒██░░")
     assert strip.endswith("8.0 at 09")
 
 
 def test_the_heat_map_fits_80_columns() -> None:
-    """Also with the longest name of a queue and all 24 hours."""
+    """Even with the longest queue name and data in all 24 hours."""
     full = {"Outbound Campaigns": {hour: 1234.5 + hour for hour in range(24)}}
-    lines = _plain(picture.heat(full), picture.legend(full))
+    lines = _plain(report.heat_map(full), report.legend(full))
     assert any("1,258 at 23" in line for line in lines)
     assert max(map(len, lines)) <= 80
     assert not any("…" in line for line in lines)
 
 
-def test_an_empty_heat_map_is_drawn() -> None:
-    """No data is no error."""
-    assert _plain(picture.heat({}), picture.legend({}))
+def test_the_legend_explains_every_shade() -> None:
+    """Equal steps up to the highest number; a blank cell means none."""
+    assert _plain(report.legend(HOURS)) == [
+        "░░ up to 2.0   ▒▒ up to 4.0   ▓▓ up to 6.0   ██ up to 8.0   blank: none"
+    ]
+
+
+def test_an_empty_heat_map_is_not_an_error() -> None:
+    assert _plain(report.heat_map({}), report.legend({}))
 
 
 @pytest.mark.parametrize(
-    ("proof", "holds"),
+    ("check", "passed"),
     [
-        (Proof("t", 3, 3, 0), True),
-        (Proof("t", 3, 3, 1), False),
-        (Proof("t", 4, 3, 0), False),
-        (Proof("t", 0, 0, 0), False),
+        (TableCheck("t", 3, 3, 0), True),
+        (TableCheck("t", 3, 3, 1), False),
+        (TableCheck("t", 4, 3, 0), False),
+        (TableCheck("t", 0, 0, 0), False),
     ],
 )
-def test_a_proof_holds_only_when_everything_does(proof: Proof, *, holds: bool) -> None:
-    """A differing number, a row twice, or nothing at all is no proof, and the picture says so."""
-    assert proof.holds is holds
-    assert ("all equal" in "".join(_plain(picture.proofs([proof])))) is holds
+def test_a_table_passes_only_if_all_rows_are_equal(check: TableCheck, *, passed: bool) -> None:
+    """A wrong value, a duplicate row or an empty table fails, and the report shows it."""
+    assert check.passed is passed
+    assert ("all equal" in "".join(_plain(report.checks([check])))) is passed
 
 
 @pytest.mark.parametrize(
@@ -70,9 +76,9 @@ def test_a_proof_holds_only_when_everything_does(proof: Proof, *, holds: bool) -
         ),
     ],
 )
-def test_the_environment_names_another_postgres(variables: dict[str, str], url: str) -> None:
-    """Any of three ways; what is shown of it holds no password."""
-    server = postgres.of_the_user(variables)
+def test_the_environment_can_point_to_another_postgres(variables: dict[str, str], url: str) -> None:
+    """In any of three ways; the name shown to the user contains no user name and no password."""
+    server = postgres.from_environment(variables)
     assert server is not None
     assert server.url == url
     assert server.settings["TARGET_POSTGRES_SQLALCHEMY_URL"].startswith("postgresql+psycopg://")
@@ -81,8 +87,8 @@ def test_the_environment_names_another_postgres(variables: dict[str, str], url: 
     assert not {"pw", "p@ss", "p%40ss"} & set(server.name.replace(":", "@").split("@"))
 
 
-def test_without_a_word_the_demo_has_its_own() -> None:
-    """Nothing set, nothing of the user's is touched; what is no Postgres is refused."""
-    assert postgres.of_the_user({}) is None
-    with pytest.raises(TroubleError, match="DATABASE_URL wants"):
-        postgres.of_the_user({"DATABASE_URL": "mysql://db/mine"})
+def test_the_embedded_postgres_is_the_default() -> None:
+    """Without variables no server of the user's is touched; a URL of another database is refused."""
+    assert postgres.from_environment({}) is None
+    with pytest.raises(DemoError, match="DATABASE_URL must look like"):
+        postgres.from_environment({"DATABASE_URL": "mysql://db/mine"})

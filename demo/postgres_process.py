@@ -1,8 +1,8 @@
-"""Keeps an embedded Postgres for as long as somebody holds its standard input open.
+"""A process that runs an embedded Postgres until its standard input is closed.
 
-``python -m demo.keeper FOLDER`` starts the server of a folder, writes one line, its URL, and stops the
-server when the input ends. It ends however the holder does, so no server outlives its demo or its tests,
-not even after ``kill -9``.
+``python -m demo.postgres_process FOLDER`` starts the server, prints one line with its URL, and stops the
+server at the end of its input. The input also ends when the parent process is killed, so no server outlives
+its demo or its tests, not even after ``kill -9``.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def keep(folder: Path) -> None:
-    """Serve a folder until the input ends.
+def serve(folder: Path) -> None:
+    """Run the server until standard input ends.
 
     Args:
-        folder: The data of the server; made if it is missing.
+        folder: The server's data folder; created if missing.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    # Postgres refuses to be root, so for root a user is added, with a command that lives here.
+    # Postgres refuses to run as root, so pgserver adds a user for it, with a command in these folders.
     os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
-    with _socket_without_blanks(folder):
+    with _socket_path_without_spaces(folder):
         server = postgres_server.get_server(folder)
         try:
             sys.stdout.write(f"{server.get_uri()}\n")
@@ -42,8 +42,8 @@ def keep(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _socket_without_blanks(folder: Path) -> Iterator[None]:
-    """The server's socket is in its folder, but for a path with blanks, which pgserver does not quote."""
+def _socket_path_without_spaces(folder: Path) -> Iterator[None]:
+    """Move the socket out of a folder whose path has spaces, because pgserver does not quote the path."""
     if not any(letter.isspace() for letter in str(folder.resolve())):
         yield
         return
@@ -54,11 +54,11 @@ def _socket_without_blanks(folder: Path) -> Iterator[None]:
         yield
 
 
-def _end(signum: int, _frame: object) -> None:
+def _exit_on_signal(signum: int, _frame: object) -> None:
     raise SystemExit(128 + signum)
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGTERM, _exit_on_signal)
     with contextlib.suppress(BrokenPipeError):
-        keep(Path(sys.argv[1]))
+        serve(Path(sys.argv[1]))

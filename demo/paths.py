@@ -1,0 +1,13 @@
+"""Where the demo keeps its files: everything is under ``.demo/`` in this clone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+CLONE = Path(__file__).resolve().parents[1]
+DEMO = CLONE / ".demo"
+MELTANO = DEMO / "meltano" / "bin" / "meltano"
+"""The ``meltano`` command, installed in an environment of its own."""
+
+PROJECT = DEMO / "project"
+"""The demo's Meltano project. It is a copy, so your ``.env`` and ``.meltano/`` are not touched."""
