@@ -1,4 +1,4 @@
-"""Client credentials: one token for the whole tap."""
+"""OAuth client credentials: one access token, shared by the whole tap."""
 
 from __future__ import annotations
 
@@ -16,31 +16,36 @@ from tap_genesys_aggregates.core.redaction import remember_token
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_EARLY = 300.0
-_SHORT_LIFE = 600.0
-_USUAL_LIFE = 3600.0
-_LONGEST_TOKEN = 16_384
+_RENEWAL_MARGIN = 300.0
+_SHORT_LIFETIME = 600.0
+_DEFAULT_LIFETIME = 3600.0
+_MAX_TOKEN_LENGTH = 16_384
 
 
-class Grant(msgspec.Struct):
-    """A token, and for how many seconds it is good."""
+class Token(msgspec.Struct):
+    """The token endpoint's response (docs/api-notes.md, "Tokens").
+
+    Attributes:
+        access_token: The bearer token.
+        expires_in: Its lifetime in seconds; None if the server does not say.
+    """
 
     access_token: str
     expires_in: float | None = None
 
 
 class ClientCredentials(AuthBase):
-    """Adds the bearer token; fetches it once, renews it early and when it was refused.
+    """Adds a bearer token to requests; fetches it once, and renews it before it expires.
 
-    It is renewed 300 s before its end, or at half its life where that is under 600 s (group-tree.md).
-    Any number of threads may ask: one fetches, the others wait for it.
+    It is renewed 300 s before it expires, or after half its lifetime if that is under 600 s
+    (docs/api-notes.md, "Tokens"). Any number of threads may ask: one fetches, the others wait.
     """
 
     def __init__(self, fetch: Callable[[], bytes], clock: Callable[[], float]) -> None:
-        """Begin without a token.
+        """Start without a token.
 
         Args:
-            fetch: Posts the grant and returns the body of the answer, retrying what is transient.
+            fetch: Requests a token, with retries, and returns the body of the response.
             clock: Seconds that only grow.
         """
         self._fetch = fetch
@@ -55,74 +60,75 @@ class ClientCredentials(AuthBase):
         return r
 
     def token(self) -> str:
-        """A token that is good for now.
+        """A valid token, fetched if necessary.
 
         Raises:
-            TapError: None is to be had.
+            TapError: No token could be obtained.
         """
         with self._lock:
             if not self._token or self._clock() >= self._renew_at:
                 self._renew()
             return self._token
 
-    def refused(self, authorization: str) -> None:
+    def invalidate(self, authorization: str) -> None:
         """Drop the token that a server refused, unless another thread has renewed it since.
 
         Args:
-            authorization: The header that was sent.
+            authorization: The ``Authorization`` header of the refused request.
         """
         with self._lock:
             if authorization == f"Bearer {self._token}":
                 self._token = ""
 
     def _renew(self) -> None:
-        """Fetch a token; its life counts from before it was asked for."""
-        asked = self._clock()
-        granted = read_grant(self._fetch())
-        life = _USUAL_LIFE if granted.expires_in is None else max(granted.expires_in, 0.0)
-        self._renew_at = asked + (life - _EARLY if life >= _SHORT_LIFE else life / 2)
-        remember_token(granted.access_token)
-        self._token = granted.access_token
+        """Fetch a token. Its lifetime counts from before the request, so a slow response cannot extend it."""
+        requested_at = self._clock()
+        token = read_token(self._fetch())
+        lifetime = _DEFAULT_LIFETIME if token.expires_in is None else max(token.expires_in, 0.0)
+        self._renew_at = requested_at + (
+            lifetime - _RENEWAL_MARGIN if lifetime >= _SHORT_LIFETIME else lifetime / 2
+        )
+        remember_token(token.access_token)
+        self._token = token.access_token
 
 
-def read_grant(body: bytes) -> Grant:
-    """The token of an answer; one that would break a header is refused. Never shows the body.
+def read_token(body: bytes) -> Token:
+    """Read the token endpoint's response.
 
     Args:
-        body: The bytes of the answer.
+        body: Its body, which no message shows.
 
     Returns:
-        The token.
+        A token that is safe to send in a header.
 
     Raises:
-        UnreadableError: There is none in it.
+        UnreadableError: There is no token, or it would break the header.
     """
     try:
-        granted = msgspec.json.decode(body, type=Grant)
+        token = msgspec.json.decode(body, type=Token)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        msg = "the token answer is not {access_token, expires_in}"
-        raise UnreadableError(msg, "Check token_url") from None
-    token = granted.access_token
+        what = "the token response is not a JSON object with access_token and expires_in"
+        raise UnreadableError(what, "Check token_url") from None
+    text = token.access_token
     if (
-        not token
-        or len(token) > _LONGEST_TOKEN
-        or not token.isascii()
-        or not token.isprintable()
-        or " " in token
+        not text
+        or len(text) > _MAX_TOKEN_LENGTH
+        or not text.isascii()
+        or not text.isprintable()
+        or " " in text
     ):
-        msg = "the token answer holds no usable token"
-        raise UnreadableError(msg, "Check token_url")
-    return granted
+        raise UnreadableError("the token response holds no usable token", "Check token_url")
+    return token
 
 
-def grant_request(url: str, client_id: str, client_secret: str, user_agent: str) -> requests.Request:
-    """The request for a token: HTTP Basic, form body (both contracts).
+def token_request(url: str, client_id: str, client_secret: str, user_agent: str) -> requests.Request:
+    """Build the request for a token: HTTP Basic and a form body (docs/api-notes.md, "Tokens").
 
     Args:
         url: ``token_url``.
-        client_id: OAuth client.
+        client_id: ID of the OAuth client.
         client_secret: Its secret.
-        user_agent: Sent along.
+        user_agent: The ``User-Agent`` header.
 
     Returns:
         The request, not yet prepared.
@@ -131,6 +137,7 @@ def grant_request(url: str, client_id: str, client_secret: str, user_agent: str)
         "POST",
         url,
         data={"grant_type": "client_credentials"},
+        # As bytes: requests would encode text as Latin-1.
         auth=HTTPBasicAuth(client_id.encode(), client_secret.encode()),
         headers={"Accept": "application/json", "User-Agent": user_agent},
     )

@@ -14,7 +14,7 @@ from urllib3.util import parse_url
 
 from tap_genesys_aggregates.core.errors import UnreadableError
 from tap_genesys_aggregates.dialects.protocol import Page
-from tap_genesys_aggregates.http.errors import StrayError
+from tap_genesys_aggregates.http.errors import OtherHostError
 from tap_genesys_aggregates.http.response_limits import check_window
 
 if TYPE_CHECKING:
@@ -72,7 +72,9 @@ class LinkPaginator(BaseAPIPaginator["str | None"]):
         link = _resolved(self._url, page.next)
         if _origin(link) != _origin(self._url):
             msg = f"the next page's link leads away from {_origin(self._url)}, to {_origin(link)[:200]}"
-            raise StrayError(msg, "It is not followed, because it would be handed the token: check base_url")
+            raise OtherHostError(
+                msg, "It is not followed, because it would be handed the token: check base_url"
+            )
         if link in self._followed:
             msg = f"the next page's link was followed before (after {len(self._followed)} pages)"
             raise UnreadableError(

@@ -1,4 +1,7 @@
-"""The present, and waiting for it to pass: the only place that asks what time it is."""
+"""The current time, and waiting.
+
+No other module asks the system for the time, except for the socket deadline in ``http/response_limits.py``.
+"""
 
 from __future__ import annotations
 
@@ -8,29 +11,26 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Time as the shell uses it; tests bring their own."""
+    """Time as the tap uses it; tests replace it."""
 
     def now(self) -> datetime:
-        """The instant, in UTC."""
+        """The current time in UTC."""
 
     def monotonic(self) -> float:
-        """Seconds that only grow."""
+        """Seconds that only grow, for measuring durations."""
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
 
 
 class SystemClock:
-    """The machine's own."""
+    """The machine's clock."""
 
     def now(self) -> datetime:
-        """The instant, in UTC."""
         return datetime.now(timezone.utc)
 
     def monotonic(self) -> float:
-        """Seconds that only grow."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
         time.sleep(seconds)

@@ -22,7 +22,7 @@ from tap_genesys_aggregates.extract.prefetch import in_order
 from tap_genesys_aggregates.extract.pulling import Ask, Puller
 from tap_genesys_aggregates.http.usage import Usage
 from tap_genesys_aggregates.ledger import entry
-from tap_genesys_aggregates.singer.messages import Writer
+from tap_genesys_aggregates.singer.messages import MessageWriter
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -191,12 +191,12 @@ class AggregateStream(GenesysStream):
     ) -> Generator[dict[str, Any], Any, Any]:
         writer = self._tap.message_writer
         with self.jobs or nullcontext():
-            if write_messages and isinstance(writer, Writer) and self._is_plain:
+            if write_messages and isinstance(writer, MessageWriter) and self._is_plain:
                 self._write_pages(writer)
             else:
                 yield from super()._sync_records(context, write_messages=write_messages)
 
-    def _write_pages(self, writer: Writer) -> None:
+    def _write_pages(self, writer: MessageWriter) -> None:
         """Write every row, a page at a time."""
         with self.get_record_counter() as counter, self.get_sync_timer(), _seldom_collecting():
             for page in self._pages():

@@ -28,7 +28,7 @@ from tap_genesys_aggregates.http.transport import Transport
 from tap_genesys_aggregates.ledger import LedgerStream
 from tap_genesys_aggregates.lookups import LookupStream, lookup_streams
 from tap_genesys_aggregates.singer.log_redaction import redact_logs
-from tap_genesys_aggregates.singer.messages import Writer
+from tap_genesys_aggregates.singer.messages import MessageWriter
 from tap_genesys_aggregates.streams import AggregateStream
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class TapGenesysAggregates(Tap):
     name = "tap-genesys-aggregates"
     package_name = "tap-genesys-aggregates"
     config_jsonschema: ClassVar[dict[str, Any]] = CONFIG_SCHEMA
-    message_writer_class = Writer
+    message_writer_class = MessageWriter
     dynamic_catalog = True  # queries are streams, so discovery needs a config that is right
     # Without BATCH: its files would be announced after the STATE that follows their rows.
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
@@ -151,8 +151,8 @@ class TapGenesysAggregates(Tap):
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        if isinstance(self.message_writer, Writer):
-            self.message_writer.termination.ask(signum)
+        if isinstance(self.message_writer, MessageWriter):
+            self.message_writer.termination.request(signum)
 
     @classmethod
     def of_command_line(cls, paths: tuple[str, ...]) -> TapGenesysAggregates:

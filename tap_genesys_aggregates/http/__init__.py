@@ -1,1 +1,1 @@
-"""One request: retry, rate limit, response limits, errors."""
+"""One HTTP request: the rate limit, retries, limits on the response, and errors."""

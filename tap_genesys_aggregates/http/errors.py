@@ -1,4 +1,4 @@
-"""What may fail on the way to an answer, grouped by what the tap can do about it."""
+"""Errors that a request can end in, grouped by what the tap can do about them."""
 
 from __future__ import annotations
 
@@ -17,20 +17,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-LONGEST_WAIT = 300.0
-"""Seconds: no ``Retry-After`` holds a run up for longer than this at a time."""
+MAX_RETRY_AFTER = 300.0
+"""Seconds: a longer ``Retry-After`` is cut to this, so that one bad header cannot stall a run."""
 
-_LONGEST_MESSAGE = 300
-_MOST_PARTS = 10_000
+_MAX_MESSAGE_LENGTH = 300
+_MAX_CONTAINERS = 10_000
+# The API documents neither a status nor a code for a result that is too large, so its text decides
+# (docs/api-notes.md, "Results: limits").
 _TOO_LARGE = re.compile(r"limit of \d+ results|result set is larger than result limit", re.IGNORECASE)
 
 
 class TransientError(TapError):
-    """Worth another try: the server is busy, or the line was cut.
+    """Worth a retry: the server is busy, or the connection was cut.
 
     Attributes:
-        retry_after: Seconds that the server asks to wait; None where it does not say.
-        throttled: Whether the server says that requests come too fast.
+        retry_after: Seconds that the server asks to wait; None if it does not say.
+        throttled: Whether the rate limit was exceeded (429).
     """
 
     def __init__(
@@ -42,78 +44,79 @@ class TransientError(TapError):
 
 
 class SlowError(TransientError):
-    """The server ran out of time: asking for less time may help more than asking again."""
+    """The server ran out of time: a shorter window may help more than a retry."""
 
 
 class TooLargeError(TapError):
-    """The window holds more than the server gives at once: ask for less time."""
+    """The result is more than one response can hold: ask for a shorter window."""
 
 
 class TokenRefusedError(TapError):
-    """401: the token is not, or no longer, good."""
+    """401: the token has expired, was revoked, or was never valid."""
 
 
 class DeniedError(TapError):
-    """403: the client lacks a permission."""
+    """403: the OAuth client lacks a permission."""
 
 
 class RefusedError(TapError):
-    """The server will not answer this request, however often it is asked."""
+    """The server rejects this request, and would reject it again."""
 
 
 class NotFoundError(RefusedError):
-    """404: there is no such path, or what it stood for is gone."""
+    """404: the path does not exist, or what it named is gone."""
 
 
-class StrayError(TapError):
-    """A link or redirect leads to another host, which must not be handed the token."""
+class OtherHostError(TapError):
+    """A link or redirect leads to another host, which must not receive the token."""
 
 
-_LATER = "Try again later; quote the correlation id to support"
+_LATER = "Try again later; if it keeps happening, quote the correlation id to support"
 _ADVICE: dict[int, tuple[type[TapError], str]] = {
     HTTPStatus.BAD_REQUEST: (RefusedError, "Check the query's names and dates against the server's message"),
     HTTPStatus.UNAUTHORIZED: (
         TokenRefusedError,
-        "Check client_id and client_secret, and that the client uses the grant Client Credentials",
+        "Check client_id and client_secret, and that the OAuth client uses the grant type Client Credentials",
     ),
-    HTTPStatus.FORBIDDEN: (DeniedError, "Give the OAuth client a role with the permission"),
+    HTTPStatus.FORBIDDEN: (DeniedError, "Give the OAuth client a role with the missing permission"),
     HTTPStatus.NOT_FOUND: (NotFoundError, "Check region, base_url and the query's endpoint or path"),
     HTTPStatus.REQUEST_TIMEOUT: (TransientError, ""),
     HTTPStatus.GATEWAY_TIMEOUT: (SlowError, _LATER),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (TooLargeError, ""),
     HTTPStatus.TOO_MANY_REQUESTS: (
         TransientError,
-        "The client shares its budget with others: lower requests_per_minute, concurrency or page_size",
+        "The OAuth client's rate limit is shared: lower requests_per_minute, concurrency or page_size",
     ),
 }
 
 
-def error_of(status: int, headers: Mapping[str, str], body: bytes, *, host: str, now: datetime) -> TapError:
-    """The error that an answer other than 2xx means.
+def error_for_response(
+    status: int, headers: Mapping[str, str], body: bytes, *, host: str, now: datetime
+) -> TapError:
+    """Choose the error for a response other than 2xx (docs/api-notes.md, "Errors").
 
     Args:
         status: HTTP status.
-        headers: The answer's, case-insensitive.
-        body: The answer's; at most some hundred characters of its message are shown.
-        host: Who answered.
-        now: The present, for a ``Retry-After`` that is a date.
+        headers: Response headers, case-insensitive.
+        body: Response body; its message is shown, cut to a few hundred characters.
+        host: The host that answered.
+        now: The current time, for a ``Retry-After`` that is a date.
 
     Returns:
         The error, with the server's own message and its correlation id.
     """
-    said = _message(body)
+    message = _message(body)
     correlation = headers.get("ININ-Correlation-Id", "")
     trace = f" [correlation id {shorten(correlation)[:80]}]" if correlation else ""
-    reason = _phrase(status)
-    what = f"{host} answered {status} {reason}{': ' + said if said else ''}{trace}"
+    what = f"{host} answered {status} {_phrase(status)}{': ' + message if message else ''}{trace}"
     if is_too_large(body[:100_000].decode("utf-8", "replace")):
         return TooLargeError(what)
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-        return StrayError(
-            what, "Redirects are not followed, because they would be handed the token: set base_url"
+        return OtherHostError(
+            what, "Redirects are not followed, because the new host would receive the token: check base_url"
         )
-    server = status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    kind, advice = _ADVICE.get(status, (TransientError, _LATER) if server else (RefusedError, ""))
+    is_server_error = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    kind, advice = _ADVICE.get(status, (TransientError, _LATER) if is_server_error else (RefusedError, ""))
     if issubclass(kind, TransientError):
         wait = retry_after(headers.get("Retry-After"), now)
         return kind(what, advice, retry_after=wait, throttled=status == HTTPStatus.TOO_MANY_REQUESTS)
@@ -121,19 +124,19 @@ def error_of(status: int, headers: Mapping[str, str], body: bytes, *, host: str,
 
 
 def is_too_large(text: str) -> bool:
-    """Whether a text of the server's says that the result is more than it gives at once."""
+    """Whether the server's message says that the result exceeds its limit."""
     return _TOO_LARGE.search(text) is not None
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds to wait, from either form of the header.
+    """Read a ``Retry-After`` header (docs/api-notes.md, "Rate limits").
 
     Args:
         value: Seconds, or an HTTP date; anything else counts as absent.
-        now: The present.
+        now: The current time.
 
     Returns:
-        0 to ``LONGEST_WAIT``; None where the header does not say.
+        Seconds to wait, from 0 to ``MAX_RETRY_AFTER``; None if the header does not say.
     """
     if not value:
         return None
@@ -146,11 +149,11 @@ def retry_after(value: str | None, now: datetime) -> float | None:
             seconds = (aware - now).total_seconds()
     except (ValueError, TypeError, OverflowError):
         return None
-    return min(max(seconds, 0.0), LONGEST_WAIT)
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER)
 
 
-class _Said(msgspec.Struct):
-    """The parts of an error body that tell people something (aggregates-api.md)."""
+class _ErrorBody(msgspec.Struct):
+    """The fields of both contracts' error bodies, and of OAuth's, that help a reader."""
 
     message: object = None
     code: object = None
@@ -160,29 +163,32 @@ class _Said(msgspec.Struct):
 
 
 def _message(body: bytes) -> str:
-    """The server's own words, short, on one line; nothing of a body that is not JSON, or a bomb."""
-    if body.count(b"[") + body.count(b"{") > _MOST_PARTS:
+    """The server's code and message on one line; empty for a body that is not JSON.
+
+    A body with very many brackets is not parsed: that could take far more memory than the body itself.
+    """
+    if body.count(b"[") + body.count(b"{") > _MAX_CONTAINERS:
         return ""
     try:
-        said = msgspec.json.decode(body, type=_Said)
+        found = msgspec.json.decode(body, type=_ErrorBody)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
-    words = [said.code or said.error, said.message or said.error_description or said.description]
-    return ": ".join(shorten(word) for word in words if isinstance(word, str) and word)
+    parts = [found.code or found.error, found.message or found.error_description or found.description]
+    return ": ".join(shorten(part) for part in parts if isinstance(part, str) and part)
 
 
 def shorten(text: str) -> str:
-    """The beginning of a text of the server's, without line breaks, control characters and secrets."""
-    return redact(_printable(text))[:_LONGEST_MESSAGE]
+    """The beginning of a server's text, without line breaks, control characters and secrets."""
+    return redact(_printable(text))[:_MAX_MESSAGE_LENGTH]
 
 
 def _printable(text: str) -> str:
-    """A text of the server's without line breaks and control characters."""
+    """A server's text with line breaks and control characters replaced by spaces."""
     return "".join(letter if letter.isprintable() else " " for letter in text[:1000])
 
 
 def _phrase(status: int) -> str:
-    """The usual name of a status."""
+    """The standard reason phrase of a status, or an empty string."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:

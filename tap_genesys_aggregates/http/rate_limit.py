@@ -1,4 +1,7 @@
-"""Requests a minute, kept across threads: our own number, and what the server says is left."""
+"""Requests per minute, shared by all threads: the configured limit, and what the server says remains.
+
+``Budget`` is what the rate-limit headers of a response tell; ``RateLimiter`` makes requests wait for it.
+"""
 
 from __future__ import annotations
 
@@ -9,182 +12,196 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tap_genesys_aggregates.http.errors import LONGEST_WAIT
+from tap_genesys_aggregates.http.errors import MAX_RETRY_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _MINUTE = 60.0
-_ROUNDING = 1.0
-"""Seconds: the reset comes in whole ones, and nobody says whether they are rounded up or down."""
+_RESET_ROUNDING = 1.0
+"""Seconds: the reset is given in whole seconds, and it is not documented which way they are rounded."""
 
-_NAMES = ("inin-ratelimit-allowed", "inin-ratelimit-count", "inin-ratelimit-reset")
+_HEADERS = ("inin-ratelimit-allowed", "inin-ratelimit-count", "inin-ratelimit-reset")
 _NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How many requests may still begin, and until when that holds.
+    """How many requests the server still allows, and when that number resets.
 
     Attributes:
-        left: Requests; those under way, of which the server has said nothing yet, are not taken off.
-        until: When there is a new budget, in seconds of the clock; infinite where ``left`` is only presumed.
+        remaining: Requests; those in flight that the server has not reported on are not subtracted.
+        resets_at: In seconds of the clock; infinite if ``remaining`` is only an estimate.
     """
 
-    left: float
-    until: float
+    remaining: float
+    resets_at: float
 
     @property
-    def is_presumed(self) -> bool:
-        """Whether no answer has said so."""
-        return self.until == math.inf
+    def is_estimate(self) -> bool:
+        """Whether no response has reported this budget."""
+        return self.resets_at == math.inf
 
     def at(self, now: float) -> Budget:
-        """The budget at a later time: of a new one, presume what was left of the old, one at the least."""
-        return self if now < self.until else Budget(max(self.left, 1.0), math.inf)
+        """The budget at a later time.
 
-    def heard(self, said: Budget) -> Budget:
-        """What an answer said, in the light of others: they may come in any order, so the least counts."""
-        if self.is_presumed:
-            return said
-        return Budget(min(self.left, said.left), min(self.until, said.until))
+        After a reset, assume that as much remains as before it, and at least one request: its response
+        tells how much the other programs of this client have used.
+        """
+        return self if now < self.resets_at else Budget(max(self.remaining, 1.0), math.inf)
 
-    def unheard(self, *, answered: bool) -> Budget:
-        """A request ended without a word of the budget, of which it may have taken one all the same."""
-        if not self.is_presumed:
-            return replace(self, left=self.left - 1)
-        return BOUNDLESS if answered else self
+    def updated(self, reported: Budget) -> Budget:
+        """The budget after a response reported one.
+
+        Responses arrive in any order, so the lowest number counts.
+        """
+        if self.is_estimate:
+            return reported
+        return Budget(min(self.remaining, reported.remaining), min(self.resets_at, reported.resets_at))
+
+    def without_report(self, *, answered: bool) -> Budget:
+        """The budget after a request that ended without rate-limit headers.
+
+        The server may have counted it all the same. If it answers without them, it has no budget.
+        """
+        if not self.is_estimate:
+            return replace(self, remaining=self.remaining - 1)
+        return UNLIMITED_BUDGET if answered else self
 
 
-FIRST = Budget(4.0, math.inf)
-"""Nothing is known: as many as the usual ``concurrency`` go first, and answers say how many may follow."""
-BOUNDLESS = Budget(math.inf, math.inf)
-"""The server says nothing of a budget."""
+INITIAL_BUDGET = Budget(4.0, math.inf)
+"""Before the first response: as many requests as the default ``concurrency`` go first."""
+UNLIMITED_BUDGET = Budget(math.inf, math.inf)
+"""The server sends no rate-limit headers."""
 
 
-def read_budget(headers: Mapping[str, str], now: float, longest: float) -> Budget | None:
-    """The budget that an answer tells of (aggregates-api.md).
+def read_budget(headers: Mapping[str, str], now: float, max_reset: float) -> Budget | None:
+    """Read the rate-limit headers of a response (docs/api-notes.md, "Rate limits").
 
     Args:
-        headers: The answer's, case-insensitive.
-        now: When it came, in seconds of the clock.
-        longest: Seconds that a reset may be away; beyond it is taken for that.
+        headers: Response headers, case-insensitive.
+        now: When the response arrived, in seconds of the clock.
+        max_reset: Seconds; a reset further away is cut to this.
 
     Returns:
-        It; None where a header is missing or no number, or nothing would ever be allowed.
+        The budget; None if a header is missing or not a number, or if no request would ever be allowed.
     """
-    values = [headers.get(name, "").strip() for name in _NAMES]
+    values = [headers.get(name, "").strip() for name in _HEADERS]
     if not all(map(_NUMBER.fullmatch, values)):
         return None
     allowed, count, reset = map(float, values)
     if allowed < 1:
         return None
-    return Budget(allowed - min(count, allowed), now + min(reset + _ROUNDING, longest))
+    return Budget(allowed - min(count, allowed), now + min(reset + _RESET_ROUNDING, max_reset))
 
 
-class Pace:
-    """Lets at most so many requests begin within any minute, and holds all of them on a 429.
+class RateLimiter:
+    """Limits how many requests start within any minute, and pauses all of them after a 429.
 
-    A client's budget is counted by the minute and shared with its other programs (aggregates-api.md), so
-    a burst within it is fine, and what answers say of it counts too: requests to the API ``begin`` while
-    more is left than is under way. Where little is left, they wait for the answers to those; where
-    nothing is, for the reset. The first few of a run go ahead of the others, and so does the first after
-    a budget that was used up.
+    The API counts requests by the minute, and all programs of an OAuth client share that budget
+    (docs/api-notes.md, "Rate limits"). So a burst within the budget is fine, and what responses report
+    counts as well as our own limit: a request starts while more requests remain than are in flight. When
+    few remain, requests wait for the responses to those in flight; when none remain, for the reset. At the
+    start of a run, and after a budget was used up, only a few requests go first and show how much is left.
     """
 
     def __init__(self, per_minute: int, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
-        """Begin a minute.
+        """Start with nothing sent.
 
         Args:
             per_minute: Requests allowed in any 60 seconds.
             clock: Seconds that only grow.
-            sleep: Waits so many seconds.
+            sleep: Waits a number of seconds.
         """
-        self._begun: deque[float] = deque(maxlen=per_minute)
+        self._starts: deque[float] = deque(maxlen=per_minute)
         self._clock = clock
         self._sleep = sleep
-        self._held_until = 0.0
-        self._budget = FIRST
-        self._number = 0  # of the budget: each reset begins another
-        self._under_way = 0
-        self._of_this_budget = 0  # among those under way
+        self._paused_until = 0.0
+        self._budget = INITIAL_BUDGET
+        self._generation = 0  # of the budget: each reset starts the next
+        self._in_flight = 0
+        self._in_flight_of_generation = 0
         self._changed = threading.Condition()
 
     def wait(self) -> None:
-        """Wait for a place, and take it: for a request that the API's budget is not for."""
+        """Wait for our own limit and any pause only: for requests outside the API's budget."""
         while True:
             with self._changed:
-                pause = self._pause(now := self._clock())
+                pause = self._seconds_until_free(now := self._clock())
                 if not pause:
-                    self._begun.append(now)
+                    self._starts.append(now)
                     return
             self._sleep(pause)
 
-    def begin(self) -> int:
-        """Wait for a place among the requests to the API, and take it; ``end`` must follow.
+    def start_request(self) -> int:
+        """Wait until a request to the API may start; ``finish_request`` must follow.
 
         Returns:
-            The number of the budget that it is taken from.
+            The generation of the budget that the request is taken from.
         """
         while True:
             with self._changed:
-                pause = self._pause(now := self._clock()) or self._reset(now)
-                if not pause and self._is_enough_left():
-                    return self._take(now)
-                if not pause:  # of those under way, some may be counted and some not: their answers say
-                    self._changed.wait(min(self._budget.until - now, LONGEST_WAIT))
+                pause = self._seconds_until_free(now := self._clock()) or self._seconds_until_reset(now)
+                if not pause and self._budget_allows_one():
+                    return self._record_start(now)
+                if not pause:
+                    # The server may or may not have counted the requests in flight: their responses tell.
+                    self._changed.wait(min(self._budget.resets_at - now, MAX_RETRY_AFTER))
                     continue
             self._sleep(pause)
 
-    def end(self, number: int, headers: Mapping[str, str] | None) -> None:
-        """A request to the API was answered, or lost.
+    def finish_request(self, generation: int, headers: Mapping[str, str] | None) -> None:
+        """Record that a request to the API was answered or lost.
 
         Args:
-            number: What ``begin`` gave.
-            headers: The answer's; None where there is no answer.
+            generation: What ``start_request`` returned.
+            headers: Response headers; None if there is no response.
         """
         with self._changed:
-            late = number != self._number  # it began before the last reset, and may tell of that budget
-            said = None if late or headers is None else read_budget(headers, self._clock(), LONGEST_WAIT)
-            if said is not None:
-                self._budget = self._budget.heard(said)
+            # A request from before the last reset may report the old budget, so its headers do not count.
+            is_stale = generation != self._generation
+            reported = None
+            if not is_stale and headers is not None:
+                reported = read_budget(headers, self._clock(), MAX_RETRY_AFTER)
+            if reported is not None:
+                self._budget = self._budget.updated(reported)
             else:
-                self._budget = self._budget.unheard(answered=not late and headers is not None)
-            self._under_way -= 1
-            self._of_this_budget -= not late
+                self._budget = self._budget.without_report(answered=not is_stale and headers is not None)
+            self._in_flight -= 1
+            self._in_flight_of_generation -= not is_stale
             self._changed.notify_all()
 
-    def hold(self, seconds: float) -> None:
-        """Let no request begin for so many seconds."""
+    def pause_all(self, seconds: float) -> None:
+        """Let no request start for a number of seconds."""
         with self._changed:
-            self._held_until = max(self._held_until, self._clock() + seconds)
+            self._paused_until = max(self._paused_until, self._clock() + seconds)
 
-    def _pause(self, now: float) -> float:
-        """In how many seconds to ask again, by our own number and the last 429; 0 for a place now."""
-        free = self._held_until
-        if len(self._begun) == self._begun.maxlen:
-            free = max(free, self._begun[0] + _MINUTE)
-        return max(free - now, 0.0)
+    def _seconds_until_free(self, now: float) -> float:
+        """Seconds until our own limit and the last 429 allow a request; 0 if they do now."""
+        free_at = self._paused_until
+        if len(self._starts) == self._starts.maxlen:
+            free_at = max(free_at, self._starts[0] + _MINUTE)
+        return max(free_at - now, 0.0)
 
-    def _reset(self, now: float) -> float:
-        """In how many seconds there is a new budget, where nothing is left of this one; else 0."""
+    def _seconds_until_reset(self, now: float) -> float:
+        """Seconds until the budget resets, if nothing remains of it; else 0."""
         budget = self._budget.at(now)
         if budget is not self._budget:
-            self._budget, self._number, self._of_this_budget = budget, self._number + 1, 0
-        return budget.until - now if budget.left < 1 else 0.0
+            self._budget, self._generation, self._in_flight_of_generation = budget, self._generation + 1, 0
+        return budget.resets_at - now if budget.remaining < 1 else 0.0
 
-    def _is_enough_left(self) -> bool:
-        """Whether one more may begin, whatever becomes of those under way.
+    def _budget_allows_one(self) -> bool:
+        """Whether the budget covers one more request, should all those in flight count against it.
 
-        Of a budget that is only presumed, those that began before it are not taken off: a slow one must
-        not keep the first from going to see.
+        Against an estimate, requests from before the reset do not count: one slow request must not keep
+        the first request of the new budget from finding out how much remains.
         """
-        under_way = self._of_this_budget if self._budget.is_presumed else self._under_way
-        return self._budget.left > under_way
+        in_flight = self._in_flight_of_generation if self._budget.is_estimate else self._in_flight
+        return self._budget.remaining > in_flight
 
-    def _take(self, now: float) -> int:
-        """Take a place; the number of its budget."""
-        self._begun.append(now)
-        self._under_way += 1
-        self._of_this_budget += 1
-        return self._number
+    def _record_start(self, now: float) -> int:
+        """Count a request as started; return the generation of its budget."""
+        self._starts.append(now)
+        self._in_flight += 1
+        self._in_flight_of_generation += 1
+        return self._generation

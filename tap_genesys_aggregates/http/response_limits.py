@@ -1,8 +1,4 @@
-"""Answers within bounds: of size, however well they are packed, and of time, however slowly they drip.
-
-A socket's own time-out begins anew with every byte, so a server that drips could hold a run up for as
-long as it likes; here it is for the whole answer, head and body.
-"""
+"""Limits on the size of a response, once decompressed, and on the time that the whole of it may take."""
 
 from __future__ import annotations
 
@@ -29,58 +25,56 @@ if TYPE_CHECKING:
 
     from urllib3 import PoolManager
 
-LARGEST_BODY = 256 << 20
-"""Bytes of one answer, uncompressed, beyond which the window counts as too large."""
-LARGEST_WINDOW = 512 << 20
-"""Bytes of all pages of a window, likewise: they are kept until the last has come."""
-MOST_PAGES = 10_000
-"""Pages after which a window counts as endless."""
-MOST_PARTS = 8_000_000
-"""Objects and lists in one answer, likewise: each takes some hundred bytes of memory, however short it is."""
-_LARGEST_REFUSAL = 1 << 20
-_CHUNK = 1 << 16
+MAX_BODY_BYTES = 256 << 20
+"""Of one response, uncompressed: beyond it the window counts as too large."""
+MAX_WINDOW_BYTES = 512 << 20
+"""Of all pages of a window, which stay in memory until the last one has arrived."""
+MAX_PAGES = 10_000
+"""Pages of a window: beyond it, paging counts as endless."""
+MAX_CONTAINERS = 8_000_000
+"""JSON objects and arrays in one response: even an empty one takes on the order of 100 bytes."""
+_MAX_ERROR_BODY_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 16
 
 
-def read_body(response: requests.Response, late: Callable[[], bool]) -> bytes:
-    """The whole body, uncompressed; of a refusal no more than its beginning.
+def read_body(response: requests.Response, is_late: Callable[[], bool]) -> bytes:
+    """Read the whole body, uncompressed; of an error response, only its beginning.
 
     Args:
-        response: The answer, its body not yet read.
-        late: Whether the time for it is up.
+        response: A response whose body has not been read.
+        is_late: Whether the time for this response is up.
 
     Returns:
-        The bytes.
+        The body.
 
     Raises:
-        TooLargeError: There are too many, or too many parts in them.
-        requests.RequestException: The body is cut, garbled or late.
+        TooLargeError: It exceeds ``MAX_BODY_BYTES`` or ``MAX_CONTAINERS``.
+        requests.RequestException: It is cut, garbled or late.
     """
     chunks, size = [], 0
     try:
-        for chunk in response.iter_content(_CHUNK):
+        for chunk in response.iter_content(_CHUNK_BYTES):
             size += len(chunk)
             chunks.append(chunk)
-            if not response.ok and size > _LARGEST_REFUSAL:
+            if not response.ok and size > _MAX_ERROR_BODY_BYTES:
                 break
-            if size > LARGEST_BODY:
-                raise TooLargeError(f"an answer of more than {LARGEST_BODY >> 20} MiB")
-            if late():
+            if size > MAX_BODY_BYTES:
+                raise TooLargeError(f"the response is larger than {MAX_BODY_BYTES >> 20} MiB")
+            if is_late():
                 raise requests.exceptions.ReadTimeout
-    except ValueError:  # a chunk of less than no bytes, say
+    except ValueError:  # such as a chunk of negative size
         raise requests.exceptions.ChunkedEncodingError from None
     body = b"".join(chunks)
-    if size > MOST_PARTS and body.count(b"{") + body.count(b"[") > MOST_PARTS:
-        raise TooLargeError(f"an answer of more than {MOST_PARTS} objects and lists")
+    if size > MAX_CONTAINERS and body.count(b"{") + body.count(b"[") > MAX_CONTAINERS:
+        raise TooLargeError(f"the response holds more than {MAX_CONTAINERS:,} JSON objects and arrays")
     return body
 
 
-def prepare(session: requests.Session) -> None:
-    """Keep the answers of a session within bounds of time, and keep no cookie of them.
+def configure_session(session: requests.Session) -> None:
+    """Give a new session the deadline for whole responses, and keep no cookies.
 
-    ``SSL_CERT_FILE`` counts too, where ``REQUESTS_CA_BUNDLE`` says nothing.
-
-    Args:
-        session: A new session.
+    requests ignores ``SSL_CERT_FILE``, which Python and most other tools read; here it applies unless
+    ``REQUESTS_CA_BUNDLE`` is set.
     """
     session.verify = os.environ.get("SSL_CERT_FILE") or True
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
@@ -89,32 +83,41 @@ def prepare(session: requests.Session) -> None:
 
 
 def check_window(pages: int, size: int) -> None:
-    """Go on with the pages of a window only where they are not too many.
+    """Check that a window's pages stay within the limits, before the next one is requested.
 
     Args:
-        pages: How many have come.
-        size: Their bytes.
+        pages: Pages so far.
+        size: Their size in bytes.
 
     Raises:
-        UnreadableError: It seems that they have no end.
-        TooLargeError: They are more than is kept.
+        UnreadableError: There are more than ``MAX_PAGES``.
+        TooLargeError: They exceed ``MAX_WINDOW_BYTES``.
     """
-    if pages > MOST_PAGES:
-        what = f"the window has more than {MOST_PAGES} pages, which may have no end"
-        raise UnreadableError(what, "Set a larger page_size or a shorter window; else report it to its owner")
-    if size > LARGEST_WINDOW:
-        raise TooLargeError(f"pages of more than {LARGEST_WINDOW >> 20} MiB")
+    if pages > MAX_PAGES:
+        what = f"the window has more than {MAX_PAGES:,} pages, and there may be no end to them"
+        advice = (
+            "Set a larger page_size or a shorter window; if that does not help, report it to the API's owner"
+        )
+        raise UnreadableError(what, advice)
+    if size > MAX_WINDOW_BYTES:
+        raise TooLargeError(f"the window's pages are larger than {MAX_WINDOW_BYTES >> 20} MiB in total")
 
 
-class _Timely(io.RawIOBase):
-    """A socket's bytes, until the time is up that the socket had when the answer began."""
+# requests hands its timeout to the socket, where it starts again with every byte. A server that sends one
+# byte at a time could hold a run forever, so the classes below make it a deadline for the whole response,
+# head and body. urllib3 has no hook for that, so each class only puts the next one in place: the adapter its
+# pools, a pool its connections, a connection its responses, and a response the reader that keeps the time.
+
+
+class _DeadlineReader(io.RawIOBase):
+    """Reads from a socket until the timeout that it had at the start of the response has passed."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
         super().__init__()
         self._raw = raw
         self._sock = sock
-        self._limit = sock.gettimeout()
-        self._begun = time.monotonic()
+        self._timeout = sock.gettimeout()
+        self._started = time.monotonic()
 
     @override
     def readable(self) -> bool:
@@ -122,27 +125,25 @@ class _Timely(io.RawIOBase):
 
     @override
     def readinto(self, buffer: Any, /) -> int | None:
-        if self._limit is not None:
-            left = self._begun + self._limit - time.monotonic()
-            if left <= 0:
-                raise TimeoutError("the answer took too long")
-            self._sock.settimeout(left)
+        if self._timeout is not None:
+            remaining = self._started + self._timeout - time.monotonic()
+            if remaining <= 0:
+                raise TimeoutError("the response took too long")
+            self._sock.settimeout(remaining)
         return self._raw.readinto(buffer)
 
     @override
     def close(self) -> None:
-        with suppress(OSError):  # the socket may be closed; if not, the next request has all its time again
-            self._sock.settimeout(self._limit)
+        with suppress(OSError):  # if the socket is still open, the next request gets the full timeout
+            self._sock.settimeout(self._timeout)
         self._raw.close()
         super().close()
 
 
 class _Response(http.client.HTTPResponse):
-    """An answer that reads in time."""
-
-    def __init__(self, sock: socket.socket, *arguments: Any, **named: Any) -> None:  # noqa: ANN401  # the library's own
+    def __init__(self, sock: socket.socket, *arguments: Any, **named: Any) -> None:  # noqa: ANN401  # as in http.client
         super().__init__(sock, *arguments, **named)
-        self.fp = io.BufferedReader(_Timely(self.fp.detach(), sock))
+        self.fp = io.BufferedReader(_DeadlineReader(self.fp.detach(), sock))
 
 
 class _Connection(HTTPConnection):
@@ -162,7 +163,10 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """Sends as usual; the time-out is for the whole answer. A SOCKS proxy has connections of its own."""
+    """An ``HTTPAdapter`` whose timeout covers the whole response.
+
+    Not behind a SOCKS proxy, for which urllib3 brings connection classes of its own.
+    """
 
     @override
     def init_poolmanager(self, *arguments: Any, **named: Any) -> None:

@@ -1,4 +1,4 @@
-"""Requests and their second chances: pace, sessions, retry, one renewal of the token."""
+"""Sends requests: the token, the rate limit, retries, and one session per thread."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import backoff
 import requests
 from urllib3.exceptions import ReadTimeoutError
 
-from tap_genesys_aggregates.auth import ClientCredentials, grant_request, read_grant
+from tap_genesys_aggregates.auth import ClientCredentials, read_token, token_request
 from tap_genesys_aggregates.core.errors import TapError, UnreadableError
 from tap_genesys_aggregates.http.errors import (
     SlowError,
     TokenRefusedError,
     TooLargeError,
     TransientError,
-    error_of,
+    error_for_response,
 )
-from tap_genesys_aggregates.http.rate_limit import Pace
-from tap_genesys_aggregates.http.response_limits import prepare, read_body
+from tap_genesys_aggregates.http.rate_limit import RateLimiter
+from tap_genesys_aggregates.http.response_limits import configure_session, read_body
 from tap_genesys_aggregates.http.usage import Usage
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _LOGGER = logging.getLogger("tap-genesys-aggregates")
-_LONGEST_BACKOFF = 60.0
+_MAX_BACKOFF = 60.0
 
-_CUT = (
+_INTERRUPTED = (
     requests.exceptions.Timeout,
     requests.exceptions.ConnectionError,
     requests.exceptions.ChunkedEncodingError,
@@ -46,42 +46,42 @@ _CUT = (
 
 
 class Transport:
-    """Everything that streams share on the way to the API: token, pace, sessions."""
+    """What all streams of a run share to reach the API: one token, one rate limit, a session per thread."""
 
     def __init__(
         self, settings: Settings, clock: Clock, mount: Callable[[requests.Session], None] | None = None
     ) -> None:
-        """Prepare; nothing is sent yet.
+        """Set up without sending anything.
 
         Args:
-            settings: Hosts, credentials, pace, retries.
-            clock: Time and waiting.
-            mount: Prepares each new session, to put another adapter under it.
+            settings: Hosts, credentials, rate limit, timeout and retries.
+            clock: Tells the time and waits.
+            mount: Called with each new session, to mount another adapter.
         """
         self._settings = settings
         self._clock = clock
         self._mount = mount
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
-        self._pace = Pace(settings.requests_per_minute, clock.monotonic, clock.sleep)
+        self._rate_limiter = RateLimiter(settings.requests_per_minute, clock.monotonic, clock.sleep)
         self._random = random.Random()  # noqa: S311  # jitter
         self.credentials = ClientCredentials(self._fetch_token, clock.monotonic)
 
     @property
     def session(self) -> requests.Session:
-        """This thread's own session: requests does not promise that one can be shared."""
+        """This thread's session: requests does not promise that a session is thread-safe."""
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
             session = self._local.session = requests.Session()
-            prepare(session)
-            session.auth = self.credentials  # also keeps .netrc from giving other credentials
+            configure_session(session)
+            session.auth = self.credentials  # without it, requests would send credentials from .netrc
             if self._mount is not None:
                 self._mount(session)
             self._sessions.append(session)
         return session
 
     def close(self) -> None:
-        """Close every session."""
+        """Close the sessions of all threads."""
         for session in self._sessions:
             session.close()
         self._sessions.clear()
@@ -94,100 +94,118 @@ class Transport:
         usage: Usage | None = None,
         divisible: bool = False,
     ) -> T:
-        """Send a request, again where that can help, and read its answer.
+        """Send a request, with retries, and read the response.
 
         Args:
-            prepared: The request; its token is renewed here.
-            read: Makes something of the body; where it cannot, the request is sent again.
-            usage: Where the cost is counted.
-            divisible: Whether the caller can ask for less, so that a slow answer is not asked for again.
+            prepared: The request; its token is set here.
+            read: Parses the body. On ``UnreadableError`` the request is sent again, since a proxy may have
+                cut or replaced the body.
+            usage: Where requests, retries and bytes are counted.
+            divisible: Whether the caller can ask for a shorter window. Then a slow response is not retried:
+                it would most likely be slow again.
 
         Returns:
-            What ``read`` made.
+            What ``read`` returned.
 
         Raises:
-            TapError: The server refuses, or all tries are used up.
+            TapError: The server rejects the request, or all retries failed.
         """
-        cost = usage or Usage()
-        return self._patiently(lambda: read(self._authorized(prepared, cost)), cost, divisible=divisible)
+        usage = usage or Usage()
+        return self._with_retries(
+            lambda: read(self._send_authorized(prepared, usage)), usage, divisible=divisible
+        )
 
-    def _authorized(self, prepared: requests.PreparedRequest, usage: Usage) -> bytes:
-        """One try, with a fresh token and one more on 401."""
+    def _send_authorized(self, prepared: requests.PreparedRequest, usage: Usage) -> bytes:
+        """Send with a valid token; on 401, renew it and send once more (docs/api-notes.md, "Tokens").
+
+        A token can be revoked before it expires. A second 401 means that the client itself is refused.
+        """
         self.credentials(prepared)
         try:
             return self._send(prepared, usage)
         except TokenRefusedError:
-            self.credentials.refused(str(prepared.headers["Authorization"]))
+            self.credentials.invalidate(str(prepared.headers["Authorization"]))
             self.credentials(prepared)
             return self._send(prepared, usage)
 
     def _fetch_token(self) -> bytes:
-        """The answer of the token's host."""
+        """Request a token and return the body of the response."""
         settings, usage = self._settings, Usage()
-        request = grant_request(
+        request = token_request(
             settings.hosts.token, settings.client_id, settings.client_secret, settings.user_agent
         )
 
         def attempt() -> bytes:
-            body = self._send(self.session.prepare_request(request), usage, budgeted=False)
-            read_grant(body)  # what cannot be read is asked for again, like any other answer
+            body = self._send(self.session.prepare_request(request), usage, is_api=False)
+            read_token(body)  # so that an unreadable body is retried
             return body
 
         try:
-            return self._patiently(attempt, usage)
-        except (TransientError, UnreadableError, TooLargeError) as error:  # its tries are used up
+            return self._with_retries(attempt, usage)
+        except (TransientError, UnreadableError, TooLargeError) as error:
+            # As a plain TapError, so that the request that needed the token does not retry it all again.
             raise TapError(error.what, error.advice) from None
 
-    def _send(self, prepared: requests.PreparedRequest, usage: Usage, *, budgeted: bool = True) -> bytes:
-        """Send once; the body of a 2xx answer."""
-        number = self._turn(budgeted=budgeted)
+    def _send(self, prepared: requests.PreparedRequest, usage: Usage, *, is_api: bool = True) -> bytes:
+        """Send once and return the body of a 2xx response."""
+        generation = self._wait_for_turn(is_api=is_api)
         usage.requests += 1
         host = urlsplit(prepared.url or "").netloc
         deadline = self._clock.monotonic() + self._settings.request_timeout
         try:
-            with self._answer(prepared, number) as response:
+            with self._open(prepared, generation) as response:
                 body = read_body(response, lambda: self._clock.monotonic() > deadline)
-        except OSError as error:  # what requests raises; a bundle of certificates that is not there
-            raise _no_answer(host, error) from None
+        except OSError as error:  # every error of requests, and a CA bundle that does not exist
+            raise _network_error(host, error) from None
         usage.bytes += len(body)
         if requests.codes.ok <= response.status_code < requests.codes.multiple_choices:
             return body
-        raise error_of(response.status_code, response.headers, body, host=host, now=self._clock.now())
+        raise error_for_response(
+            response.status_code, response.headers, body, host=host, now=self._clock.now()
+        )
 
-    def _turn(self, *, budgeted: bool) -> int | None:
-        """Wait for our turn; the number of the API's budget that it is taken from.
+    def _wait_for_turn(self, *, is_api: bool) -> int | None:
+        """Wait for the rate limit; return the generation of the API's budget, if it applies.
 
-        The token's own requests neither use up that budget nor tell of it: they go to another host, and
-        where it is the same one, the next answer of the API has counted them.
+        Token requests do not use that budget: they go to another host. If it is the same host after all,
+        the next response of the API has counted them.
         """
-        if budgeted:
-            return self._pace.begin()
-        self._pace.wait()
+        if is_api:
+            return self._rate_limiter.start_request()
+        self._rate_limiter.wait()
         return None
 
-    def _answer(self, prepared: requests.PreparedRequest, number: int | None) -> requests.Response:
-        """What comes back, its body not yet read; what it says of the budget is taken note of."""
+    def _open(self, prepared: requests.PreparedRequest, generation: int | None) -> requests.Response:
+        """Send and return the response, its body unread; its rate-limit headers count at once."""
         headers = None
         try:
-            response = self.session.send(prepared, **self._options(prepared))
+            response = self.session.send(prepared, **self._send_options(prepared))
             headers = response.headers
             return response
         finally:
-            if number is not None:
-                self._pace.end(number, headers)
+            if generation is not None:
+                self._rate_limiter.finish_request(generation, headers)
 
-    def _options(self, prepared: requests.PreparedRequest) -> dict[str, Any]:
-        """How to send: time-outs, proxies and certificates by the usual variables, no redirects."""
+    def _send_options(self, prepared: requests.PreparedRequest) -> dict[str, Any]:
+        """Timeout, the proxies and certificates of the environment, and no redirects.
+
+        ``Session.send`` does not read the environment, and a redirect would hand the token to another host.
+        """
         return {
             **self.session.merge_environment_settings(prepared.url, {}, stream=True, verify=None, cert=None),
             "timeout": self._settings.request_timeout,
             "allow_redirects": False,
         }
 
-    def _patiently(self, attempt: Callable[[], T], usage: Usage, *, divisible: bool = False) -> T:
-        """Try, and try again after what is transient."""
+    def _with_retries(self, attempt: Callable[[], T], usage: Usage, *, divisible: bool = False) -> T:
+        """Call ``attempt`` until it succeeds, fails for good, or ``max_retries`` is used up.
+
+        urllib3's retries cannot see that a body is unreadable, and the SDK's ignore ``Retry-After``; neither
+        waits on the injected clock. So backoff, which the SDK depends on anyway, counts the attempts. Its own
+        waiting is turned off: ``_back_off`` waits on the clock instead.
+        """
         retry = backoff.on_exception(
-            _no_wait,  # the waiting is done by the handler, with the clock that was given
+            _no_wait,
             (TransientError, UnreadableError),
             max_tries=self._settings.max_retries + 1,
             giveup=lambda error: divisible and isinstance(error, SlowError),
@@ -198,35 +216,40 @@ class Transport:
         return retry(attempt)()
 
     def _back_off(self, details: Details, usage: Usage) -> None:
-        """Wait as long as the server asks, else twice as long each time, with jitter."""
+        """Wait for ``Retry-After``, else with exponential backoff and jitter."""
         usage.retries += 1
-        error, tries = details.get("exception"), details["tries"]
+        error, attempts = details.get("exception"), details["tries"]
         wait = error.retry_after if isinstance(error, TransientError) else None
         if wait is None:
-            wait = min(_LONGEST_BACKOFF, 2.0 ** (tries - 1)) * self._random.uniform(0.5, 1.0)
-        _LOGGER.warning("Try %d failed, again in %.1f s: %s", tries, wait, error)
+            # Jitter, so that programs that failed together do not retry together.
+            wait = min(_MAX_BACKOFF, 2.0 ** (attempts - 1)) * self._random.uniform(0.5, 1.0)
+        _LOGGER.warning("Attempt %d failed; retrying in %.1f s: %s", attempts, wait, error)
         if isinstance(error, TransientError) and error.throttled:
-            self._pace.hold(wait)
+            self._rate_limiter.pause_all(wait)
         self._clock.sleep(wait)
 
 
 def _no_wait() -> Generator[float, None, None]:
-    """Backoff's own waiting: none."""
+    """A wait generator for backoff that never waits."""
     while True:
         yield 0
 
 
-def _no_answer(host: str, error: OSError) -> TapError:
-    """The error that a request without a whole answer means."""
+def _network_error(host: str, error: OSError) -> TapError:
+    """The error for a request that got no response, or only a part of one.
+
+    The message names the exception's class but never its text, which may hold a URL with credentials.
+    """
     kind = type(error).__name__
     if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
-        what = f"the certificate of {host} is not one to trust"
-        return TapError(what, "Check base_url and region; your own authority goes in REQUESTS_CA_BUNDLE")
-    if not isinstance(error, _CUT):
+        what = f"the certificate of {host} is not trusted"
+        advice = "Check base_url and region; for a private certificate authority, set REQUESTS_CA_BUNDLE"
+        return TapError(what, advice)
+    if not isinstance(error, _INTERRUPTED):
         what = f"the request to {host} could not be sent ({kind})"
-        return TapError(what, "Check base_url, region, token_url, proxy settings and REQUESTS_CA_BUNDLE")
-    # While the body is read, requests tells a time-out as a ConnectionError.
+        return TapError(what, "Check base_url, region, token_url, the proxy settings and REQUESTS_CA_BUNDLE")
+    # A timeout while the body is read reaches us as a ConnectionError that holds urllib3's ReadTimeoutError.
     causes = (error, *error.args)
-    slow = any(isinstance(each, requests.exceptions.ReadTimeout | ReadTimeoutError) for each in causes)
-    cut = f"{host} gave no whole answer ({kind})"
-    return (SlowError if slow else TransientError)(cut, "Check the network, and request_timeout")
+    is_slow = any(isinstance(each, requests.exceptions.ReadTimeout | ReadTimeoutError) for each in causes)
+    what = f"{host} sent no complete response ({kind})"
+    return (SlowError if is_slow else TransientError)(what, "Check the network, and request_timeout")

@@ -1,4 +1,4 @@
-"""What it costs to fetch something."""
+"""What it costs to fetch something; the ledger reports it for every window."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Usage:
-    """A count that grows while something is fetched.
+    """Counters that grow while something is fetched.
 
     Attributes:
-        requests: Requests sent, tries included.
-        retries: Requests among them that were sent again.
-        bytes: Bytes of the answers, uncompressed.
+        requests: Requests sent, retries included.
+        retries: Retries among them.
+        bytes: Bytes of the responses, uncompressed.
         seconds: Time spent.
-        pages: Pages that came.
-        rows: Rows that came.
-        split: Whether the server could not answer for a longer window at once.
+        pages: Pages received.
+        rows: Rows received.
+        split: Whether a window had to be split because the server could not answer for all of it.
     """
 
     requests: int = 0
@@ -28,7 +28,7 @@ class Usage:
     split: bool = False
 
     def add(self, other: Usage) -> None:
-        """Count another's cost too."""
+        """Add the counters of another ``Usage``."""
         self.requests += other.requests
         self.retries += other.retries
         self.bytes += other.bytes

@@ -1,1 +1,1 @@
-"""Singer messages, how a run ends, and logs without secrets."""
+"""Writing Singer messages, ending a run on a signal, and keeping secrets out of logs."""

@@ -1,4 +1,4 @@
-"""Logs without secrets: whatever is logged, by whom, with whatever traceback."""
+"""Keeps secrets out of logs: in any message of any library, tracebacks included."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from tap_genesys_aggregates.core import redaction
 
 
 class RedactingFormatter(logging.Formatter):
-    """Formats as another formatter does, and hides the secrets in what comes of it."""
+    """Wraps another formatter and redacts secrets in its output.
+
+    A logging filter would miss tracebacks, which only the formatter renders.
+    """
 
     def __init__(self, inner: logging.Formatter | None) -> None:
-        """Take the formatter that does the work.
+        """Wrap a formatter.
 
         Args:
-            inner: It; None for the usual one.
+            inner: The formatter; None for the default one.
         """
         super().__init__()
         self._inner = inner or logging.Formatter()
@@ -27,7 +30,7 @@ class RedactingFormatter(logging.Formatter):
 
 
 def redact_logs() -> None:
-    """Hide secrets in everything that the handlers of the root write."""
+    """Redact secrets in everything that the root logger's handlers write."""
     for handler in logging.getLogger().handlers:
         if not isinstance(handler.formatter, RedactingFormatter):
             handler.setFormatter(RedactingFormatter(handler.formatter))

@@ -1,4 +1,4 @@
-"""Writing Singer messages: whole, however the run ends, and a page of rows at a time."""
+"""Writes Singer messages: never half of one, and the rows of a page at once."""
 
 from __future__ import annotations
 
@@ -21,31 +21,36 @@ if TYPE_CHECKING:
 _ENCODER = msgspec.json.Encoder()
 
 
-class Writer(MsgSpecWriter):
-    """Writes messages to standard output; flushes where a target may want to act, not at every row."""
+class MessageWriter(MsgSpecWriter):
+    """Writes messages to standard output.
+
+    It flushes after every message except RECORD: a target acts on STATE and SCHEMA, not on a single row.
+    """
 
     def __init__(self) -> None:
-        """Begin with nobody asking for the end."""
         super().__init__()
         self.termination = Termination()
 
     @override
     def write_message(self, message: Message) -> None:
-        with self.termination.message():
+        with self.termination.deferred():
             sys.stdout.buffer.write(self.format_message(message))
             if message.type != "RECORD":
                 sys.stdout.buffer.flush()
 
     def write_rows(self, stream: str, rows: Sequence[Row | PlainRow], time_extracted: str) -> None:
-        """Write rows as RECORD messages, the same as the SDK would write them one by one.
+        """Write rows as RECORD messages, byte for byte as the SDK would write them one by one.
+
+        All rows are encoded in one call, without a message object for each.
 
         Args:
-            stream: The stream's name.
-            rows: What each message holds; one at the least.
-            time_extracted: When they were read.
+            stream: Name of the stream.
+            rows: At least one.
+            time_extracted: When they were read, in ISO 8601.
         """
         head = b'{"type":"RECORD","stream":%b,"record":' % _ENCODER.encode(stream)
         tail = b',"time_extracted":%b}' % _ENCODER.encode(time_extracted)
-        lines = _ENCODER.encode_lines(rows)[:-1].replace(b"\n", tail + b"\n" + head)  # JSON has no bare \n
-        with self.termination.message():
+        # Line breaks only separate rows here: inside JSON they are escaped.
+        lines = _ENCODER.encode_lines(rows)[:-1].replace(b"\n", tail + b"\n" + head)
+        with self.termination.deferred():
             sys.stdout.buffer.writelines((head, lines, tail, b"\n"))

@@ -1,7 +1,7 @@
-"""SIGTERM and SIGINT: stop between messages, never inside one.
+"""SIGTERM and SIGINT: the run stops between messages, never inside one.
 
-A scheduler that kills a run must not see success, so the exit code is 128 + the signal: 143 for
-SIGTERM. Rows of the window in flight may be out without their STATE: the next run repeats them.
+A scheduler that kills a run must not see success, so the exit code is 128 plus the signal: 143 for
+SIGTERM. Rows of the current window may be written without their STATE; the next run repeats them.
 """
 
 from __future__ import annotations
@@ -14,34 +14,34 @@ if TYPE_CHECKING:
 
 
 class Termination:
-    """Turns a signal into ``SystemExit`` at the next moment when no message is half written.
+    """Turns a signal into ``SystemExit`` as soon as no message is half written.
 
-    Signal handlers run in the main thread, where messages are written too, so no lock is needed.
+    Python runs signal handlers in the main thread, which also writes the messages, so no lock is needed.
     """
 
     def __init__(self) -> None:
         self._signal: int | None = None
         self._writing = False
 
-    def ask(self, signum: int) -> None:
-        """Ask for the end: at once, or after the message that is being written.
+    def request(self, signum: int) -> None:
+        """Stop the run now, or after the message that is being written.
 
         Args:
             signum: The signal.
 
         Raises:
-            SystemExit: With 128 + the signal.
+            SystemExit: With 128 plus the signal.
         """
         self._signal = signum
         if not self._writing:
             raise SystemExit(128 + signum)
 
     @contextmanager
-    def message(self) -> Iterator[None]:
-        """Hold the end back while a message is written.
+    def deferred(self) -> Iterator[None]:
+        """Defer termination while a message is written.
 
         Raises:
-            SystemExit: The end was asked for meanwhile.
+            SystemExit: Termination was requested meanwhile.
         """
         if self._writing:
             yield

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tap_genesys_aggregates.auth import read_grant
+from tap_genesys_aggregates.auth import read_token
 from tap_genesys_aggregates.config.settings import Settings
 from tap_genesys_aggregates.core.errors import TapError
 from tap_genesys_aggregates.dialects import lookup_lists
 from tap_genesys_aggregates.dialects.lookup_lists import Entries, lookups
 from tap_genesys_aggregates.dialects.results_jobs import JobsDialect
-from tap_genesys_aggregates.http.errors import error_of
+from tap_genesys_aggregates.http.errors import error_for_response
 from tests.dialects.making import TREE, results, rows, tree, window
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _error(body: bytes) -> object:
     kinds = []
     for status in (302, 400, 401, 403, 404, 413, 429, 500, 504, 599):
         header = body[:100].decode("latin-1")
-        error = error_of(
+        error = error_for_response(
             status, {"Retry-After": header, "ININ-Correlation-Id": header}, body, host="h", now=_NOW
         )
         assert len(str(error)) < 1_000
@@ -101,7 +101,7 @@ TARGETS: dict[str, Callable[[bytes], object]] = {
     "job status": lambda body: type(_JOBS.read_status(body)).__name__,
     "job results": lambda body: len(list(_JOBS.read_page(body, window()).leaves)),
     "listing": _listing,
-    "grant": lambda body: type(read_grant(body)).__name__,
+    "grant": lambda body: type(read_token(body)).__name__,
     "error": _error,
     "settings": _settings,
 }

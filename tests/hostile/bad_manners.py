@@ -59,7 +59,7 @@ CASES = (
         Case(
             f"token: {name}",
             f"A token that is {name}",
-            r"^TapError: .*the token answer .*token_url",
+            r"^TapError: .*the token response .*token_url",
             grant=_token(token),
             config=QUICK,
         )
@@ -69,7 +69,7 @@ CASES = (
         Case(
             f"token's life: {name}",
             f"expires_in is {life!r}",
-            r"^TapError: .*the token answer" if name in {"a text", "true"} else ONE_ROW,
+            r"^TapError: .*the token response" if name in {"a text", "true"} else ONE_ROW,
             grant=_token("abc", life),
             config=QUICK,
         )
@@ -78,7 +78,7 @@ CASES = (
     Case(
         "token's life: NaN",
         "expires_in is NaN",
-        r"^TapError: .*the token answer",
+        r"^TapError: .*the token response",
         grant=lambda _: Reply(b'{"access_token": "a", "expires_in": NaN}'),
         config=QUICK,
     ),

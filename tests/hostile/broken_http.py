@@ -17,8 +17,8 @@ OK = b"HTTP/1.1 200 OK\r\n"
 DRIP = 0.2
 QUICK = {"max_retries": 1}
 SLOW = {"request_timeout": 1, "max_retries": 0}
-TOO_SLOW = r"^SlowError: .*gave no whole answer"
-CUT = r"^(TransientError|SlowError|TapError): .*gave no whole answer"
+TOO_SLOW = r"^SlowError: .*sent no complete response"
+CUT = r"^(TransientError|SlowError|TapError): .*sent no complete response"
 
 
 def _raw(*pieces: bytes) -> Answer:
@@ -239,7 +239,7 @@ CASES = (
     Case(
         "slow: a token that drips",
         f"The token's answer, a byte every {DRIP} s",
-        r"^TapError: .*gave no whole answer",
+        r"^TapError: .*sent no complete response",
         grant=_dripping(OK + b"Content-Length: 1000\r\n\r\n", b" "),
         config=SLOW,
         wired=True,

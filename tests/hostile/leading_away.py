@@ -96,7 +96,9 @@ CASES = (
         Case(
             f"link: {name}",
             "The next page is " + (repr(link)[:70] if len(link) < 100 else "a host's name of a megabyte"),
-            ONE_ROW if name in _STAYS else r"^StrayError: .*leads away from http://[\d.:]+, to .*base_url",
+            ONE_ROW
+            if name in _STAYS
+            else r"^OtherHostError: .*leads away from http://[\d.:]+, to .*base_url",
             _linking(link),
             memory=300,
         )
@@ -106,7 +108,7 @@ CASES = (
         Case(
             f"redirect: {status}",
             f"{status} to another host",
-            rf"^StrayError: .* answered {status} .*Redirects are not followed",
+            rf"^OtherHostError: .* answered {status} .*Redirects are not followed",
             _redirecting(status, "https://evil.invalid/"),
         )
         for status in (301, 302, 303, 307, 308)
@@ -114,7 +116,7 @@ CASES = (
     Case(
         "redirect: of the token",
         "307 to another host, where the secret was sent",
-        r"^StrayError: .*Redirects are not followed",
+        r"^OtherHostError: .*Redirects are not followed",
         grant=_redirecting(307, "https://evil.invalid/oauth/token"),
     ),
     Case(

@@ -64,7 +64,7 @@ def test_a_case_over_sockets(case: Case) -> None:
 @pytest.mark.parametrize("name", ["pages: without an end", "pages: cursors without an end"])
 def test_pages_without_an_end(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """There are only so many pages of a window, here twenty."""
-    monkeypatch.setattr(response_limits, "MOST_PAGES", 20)
+    monkeypatch.setattr(response_limits, "MAX_PAGES", 20)
     case = CASES[name]
     server = Server(case.data, case.grant)
     ending = running.run(running.config(ORIGIN, **case.config), partial(_mount, server))
@@ -74,13 +74,13 @@ def test_pages_without_an_end(name: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_pages_of_a_window_are_kept_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages that are too large together are too large, however small each of them is."""
-    monkeypatch.setattr(response_limits, "LARGEST_WINDOW", 1_000)
+    monkeypatch.setattr(response_limits, "MAX_WINDOW_BYTES", 1_000)
     case = CASES["pages: without an end"]
     ending = running.run(
         running.config(ORIGIN, **case.config), partial(_mount, Server(case.data, case.grant))
     )
     assert "RefusedError" in ending.said
-    assert "pages of more than 0 MiB" in ending.said
+    assert "the window's pages are larger than 0 MiB" in ending.said
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def test_gone_for_some_seconds(tmp_path: Path) -> None:
     host.go()
     (survivor,) = ended
     assert survivor.status == 0, survivor.said
-    assert "gave no whole answer" in survivor.said
+    assert "sent no complete response" in survivor.said
     assert asked < len(questions(sandbox))
     assert complete(sandbox, survivor)
 

@@ -13,7 +13,7 @@ from genesys_sandbox import Rule
 from genesys_sandbox.faults import put, same_page
 from tap_genesys_aggregates.core.errors import UnreadableError
 from tap_genesys_aggregates.dialects.lookup_lists import MOST_PAGES, Entries, Listing, lookups
-from tap_genesys_aggregates.http.errors import StrayError
+from tap_genesys_aggregates.http.errors import OtherHostError
 from tests.lookups.scene import PATHS, SmallPages, always, asked, facts, names, pull, sandbox
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def test_a_link_to_another_host_is_refused(name: str, link: str) -> None:
     """A ``nextUri`` that leads to another scheme, host or port is not handed the token."""
     centre = sandbox(always(put(("nextUri",), link), PATHS[name]))
     outcome = pull(centre, name)
-    assert isinstance(outcome.error, StrayError)
+    assert isinstance(outcome.error, OtherHostError)
     assert f"look-up {name!r}: the next page's link leads away" in str(outcome.error)
     assert len(asked(centre, PATHS[name])) == 1
 

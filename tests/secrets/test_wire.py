@@ -117,7 +117,7 @@ def test_a_certificate_of_nobody_we_know_is_refused() -> None:
     with secure(server) as port:
         said = ended(port)
     assert said.startswith("TapError: query 'calls'")
-    assert f"the certificate of localhost:{port} is not one to trust" in said
+    assert f"the certificate of localhost:{port} is not trusted" in said
     assert server.seen == []
 
 
@@ -134,7 +134,7 @@ def test_a_certificate_of_another_host_is_refused(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", AUTHORITY)
     server = Server(usual, granted)
     with secure(server) as port:
-        assert "is not one to trust" in ended(port, "127.0.0.1")
+        assert "is not trusted" in ended(port, "127.0.0.1")
     assert server.seen == []
 
 
@@ -173,5 +173,5 @@ def test_a_stray_answer_reaches_no_other_host() -> None:
     with other.listening("127.0.0.2") as there:
         for data in (_redirecting(307, there), _redirecting(302, there), _linking(f"{there}/next")):
             with Server(data, granted).listening() as origin:
-                assert "StrayError" in run(config(origin)).said
+                assert "OtherHostError" in run(config(origin)).said
     assert other.seen == []

@@ -13,7 +13,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_genesys_aggregates.auth import ClientCredentials, grant_request
+from tap_genesys_aggregates.auth import ClientCredentials, token_request
 from tap_genesys_aggregates.core.errors import TapError, UnreadableError
 from tests.core.making import examples
 from tests.shell.making import SECRET, Time
@@ -116,7 +116,7 @@ def test_a_refused_token_is_renewed_once_for_all() -> None:
     credentials.token()
 
     def seen_401(_: int) -> str:
-        credentials.refused("Bearer t1")
+        credentials.invalidate("Bearer t1")
         return credentials.token()
 
     assert together(seen_401) == ["t2"] * 16
@@ -129,10 +129,10 @@ def test_a_late_refusal_does_not_drop_the_new_token() -> None:
     issuer = Issuer(time, expires_in=3600)
     credentials = ClientCredentials(issuer, time.monotonic)
     credentials.token()
-    credentials.refused("Bearer t1")
+    credentials.invalidate("Bearer t1")
     credentials.token()
     for late in ("Bearer t1", "Bearer ", "t2"):
-        credentials.refused(late)
+        credentials.invalidate(late)
     assert (credentials.token(), issuer.given) == ("t2", 2)
 
 
@@ -196,7 +196,7 @@ def test_any_answer_is_a_token_or_refused(body: bytes) -> None:
 @pytest.mark.parametrize("client", [("the-client", SECRET), ("clïent", "s:ecrét ✓")])
 def test_the_grant_is_what_both_contracts_say(client: tuple[str, str]) -> None:
     """POST, HTTP Basic, form body; the secret is in no URL and no body."""
-    prepared = grant_request("https://login.example.com/oauth/token", *client, "tap/1").prepare()
+    prepared = token_request("https://login.example.com/oauth/token", *client, "tap/1").prepare()
     basic = base64.b64encode(":".join(client).encode()).decode()
     assert (prepared.method, prepared.url) == ("POST", "https://login.example.com/oauth/token")
     assert prepared.body == "grant_type=client_credentials"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_genesys_aggregates.http.rate_limit import BOUNDLESS, FIRST, Budget, read_budget
+from tap_genesys_aggregates.http.rate_limit import INITIAL_BUDGET, UNLIMITED_BUDGET, Budget, read_budget
 from tests.core.making import examples
 
 NOW = 1000.0
@@ -60,19 +60,21 @@ def test_a_budget_of_nothing_says_nothing() -> None:
 def test_whatever_they_say_the_wait_is_bounded(values: tuple[str, str, str]) -> None:
     """Nothing in the headers ends a run, or holds it for longer than the longest wait."""
     found = read_budget(headers(*values), NOW, LONGEST)
-    assert found is None or (found.left >= 0 and NOW <= found.until <= NOW + LONGEST)
+    assert found is None or (found.remaining >= 0 and NOW <= found.resets_at <= NOW + LONGEST)
 
 
 def test_the_least_counts() -> None:
     """Answers may overtake each other: of what they say, the least is left, and the first reset comes."""
     first, second = Budget(20, NOW + 31), Budget(22, NOW + 30)
-    assert first.heard(second) == second.heard(first) == Budget(20, NOW + 30)
+    assert first.updated(second) == second.updated(first) == Budget(20, NOW + 30)
 
 
 def test_what_was_presumed_gives_way() -> None:
     """Any answer knows better than a presumption, whichever says more."""
     said = Budget(20, NOW + 30)
-    assert [each.heard(said) for each in (FIRST, BOUNDLESS, Budget(250, math.inf))] == [said] * 3
+    assert [each.updated(said) for each in (INITIAL_BUDGET, UNLIMITED_BUDGET, Budget(250, math.inf))] == [
+        said
+    ] * 3
 
 
 @pytest.mark.parametrize(("left", "presumed"), [(250, 250), (1, 1), (0, 1), (-3, 1)])
@@ -86,6 +88,6 @@ def test_a_new_budget_is_presumed_to_be_like_the_old(left: float, presumed: floa
 def test_what_ends_without_a_word_may_be_counted() -> None:
     """It is taken off what is known; where nothing is known, only an answer says that there is no budget."""
     known = Budget(20, NOW)
-    assert known.unheard(answered=True) == known.unheard(answered=False) == Budget(19, NOW)
-    assert FIRST.unheard(answered=False) is FIRST
-    assert FIRST.unheard(answered=True) is BOUNDLESS
+    assert known.without_report(answered=True) == known.without_report(answered=False) == Budget(19, NOW)
+    assert INITIAL_BUDGET.without_report(answered=False) is INITIAL_BUDGET
+    assert INITIAL_BUDGET.without_report(answered=True) is UNLIMITED_BUDGET

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_genesys_aggregates.http.rate_limit import Pace
+from tap_genesys_aggregates.http.rate_limit import RateLimiter
 from tests.core.making import examples
 from tests.shell.making import Time
 
@@ -27,13 +27,13 @@ def test_never_more_than_so_many_in_any_minute(
     """In any 60 seconds no more begin than are allowed, and none begins while all are held."""
     time = Time()
     time.push(begin)
-    pace = Pace(per_minute, time.monotonic, time.sleep)
+    pace = RateLimiter(per_minute, time.monotonic, time.sleep)
     begun: list[float] = []
     held = 0.0
     for gap, hold in requests:
         time.push(gap)
         if hold is not None:
-            pace.hold(hold)
+            pace.pause_all(hold)
             held = max(held, time.monotonic() + hold)
         pace.wait()
         begun.append(time.monotonic())
@@ -45,7 +45,7 @@ def test_never_more_than_so_many_in_any_minute(
 def test_a_burst_within_the_budget_waits_for_nothing() -> None:
     """The budget is counted by the minute, so what is within it may begin at once."""
     time = Time()
-    pace = Pace(300, time.monotonic, time.sleep)
+    pace = RateLimiter(300, time.monotonic, time.sleep)
     for _ in range(300):
         pace.wait()
     assert (time.slept, time.monotonic()) == ([], 0.0)
@@ -56,7 +56,7 @@ def test_a_burst_within_the_budget_waits_for_nothing() -> None:
 def test_a_place_is_free_a_minute_after_it_was_taken() -> None:
     """No longer than needed: the third request waits for the first one's minute, not for the second's."""
     time = Time()
-    pace = Pace(2, time.monotonic, time.sleep)
+    pace = RateLimiter(2, time.monotonic, time.sleep)
     pace.wait()
     time.push(25)
     pace.wait()
@@ -69,9 +69,9 @@ def test_a_place_is_free_a_minute_after_it_was_taken() -> None:
 def test_a_hold_stops_everything() -> None:
     """After a 429 no request begins, free places or not; a shorter hold does not end a longer one."""
     time = Time()
-    pace = Pace(100, time.monotonic, time.sleep)
-    pace.hold(30)
-    pace.hold(5)
+    pace = RateLimiter(100, time.monotonic, time.sleep)
+    pace.pause_all(30)
+    pace.pause_all(5)
     pace.wait()
     assert time.monotonic() == 30.0
     pace.wait()
@@ -85,11 +85,11 @@ def test_a_hold_that_comes_while_one_waits_counts() -> None:
 
     def sleep(seconds: float) -> None:
         if not pauses:
-            pace.hold(100)
+            pace.pause_all(100)
         pauses.append(seconds)
         time.sleep(seconds)
 
-    pace = Pace(1, time.monotonic, sleep)
+    pace = RateLimiter(1, time.monotonic, sleep)
     pace.wait()
     pace.wait()
     assert pauses == [60.0, 40.0]
@@ -98,7 +98,7 @@ def test_a_hold_that_comes_while_one_waits_counts() -> None:
 def test_a_sleep_that_ends_early_is_gone_on_with() -> None:
     """A machine may wake up too soon: the place is not taken before it is free."""
     time = Time()
-    pace = Pace(1, time.monotonic, lambda seconds: time.sleep(seconds / 2 if seconds > 1 else seconds))
+    pace = RateLimiter(1, time.monotonic, lambda seconds: time.sleep(seconds / 2 if seconds > 1 else seconds))
     pace.wait()
     pace.wait()
     assert time.monotonic() == 60.0
@@ -107,7 +107,7 @@ def test_a_sleep_that_ends_early_is_gone_on_with() -> None:
 def test_many_threads_keep_one_pace() -> None:
     """Forty requests of eight threads at five a minute take seven minutes at least."""
     time = Time()
-    pace = Pace(5, time.monotonic, time.sleep)
+    pace = RateLimiter(5, time.monotonic, time.sleep)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: pace.wait(), range(40)))
     assert time.monotonic() >= 7 * 60.0
@@ -121,7 +121,7 @@ def said(count: int) -> dict[str, str]:
 class Others:
     """Threads that want to begin, and wait for what they are told to wait for."""
 
-    def __init__(self, pace: Pace, threads: int) -> None:
+    def __init__(self, pace: RateLimiter, threads: int) -> None:
         """So many want to."""
         self.begun: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._pace = pace
@@ -136,7 +136,7 @@ class Others:
         return got
 
     def _begin(self) -> None:
-        self.begun.put(self._pace.begin())
+        self.begun.put(self._pace.start_request())
 
 
 @pytest.fixture(name="time")
@@ -146,99 +146,99 @@ def _time() -> Time:
 
 
 @pytest.fixture(name="pace")
-def _pace(time: Time) -> Pace:
+def _pace(time: Time) -> RateLimiter:
     """A pace of our own that is not in the way."""
-    return Pace(1000, time.monotonic, time.sleep)
+    return RateLimiter(1000, time.monotonic, time.sleep)
 
 
-def test_nothing_is_left_until_the_reset(time: Time, pace: Pace) -> None:
+def test_nothing_is_left_until_the_reset(time: Time, pace: RateLimiter) -> None:
     """The server says that all is used up: nobody begins before the reset, and a second for its rounding."""
-    pace.end(pace.begin(), said(300))
-    pace.begin()
+    pace.finish_request(pace.start_request(), said(300))
+    pace.start_request()
     assert time.slept == [41.0]
 
 
-def test_what_is_left_may_begin_at_once(time: Time, pace: Pace) -> None:
+def test_what_is_left_may_begin_at_once(time: Time, pace: RateLimiter) -> None:
     """Three are left, so three begin; they are told to have been the last, and the fourth waits."""
-    pace.end(pace.begin(), said(297))
-    numbers = [pace.begin() for _ in range(3)]
+    pace.finish_request(pace.start_request(), said(297))
+    numbers = [pace.start_request() for _ in range(3)]
     assert time.slept == []
     time.push(10)
     for count, number in zip((300, 298, 299), numbers, strict=True):
-        pace.end(number, said(count))
-    pace.begin()
+        pace.finish_request(number, said(count))
+    pace.start_request()
     assert time.slept == [31.0]
 
 
-def test_a_few_go_ahead_of_the_others(time: Time, pace: Pace) -> None:
+def test_a_few_go_ahead_of_the_others(time: Time, pace: RateLimiter) -> None:
     """Nothing is known at first: four begin, the others wait for an answer, and begin as far as it says."""
-    first = pace.begin()
+    first = pace.start_request()
     others = Others(pace, 6)
     second, third, _ = others.have_begun(3)
     others.have_begun(0)
-    pace.end(first, said(295))
+    pace.finish_request(first, said(295))
     others.have_begun(2)  # five are left, and five under way
-    pace.end(second, said(296))
+    pace.finish_request(second, said(296))
     others.have_begun(0)
-    pace.end(third, said(296))
+    pace.finish_request(third, said(296))
     others.have_begun(1)
     assert time.slept == []
 
 
-def test_a_server_that_says_nothing_is_asked_at_once(time: Time, pace: Pace) -> None:
+def test_a_server_that_says_nothing_is_asked_at_once(time: Time, pace: RateLimiter) -> None:
     """Without headers there is no budget but our own number."""
-    pace.end(pace.begin(), {"Content-Type": "application/json"})
+    pace.finish_request(pace.start_request(), {"Content-Type": "application/json"})
     Others(pace, 8).have_begun(8)
     assert time.slept == []
 
 
-def test_the_first_after_a_reset_goes_ahead_again(time: Time, pace: Pace) -> None:
+def test_the_first_after_a_reset_goes_ahead_again(time: Time, pace: RateLimiter) -> None:
     """Another program may have been quicker: after a budget that was used up, one goes to see."""
-    pace.end(pace.begin(), said(300))
+    pace.finish_request(pace.start_request(), said(300))
     time.push(41)
-    first = pace.begin()
+    first = pace.start_request()
     others = Others(pace, 2)
     others.have_begun(0)
-    pace.end(first, said(10))
+    pace.finish_request(first, said(10))
     others.have_begun(2)
     assert time.slept == []
 
 
-def test_a_lost_request_may_be_counted(time: Time, pace: Pace) -> None:
+def test_a_lost_request_may_be_counted(time: Time, pace: RateLimiter) -> None:
     """The line was cut: whether the server has counted it is not known, so it is taken off."""
-    pace.end(pace.begin(), said(299))
-    pace.end(pace.begin(), None)
-    pace.begin()
+    pace.finish_request(pace.start_request(), said(299))
+    pace.finish_request(pace.start_request(), None)
+    pace.start_request()
     assert time.slept == [41.0]
 
 
-def test_an_answer_from_before_the_reset_is_old(time: Time, pace: Pace) -> None:
+def test_an_answer_from_before_the_reset_is_old(time: Time, pace: RateLimiter) -> None:
     """A slow one that tells of the budget before does not stop the new one."""
-    pace.end(pace.begin(), said(200))
-    slow = pace.begin()
+    pace.finish_request(pace.start_request(), said(200))
+    slow = pace.start_request()
     time.push(41)
-    pace.end(pace.begin(), said(1))
-    pace.end(slow, said(300))
-    pace.begin()
+    pace.finish_request(pace.start_request(), said(1))
+    pace.finish_request(slow, said(300))
+    pace.start_request()
     assert time.slept == []
 
 
-def test_a_slow_request_does_not_keep_the_first_from_going_ahead(time: Time, pace: Pace) -> None:
+def test_a_slow_request_does_not_keep_the_first_from_going_ahead(time: Time, pace: RateLimiter) -> None:
     """It began before the reset: what is presumed of the new budget is not for it."""
-    pace.end(pace.begin(), said(298))
-    slow = pace.begin()
-    pace.end(pace.begin(), said(300))
+    pace.finish_request(pace.start_request(), said(298))
+    slow = pace.start_request()
+    pace.finish_request(pace.start_request(), said(300))
     time.push(41)
-    pace.end(pace.begin(), said(1))
-    pace.end(slow, None)
+    pace.finish_request(pace.start_request(), said(1))
+    pace.finish_request(slow, None)
     assert time.slept == []
 
 
-def test_a_token_waits_for_no_budget(time: Time, pace: Pace) -> None:
+def test_a_token_waits_for_no_budget(time: Time, pace: RateLimiter) -> None:
     """The API's budget is used up, and the token's host is another: only our own number and a 429 hold it."""
-    pace.end(pace.begin(), said(300))
+    pace.finish_request(pace.start_request(), said(300))
     pace.wait()
     assert time.slept == []
-    pace.hold(7)
+    pace.pause_all(7)
     pace.wait()
     assert time.slept == [7.0]

@@ -11,7 +11,7 @@ from urllib3.util import parse_url
 from tap_genesys_aggregates.client import LinkPaginator
 from tap_genesys_aggregates.core.errors import TapError, UnreadableError
 from tap_genesys_aggregates.dialects.protocol import Page
-from tap_genesys_aggregates.http.errors import StrayError
+from tap_genesys_aggregates.http.errors import OtherHostError
 from tests.core.making import examples
 
 FIRST = "https://gateway.example.com/api/v2/analytics/conversations/aggregate/query"
@@ -93,10 +93,10 @@ def test_a_page_without_entities_is_not_the_end() -> None:
     ],
 )  # fmt: skip
 def test_a_link_that_leads_away_is_refused(link: str) -> None:
-    """Another scheme, host or port would be handed the token, and so would one that only looks like ours."""
+    """Another scheme, host or port would receive the token, and so would one that only looks like ours."""
     with pytest.raises(TapError) as refused:
         follow(link)
-    assert isinstance(refused.value, StrayError)
+    assert isinstance(refused.value, OtherHostError)
     assert "base_url" in str(refused.value)
     assert len(str(refused.value)) < 500
 
@@ -104,7 +104,7 @@ def test_a_link_that_leads_away_is_refused(link: str) -> None:
 @pytest.mark.parametrize("link", ["https://[", "//[", "https://[bad]/x", "https://gateway\u2100example.com/"])
 def test_a_link_that_is_no_url_is_refused(link: str) -> None:
     """What cannot even be read as a URL ends the run like any other link that leads away."""
-    with pytest.raises(StrayError):
+    with pytest.raises(OtherHostError):
         follow(link)
 
 
@@ -113,7 +113,7 @@ def test_a_link_that_is_no_url_is_refused(link: str) -> None:
 )
 def test_a_long_link_is_shown_shortly(link: str) -> None:
     """What the server calls the next page is never shown at length."""
-    with pytest.raises(StrayError) as refused:
+    with pytest.raises(OtherHostError) as refused:
         follow(link)
     assert len(str(refused.value)) < 700
 
@@ -176,5 +176,5 @@ def test_the_port_counts(first: str, link: str, *, leads: bool) -> None:
     if leads:
         assert str(follow(link, first)).startswith(first[:20])
     else:
-        with pytest.raises(StrayError):
+        with pytest.raises(OtherHostError):
             follow(link, first)

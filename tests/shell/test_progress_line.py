@@ -81,14 +81,14 @@ def test_log_lines_stand_above_the_line(terminal: Terminal) -> None:
     """What is logged takes the line's place, whole and from its beginning; the next drawing follows."""
     line, logger = StatusLine(terminal), logging.getLogger(LOGGER)
     line.draw("a line that is longer than what is logged")
-    logger.warning("Try 1 failed")
-    logger.warning("Try 2 failed")
+    logger.warning("Attempt 1 failed")
+    logger.warning("Attempt 2 failed")
     line.draw("calls 50%")
     line.draw("calls 9%")
     line.close()
-    assert terminal.lines == ["Try 1 failed", "Try 2 failed", "calls 9%", ""]
+    assert terminal.lines == ["Attempt 1 failed", "Attempt 2 failed", "calls 9%", ""]
     logger.warning("after it")
-    assert terminal.lines == ["Try 1 failed", "Try 2 failed", "calls 9%", "after it", ""]
+    assert terminal.lines == ["Attempt 1 failed", "Attempt 2 failed", "calls 9%", "after it", ""]
 
 
 def test_many_threads_may_log(terminal: Terminal) -> None:

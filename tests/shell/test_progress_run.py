@@ -95,7 +95,7 @@ def test_a_retry_is_logged_above_the_line(monkeypatch: pytest.MonkeyPatch) -> No
     finally:
         logging.getLogger().removeHandler(handler)
     assert outcome.error is None
-    tries = [line for line in terminal.lines if "Try 1 failed" in line]
+    tries = [line for line in terminal.lines if "Attempt 1 failed" in line]
     assert len(tries) == 1
-    assert tries[0].startswith("Try 1 failed, again in 9.0 s")
+    assert tries[0].startswith("Attempt 1 failed; retrying in 9.0 s")
     assert len([line for line in terminal.lines if "100%" in line]) == 2

@@ -14,7 +14,7 @@ from tap_genesys_aggregates.singer.termination import Termination
 def test_the_exit_code_tells_the_signal(asked: signal.Signals, code: int) -> None:
     """Between messages the run ends at once, with 128 plus the signal and never with 0."""
     with pytest.raises(SystemExit) as ended:
-        Termination().ask(asked)
+        Termination().request(asked)
     assert ended.value.code == code
 
 
@@ -24,14 +24,14 @@ Message = tuple[Part, ...]
 
 def write(termination: Termination, message: Message, out: list[str]) -> None:
     """Write a message part by part; a signal may come in between, and so may another message."""
-    with termination.message():
+    with termination.deferred():
         for part in message:
             if isinstance(part, str):
                 out.append(part)
             elif isinstance(part, tuple):
                 write(termination, part, out)
             else:
-                termination.ask(part)
+                termination.request(part)
 
 
 def written(*message: Part) -> tuple[str, object]:
@@ -64,16 +64,16 @@ def test_nothing_ends_where_nobody_asks() -> None:
     """Messages follow one another; a signal after the last ends at once."""
     termination = Termination()
     for _ in range(3):
-        with termination.message():
+        with termination.deferred():
             pass
     with pytest.raises(SystemExit):
-        termination.ask(signal.SIGTERM)
+        termination.request(signal.SIGTERM)
 
 
 def test_an_error_inside_a_message_is_not_hidden() -> None:
     """A broken pipe is reported as such, and the next signal ends the run at once."""
     termination = Termination()
-    with pytest.raises(BrokenPipeError), termination.message():
+    with pytest.raises(BrokenPipeError), termination.deferred():
         raise BrokenPipeError
     with pytest.raises(SystemExit):
-        termination.ask(signal.SIGTERM)
+        termination.request(signal.SIGTERM)

@@ -209,7 +209,7 @@ def test_no_message_holds_a_secret(trouble: Answer, caplog: pytest.LogCaptureFix
         at.fetch()
     for text in (str(stopped.value), caplog.text):
         assert all(secret not in text for secret in (SECRET, "Bearer", "t1", "s3cr3t", "Basic"))
-    assert caplog.text.count("again in") == 2
+    assert caplog.text.count("retrying in") == 2
 
 
 def test_the_time_out_is_the_users() -> None:

@@ -47,14 +47,14 @@ class Trickle(Time):
 def test_a_body_that_trickles_is_slow() -> None:
     """``request_timeout`` is for the whole answer, not for each of its bytes."""
     at = scene(Answer(body=b" " * 200_000 + b"{}"), clock=Trickle(), request_timeout=10)
-    with pytest.raises(SlowError, match="gave no whole answer"):
+    with pytest.raises(SlowError, match="sent no complete response"):
         at.fetch(divisible=True)
     assert len(at.server.calls) == 1
 
 
 def test_a_body_without_an_end_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """No more is kept than the largest body allowed: less time is asked for."""
-    monkeypatch.setattr(response_limits, "LARGEST_BODY", 100_000)
+    monkeypatch.setattr(response_limits, "MAX_BODY_BYTES", 100_000)
     with pytest.raises(TooLargeError):
         scene(Answer(body=b" " * 100_001)).fetch()
     assert scene(Answer(body=b" " * 99_998 + b"{}")).fetch() == {}

@@ -11,8 +11,8 @@ import pytest
 from tap_genesys_aggregates.core.errors import TapError
 from tap_genesys_aggregates.http.errors import (
     DeniedError,
+    OtherHostError,
     RefusedError,
-    StrayError,
     TokenRefusedError,
     TransientError,
 )
@@ -91,9 +91,9 @@ def test_trouble_after_a_401_is_tried_again() -> None:
     ["https://evil.example.org/x", "//evil.example.org", "/elsewhere", "http://gateway.example.com/x"],
 )
 def test_a_redirect_is_never_followed(status: int, place: str) -> None:
-    """It would be handed the token, and a POST would become a GET: the run stops and says so."""
+    """It would receive the token, and a POST would become a GET: the run stops and says so."""
     at = scene(Answer(status, headers={"Location": place}))
-    with pytest.raises(StrayError, match="Redirects are not followed"):
+    with pytest.raises(OtherHostError, match="Redirects are not followed"):
         at.fetch()
     assert [call.url for call in at.server.calls] == [URL]
 
@@ -101,7 +101,7 @@ def test_a_redirect_is_never_followed(status: int, place: str) -> None:
 def test_a_redirect_of_the_token_host_is_never_followed() -> None:
     """The same for the secret."""
     at = scene(tokens=(Answer(307, headers={"Location": "https://evil.example.org/oauth/token"}),))
-    with pytest.raises(StrayError):
+    with pytest.raises(OtherHostError):
         at.fetch()
     assert [call.url for call in at.server.token_calls] == [f"https://{TOKEN_HOST}/oauth/token"]
     assert at.server.calls == []

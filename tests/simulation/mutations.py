@@ -154,11 +154,16 @@ MUTATIONS = (
     ),
     mutation(
         "a 401 is final",
-        (Transport, "_authorized", "except TokenRefusedError:", "except TokenRefusedError:\n        raise"),
+        (
+            Transport,
+            "_send_authorized",
+            "except TokenRefusedError:",
+            "except TokenRefusedError:\n        raise",
+        ),
     ),
     mutation(
         "a refused token is sent again",
-        (ClientCredentials, "refused", 'if authorization == f"Bearer {self._token}"', "if False"),
+        (ClientCredentials, "invalidate", 'if authorization == f"Bearer {self._token}"', "if False"),
     ),
     mutation(
         "a token is never renewed before its end",
@@ -169,7 +174,7 @@ MUTATIONS = (
     ),
     mutation(
         "what cannot be read is not asked for again",
-        (Transport, "_patiently", "(TransientError, UnreadableError),", "(TransientError,),"),
+        (Transport, "_with_retries", "(TransientError, UnreadableError),", "(TransientError,),"),
     ),
     mutation(
         "a time-out is not split",
@@ -181,7 +186,7 @@ MUTATIONS = (
     ),
     mutation(
         "a redirect is followed",
-        (Transport, "_options", '"allow_redirects": False', '"allow_redirects": True'),
+        (Transport, "_send_options", '"allow_redirects": False', '"allow_redirects": True'),
     ),
     mutation(
         "only the first batch of users is asked for",
@@ -193,15 +198,15 @@ MUTATIONS = (
     ),
     mutation(
         "a token is logged",
-        (Transport, "_back_off", "tries, wait, error)", "tries, wait, self.credentials._token)"),
+        (Transport, "_back_off", "attempts, wait, error)", "attempts, wait, self.credentials._token)"),
     ),
     mutation(
         "a run that was told to end exits as if all were well",
-        (Termination, "message", "raise SystemExit(128 + self._signal)", "raise SystemExit(0)"),
+        (Termination, "deferred", "raise SystemExit(128 + self._signal)", "raise SystemExit(0)"),
     ),
     mutation(
         "a run that is told to end goes on",
-        (Termination, "message", "if self._signal is not None", "if False"),
+        (Termination, "deferred", "if self._signal is not None", "if False"),
     ),
 )
 
