@@ -134,7 +134,7 @@ CASES = (
     Case(
         "pages: without an end",
         "Every page links to one that is new, all of them empty",
-        r"^UnreadableError: .*10000 pages.*page_size",
+        r"^UnreadableError: .*10,000 pages.*page_size",
         _endless,
         seconds=90,
         wired=True,
@@ -144,7 +144,7 @@ CASES = (
     Case(
         "pages: cursors without an end",
         "Every page of a job's results has a cursor that is new",
-        r"^UnreadableError: .*10000 pages",
+        r"^UnreadableError: .*10,000 pages",
         _endless_jobs,
         config={"api": "results", "queries": [JOBS]},
         seconds=90,
