@@ -11,7 +11,7 @@ from demo.history import History, LoadTotals
 from demo.loads import COMPANION_TABLES, Load, loads
 from demo.postgres import SCHEMA
 from demo.verification import verify_table
-from genesys_sandbox import Sandbox, Witness, serve
+from genesys_sandbox import ExpectedRows, Sandbox, serve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,12 +111,12 @@ class DemoRun:
 
     def _conclude(self, plan: Sequence[Load]) -> int:
         """Verify the tables and show what is in them."""
-        console, witness = self._console, Witness(self._sandbox)
+        console, expected_rows = self._console, ExpectedRows(self._sandbox)
         checks: list[TableCheck] = []
         with self._server.connect() as connection:
             for load in plan:
                 for table, query in load.tables.items():
-                    expected = witness.rows(query, load.start, load.end)
+                    expected = expected_rows.rows(query, load.start, load.end)
                     checks.append(verify_table(connection, SCHEMA, table, expected))
             console.print("\n[bold]Rows in Postgres, compared with the sandbox's own records[/]")
             console.print(report.checks(checks))

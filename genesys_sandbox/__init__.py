@@ -1,30 +1,29 @@
-"""A small Genesys to try against: both contracts, from facts of its own.
+"""A small Genesys Cloud for the demo and the tests: both query formats, answered from generated events.
 
-It imports nothing of the tap, so that it is a witness and not a mirror of the tap's mistakes; it only
-reads the contract's data file. `python -m genesys_sandbox` serves one.
+It imports nothing of the tap, so the tests compare the tap with an independent implementation, not with
+a copy of its own mistakes. `python -m genesys_sandbox` starts a server. It is not part of the wheel.
 """
 
-from genesys_sandbox.caller import Caller
+from genesys_sandbox.expected_rows import ExpectedRows
 from genesys_sandbox.faults import Fault, Rule, Rules
-from genesys_sandbox.front import LogEntry, Sandbox
-from genesys_sandbox.instants import SettableClock
-from genesys_sandbox.messages import Answer, Request, Transport
+from genesys_sandbox.http_messages import Delivery, Request, Response
 from genesys_sandbox.options import Options
+from genesys_sandbox.sandbox import LogEntry, Sandbox, SandboxClient
 from genesys_sandbox.server import serve
-from genesys_sandbox.witness import Witness
+from genesys_sandbox.timestamps import SettableClock
 
 __all__ = [
-    "Answer",
-    "Caller",
+    "Delivery",
+    "ExpectedRows",
     "Fault",
     "LogEntry",
     "Options",
     "Request",
+    "Response",
     "Rule",
     "Rules",
     "Sandbox",
+    "SandboxClient",
     "SettableClock",
-    "Transport",
-    "Witness",
     "serve",
 ]

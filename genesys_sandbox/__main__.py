@@ -9,11 +9,11 @@ import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from genesys_sandbox.faults import sprinkle
-from genesys_sandbox.front import Sandbox
-from genesys_sandbox.instants import from_text, utc_now
+from genesys_sandbox.faults import random_faults
 from genesys_sandbox.options import Options
+from genesys_sandbox.sandbox import Sandbox
 from genesys_sandbox.server import serve
+from genesys_sandbox.timestamps import from_text, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--latency", type=int, default=0, metavar="MS", help="before every answer")
     parser.add_argument("--media-type-unasked", action="store_true", help="mediaType in groups, unasked")
     parser.add_argument("--requests-per-minute", type=int, help="429 after so many")
-    parser.add_argument("--max-results", type=int, help="refuse answers with more rows")
+    parser.add_argument("--max-results", type=int, help="reject answers with more rows")
     parser.add_argument("--forbid", action="append", default=[], metavar="PATH", help="403 under this path")
     parser.add_argument(
         "--faults", type=float, default=0.0, metavar="SHARE", help="share of answers that fail"
@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    plan = sprinkle(asked.faults, asked.seed) if asked.faults else None
+    plan = random_faults(asked.faults, asked.seed) if asked.faults else None
     sandbox = Sandbox(_options(asked), now=_clock(asked.clock), faults=plan)
     try:
         with serve(sandbox, asked.port) as url:

@@ -1,4 +1,9 @@
-"""The 19 families of the documented API, read from the contract's own data file."""
+"""What is known of the real API: the 19 aggregate families, how metrics are measured, and the sample week.
+
+The sample week is a real answer with one bucket for six queues. It is replayed to conversations queries
+whose interval is exactly that week, in any offset, and whose granularity is none or at least a week.
+Every other query is answered from generated events.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,16 @@ import json
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
-from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from genesys_sandbox.timestamps import from_text, to_ms
+
+_HERE = Path(__file__).resolve().parent
+# The list of families exists once, in the tap. The sandbox only ever runs from a clone, so it reads that
+# file where it lies instead of importing the tap.
+_FAMILIES = _HERE.parent / "tap_genesys_aggregates" / "data" / "aggregates.json"
+_SAMPLE_WEEK = _HERE / "data" / "results-voice-week.json"
 
 TARGET = 0.8
 """The service level that every queue of the sandbox aims at."""
@@ -22,7 +36,7 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class FamilySpec:
     """One family: where it is asked, and which names it knows."""
 
     name: str
@@ -37,12 +51,11 @@ class Family:
 
 
 @cache
-def families() -> dict[str, Family]:
+def families() -> dict[str, FamilySpec]:
     """Every family by its name."""
-    source = resources.files("tap_genesys_aggregates") / "data" / "aggregates.json"
-    table = json.loads(source.read_text(encoding="utf-8"))
+    table = json.loads(_FAMILIES.read_text(encoding="utf-8"))
     return {
-        name: Family(
+        name: FamilySpec(
             name=name,
             path=entry["path"],
             jobs_path=entry["async_jobs"],
@@ -64,3 +77,19 @@ def kind(metric: str) -> Kind:
         share = metric.endswith("ServiceLevel") or metric == "oServiceTarget"
         return Kind.RATIO if share else Kind.AMOUNT
     return Kind(metric[0])
+
+
+SAMPLE_START = to_ms(from_text("2025-01-25T21:00:00.000Z"))
+SAMPLE_END = to_ms(from_text("2025-02-01T21:00:00.000Z"))
+
+
+def is_sample_week(start: int, end: int, as_of: int) -> bool:
+    """Whether an interval is the sample's, seen when it was over."""
+    return start == SAMPLE_START and end == SAMPLE_END and as_of >= SAMPLE_END
+
+
+@cache
+def sample_week() -> dict[str, Any]:
+    """The sample as it was recorded: an answer's body."""
+    recorded: dict[str, Any] = json.loads(_SAMPLE_WEEK.read_text(encoding="utf-8"))
+    return recorded

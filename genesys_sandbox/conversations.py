@@ -12,16 +12,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from genesys_sandbox.facts import Subject
-from genesys_sandbox.generic_facts import draw_value
-from genesys_sandbox.instants import HOUR, MINUTE, SECOND
-from genesys_sandbox.vocabulary import LANGUAGES, QUEUES, SKILLS, WRAP_UP_CODES
+from genesys_sandbox.directory import LANGUAGES, QUEUES, SKILLS, WRAP_UP_CODES
+from genesys_sandbox.events import Subject, draw_value
+from genesys_sandbox.timestamps import HOUR, MINUTE, SECOND
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from genesys_sandbox.facts import Batch
-    from genesys_sandbox.vocabulary import Vocabulary
+    from genesys_sandbox.directory import Directory
+    from genesys_sandbox.events import Batch
 
 _MEDIA = ("voice", "chat", "email", "callback")
 _MEDIA_SHARES = (62, 20, 12, 6)
@@ -80,7 +79,7 @@ class Leg:
 
 
 @dataclass(frozen=True, slots=True)
-class Floor:
+class ConversationGenerator:
     """The floor of the centre in one hour: makes every conversation that begins in it.
 
     Attributes:
@@ -89,7 +88,7 @@ class Floor:
     """
 
     batch: Batch
-    vocabulary: Vocabulary
+    directory: Directory
     moment: datetime
     others: tuple[str, ...]
 
@@ -121,7 +120,7 @@ class Floor:
         queue = rng.choices(QUEUES, shares)[0].id
         media = "voice" if direction == "outbound" else rng.choices(_MEDIA, _MEDIA_SHARES)[0]
         weekend = self.moment.weekday() > 4  # noqa: PLR2004 - Friday
-        agent = rng.choice(self.vocabulary.roster(queue, self.moment.hour, weekend=weekend))
+        agent = rng.choice(self.directory.roster(queue, self.moment.hour, weekend=weekend))
         seen: dict[str, str | None] = {
             "queueId": queue,
             "mediaType": media,

@@ -14,14 +14,14 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
-from genesys_sandbox.facts import digest
-from genesys_sandbox.messages import Answer, RefusedError, Request, Transport
+from genesys_sandbox.events import digest
+from genesys_sandbox.http_messages import ApiError, Delivery, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-Edit: TypeAlias = Callable[[Request, Answer], Answer]
+Edit: TypeAlias = Callable[[Request, Response], Response]
 
 _CODES = {
     400: "bad.request",
@@ -50,15 +50,15 @@ class Fault:
     """
 
     name: str
-    instead: Callable[[str], Answer] | None = None
+    instead: Callable[[str], Response] | None = None
     edit: Edit | None = None
-    transport: Transport = Transport.WHOLE
+    delivery: Delivery = Delivery.WHOLE
     delay: float = 0.0
 
-    def spoil(self, request: Request, answer: Answer) -> Answer:
+    def apply(self, request: Request, response: Response) -> Response:
         """The answer as this fault leaves it."""
-        spoiled = self.edit(request, answer) if self.edit else answer
-        return replace(spoiled, transport=self.transport, delay=spoiled.delay + self.delay)
+        spoiled = self.edit(request, response) if self.edit else response
+        return replace(spoiled, delivery=self.delivery, delay=spoiled.delay + self.delay)
 
 
 Plan: TypeAlias = Callable[[int, Request], "Fault | None"]
@@ -68,8 +68,8 @@ def status(code: int, retry_after: str | None = None) -> Fault:
     """The platform's error of a status; `retry_after` stands in `Retry-After` as it is."""
     headers = {} if retry_after is None else {"Retry-After": retry_after}
     message = f"A fault was asked for: {code}"
-    error = RefusedError(code, _CODES.get(code, "internal.server.error"), message, {}, headers)
-    return Fault(f"status {code}", instead=error.answer)
+    error = ApiError(code, _CODES.get(code, "internal.server.error"), message, {}, headers)
+    return Fault(f"status {code}", instead=error.response)
 
 
 def http_date(instant: datetime) -> str:
@@ -79,27 +79,27 @@ def http_date(instant: datetime) -> str:
 
 def reset_before() -> Fault:
     """The connection is reset before any byte of the answer."""
-    return Fault("reset before", transport=Transport.RESET_BEFORE)
+    return Fault("reset before", delivery=Delivery.RESET_BEFORE)
 
 
 def reset_after_headers() -> Fault:
     """The connection is reset once the headers are out."""
-    return Fault("reset after headers", transport=Transport.RESET_AFTER_HEADERS)
+    return Fault("reset after headers", delivery=Delivery.RESET_AFTER_HEADERS)
 
 
 def reset_mid_body() -> Fault:
     """The connection is reset when half of the body is out."""
-    return Fault("reset mid body", transport=Transport.RESET_MID_BODY)
+    return Fault("reset mid body", delivery=Delivery.RESET_MID_BODY)
 
 
 def reset_after() -> Fault:
     """The whole answer; then the connection that was kept alive is reset by the next request on it."""
-    return Fault("reset after", transport=Transport.RESET_AFTER)
+    return Fault("reset after", delivery=Delivery.RESET_AFTER)
 
 
 def drip() -> Fault:
     """The answer comes in small pieces, for less than half a second in all."""
-    return Fault("drip", transport=Transport.DRIP)
+    return Fault("drip", delivery=Delivery.DRIP)
 
 
 def delay(seconds: float) -> Fault:
@@ -110,7 +110,7 @@ def delay(seconds: float) -> Fault:
 def cut_json() -> Fault:
     """A complete answer whose JSON stops in the middle."""
     return Fault(
-        "cut JSON", edit=lambda _, answer: replace(answer, body=answer.body[: len(answer.body) // 2])
+        "cut JSON", edit=lambda _, response: replace(response, body=response.body[: len(response.body) // 2])
     )
 
 
@@ -118,25 +118,27 @@ def garbled_json() -> Fault:
     """A complete answer whose JSON has bytes in it that are no text."""
     return Fault(
         "garbled JSON",
-        edit=lambda _, answer: replace(answer, body=answer.body[:1] + b"\xff\xfe\x00" + answer.body[3:]),
+        edit=lambda _, response: replace(
+            response, body=response.body[:1] + b"\xff\xfe\x00" + response.body[3:]
+        ),
     )
 
 
 def html(code: int = 200) -> Fault:
     """A proxy's page in place of JSON."""
     page = b"<!doctype html><html><body><h1>Please sign in</h1></body></html>"
-    return Fault("HTML", instead=lambda _: Answer(code, {"Content-Type": "text/html"}, page))
+    return Fault("HTML", instead=lambda _: Response(code, {"Content-Type": "text/html"}, page))
 
 
 def redirect(location: str, code: int = 307) -> Fault:
     """A redirect to somewhere else."""
-    return Fault("redirect", instead=lambda _: Answer(code, {"Location": location}))
+    return Fault("redirect", instead=lambda _: Response(code, {"Location": location}))
 
 
 def put(path: Sequence[str | int], value: object) -> Fault:
     """Another value at a place of the JSON: `put(("results", 0, "data"), None)`; `"*"` is every item."""
     return Fault(
-        f"put {value!r}", edit=lambda _, answer: _edited(answer, lambda body: _put(body, path, value))
+        f"put {value!r}", edit=lambda _, response: _edited(response, lambda body: _put(body, path, value))
     )
 
 
@@ -188,7 +190,7 @@ class Rules:
         return faults[0] if faults else None
 
 
-def sprinkle(share: float, seed: int = 7) -> Plan:
+def random_faults(share: float, seed: int = 7) -> Plan:
     """A plan for demonstrations: a share of all requests meets something that a retry mends."""
     usual = (status(429, "1"), status(503), status(502), reset_before(), reset_mid_body(), cut_json())
 
@@ -200,13 +202,13 @@ def sprinkle(share: float, seed: int = 7) -> Plan:
     return plan
 
 
-def _edited(answer: Answer, change: Callable[[Any], None]) -> Answer:
+def _edited(response: Response, change: Callable[[Any], None]) -> Response:
     try:
-        body = json.loads(answer.body)
+        body = json.loads(response.body)
     except ValueError:
-        return answer
+        return response
     change(body)
-    return replace(answer, body=json.dumps(body).encode())
+    return replace(response, body=json.dumps(body).encode())
 
 
 def _put(body: Any, path: Sequence[str | int], value: object) -> None:  # noqa: ANN401 - JSON
@@ -219,7 +221,7 @@ def _put(body: Any, path: Sequence[str | int], value: object) -> None:  # noqa: 
             place[key] = value
 
 
-def _link_back(request: Request, answer: Answer) -> Answer:
+def _link_back(request: Request, response: Response) -> Response:
     def change(body: Any) -> None:  # noqa: ANN401 - JSON
         if "links" in body:
             body["links"]["next"] = request.target
@@ -228,4 +230,4 @@ def _link_back(request: Request, answer: Answer) -> Answer:
         else:
             body["nextUri"] = request.target
 
-    return _edited(answer, change) if urlsplit(request.target).query else answer
+    return _edited(response, change) if urlsplit(request.target).query else response

@@ -15,16 +15,17 @@ from requests.exceptions import ReadTimeout
 from typing_extensions import override
 from urllib3.response import HTTPResponse
 
-from genesys_sandbox.messages import DRIP_SECONDS, Answer, Request, Transport
+from genesys_sandbox.http_messages import DRIP_SECONDS, Delivery, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from requests.models import PreparedRequest, Response
+    from requests.models import PreparedRequest
+    from requests.models import Response as ClientResponse
 
-    from genesys_sandbox.front import Sandbox
+    from genesys_sandbox.sandbox import Sandbox
 
-_CUT_SHORT = {Transport.RESET_AFTER_HEADERS: 0.0, Transport.RESET_MID_BODY: 0.5}
+_CUT_SHORT = {Delivery.RESET_AFTER_HEADERS: 0.0, Delivery.RESET_MID_BODY: 0.5}
 
 
 class _BrokenBody(io.BytesIO):
@@ -61,24 +62,24 @@ class InProcessAdapter(HTTPAdapter):
         verify: bool | str = True,
         cert: bytes | str | tuple[bytes | str, bytes | str] | None = None,
         proxies: Mapping[str, str] | None = None,
-    ) -> Response:
+    ) -> ClientResponse:
         if self._doomed.is_set():
             self._doomed.clear()
             raise _reset(request)
-        answer = self._sandbox.handle(_received(request))
-        patience = timeout[1] if isinstance(timeout, tuple) else timeout
-        if patience is not None and answer.delay > patience:
-            message = f"Read timed out. (read timeout={patience})"
+        response = self._sandbox.handle(_received(request))
+        read_timeout = timeout[1] if isinstance(timeout, tuple) else timeout
+        if read_timeout is not None and response.delay > read_timeout:
+            message = f"Read timed out. (read timeout={read_timeout})"
             raise ReadTimeout(message, request=request)
-        if answer.delay:
-            self._sandbox.sleep(answer.delay)
-        if answer.transport is Transport.RESET_BEFORE:
+        if response.delay:
+            self._sandbox.sleep(response.delay)
+        if response.delivery is Delivery.RESET_BEFORE:
             raise _reset(request)
-        if answer.transport is Transport.RESET_AFTER:
+        if response.delivery is Delivery.RESET_AFTER:
             self._doomed.set()
-        if answer.transport is Transport.DRIP:
+        if response.delivery is Delivery.DRIP:
             self._sandbox.sleep(DRIP_SECONDS)
-        return self.build_response(request, _arrived(answer))
+        return self.build_response(request, _arrived(response))
 
 
 def _reset(request: PreparedRequest) -> ConnectionFailedError:
@@ -99,15 +100,15 @@ def _received(request: PreparedRequest) -> Request:
     )
 
 
-def _arrived(answer: Answer) -> HTTPResponse:
-    share = _CUT_SHORT.get(answer.transport)
-    body: io.BytesIO = io.BytesIO(answer.body)
+def _arrived(response: Response) -> HTTPResponse:
+    share = _CUT_SHORT.get(response.delivery)
+    body: io.BytesIO = io.BytesIO(response.body)
     if share is not None:
-        body = _BrokenBody(answer.body[: int(len(answer.body) * share)])
+        body = _BrokenBody(response.body[: int(len(response.body) * share)])
     return HTTPResponse(
         body=body,
-        headers={**answer.headers, "Content-Length": str(len(answer.body))},
-        status=answer.status,
-        reason=HTTPStatus(answer.status).phrase,
+        headers={**response.headers, "Content-Length": str(len(response.body))},
+        status=response.status,
+        reason=HTTPStatus(response.status).phrase,
         preload_content=False,
     )

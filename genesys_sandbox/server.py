@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from genesys_sandbox.messages import DRIP_SECONDS, Answer, Request, Transport
+from genesys_sandbox.http_messages import DRIP_SECONDS, Delivery, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import TypeAlias
 
-    from genesys_sandbox.front import Sandbox
+    from genesys_sandbox.sandbox import Sandbox
 
     _Accepted: TypeAlias = "socket.socket | tuple[bytes, socket.socket]"
 
 _HANG_UP_AT_ONCE = struct.pack("ii", 1, 0)
 _PIECES = 8
-_BROKEN = {Transport.RESET_BEFORE, Transport.RESET_AFTER_HEADERS, Transport.RESET_MID_BODY}
+_BROKEN = {Delivery.RESET_BEFORE, Delivery.RESET_AFTER_HEADERS, Delivery.RESET_MID_BODY}
 # A reset overtakes what was sent before it; so much of a lead lets that arrive.
 _HEAD_START = 0.03
 
@@ -60,36 +60,36 @@ class _Handler(BaseHTTPRequestHandler):
         origin = f"http://{headers.get('host', '127.0.0.1')}"
         request = Request(self.command, self.path, headers, body, origin)
         try:
-            answer = self.server.sandbox.handle(request)
+            response = self.server.sandbox.handle(request)
         except Exception:  # noqa: BLE001 - a bug of ours must not hang the client
             traceback.print_exc(file=sys.stderr)
-            answer = Answer(500, {}, b"the sandbox itself broke")
-        if answer.delay:
-            self.server.sandbox.sleep(answer.delay)
-        self._send(answer)
+            response = Response(500, {}, b"the sandbox itself broke")
+        if response.delay:
+            self.server.sandbox.sleep(response.delay)
+        self._send(response)
 
-    def _send(self, answer: Answer) -> None:
-        head, body = self._head(answer), answer.body
-        if answer.transport is Transport.DRIP:
+    def _send(self, response: Response) -> None:
+        head, body = self._head(response), response.body
+        if response.delivery is Delivery.DRIP:
             self._drip(head + body)
             return
         sent = {
-            Transport.RESET_BEFORE: b"",
-            Transport.RESET_AFTER_HEADERS: head,
-            Transport.RESET_MID_BODY: head + body[: len(body) // 2],
-        }.get(answer.transport, head + body)
+            Delivery.RESET_BEFORE: b"",
+            Delivery.RESET_AFTER_HEADERS: head,
+            Delivery.RESET_MID_BODY: head + body[: len(body) // 2],
+        }.get(response.delivery, head + body)
         # One send for the head and the body: two would wait for each other (Nagle, 40 ms).
         self.connection.sendall(sent)
-        self._doomed = answer.transport is Transport.RESET_AFTER
-        if answer.transport in _BROKEN:
+        self._doomed = response.delivery is Delivery.RESET_AFTER
+        if response.delivery in _BROKEN:
             time.sleep(_HEAD_START if sent else 0)
             self._reset()
 
-    def _head(self, answer: Answer) -> bytes:
-        reason = HTTPStatus(answer.status).phrase
-        headers = {**answer.headers, "Content-Length": str(len(answer.body))}
+    def _head(self, response: Response) -> bytes:
+        reason = HTTPStatus(response.status).phrase
+        headers = {**response.headers, "Content-Length": str(len(response.body))}
         lines = [
-            f"HTTP/1.1 {answer.status} {reason}",
+            f"HTTP/1.1 {response.status} {reason}",
             *(f"{name}: {value}" for name, value in headers.items()),
         ]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")

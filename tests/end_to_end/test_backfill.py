@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from psycopg import sql
 
-from genesys_sandbox import Options, Sandbox, Witness, serve
+from genesys_sandbox import ExpectedRows, Options, Sandbox, serve
 from tap_genesys_aggregates.config.queries import presets
 
 from .conftest import NOW
@@ -88,7 +88,7 @@ def test_a_back_fill_leaves_the_daily_bookmark_alone(
     assert (
         bookmark(project, f"{DAILY}:backfill-2025")["replication_key_value"] < daily["replication_key_value"]
     )
-    assert count(postgres, schema) == Witness(sandbox).count(presets()[TABLE], START, END)
+    assert count(postgres, schema) == ExpectedRows(sandbox).count(presets()[TABLE], START, END)
 
 
 def test_a_full_refresh_reads_everything_again(

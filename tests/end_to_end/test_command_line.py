@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from genesys_sandbox import Options, Sandbox, Witness, serve
+from genesys_sandbox import ExpectedRows, Options, Sandbox, serve
 from tap_genesys_aggregates.config.queries import presets
 from tap_genesys_aggregates.config.settings_table import SETTINGS
 
@@ -32,7 +32,7 @@ def test_rows_are_those_of_the_witness(
     outcome = run("--config", written(tmp_path, "config", settings(url, api)))
     assert outcome.status == 0, outcome.said
     for stream in streams:
-        expected = Witness(sandbox).rows(presets()[stream], START, END)
+        expected = ExpectedRows(sandbox).rows(presets()[stream], START, END)
         found = outcome.rows(stream)
         assert len(found) == len(expected) > 0
         assert sorted(found, key=repr) == sorted(
@@ -58,7 +58,7 @@ def test_the_environment_is_enough(sandbox: Sandbox, url: str) -> None:
         },
     )
     assert outcome.status == 0, outcome.said
-    expected = Witness(sandbox).count(presets()[TREE], START, END)
+    expected = ExpectedRows(sandbox).count(presets()[TREE], START, END)
     assert len(outcome.rows("mine")) == expected > 0
 
 

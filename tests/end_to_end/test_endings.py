@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from genesys_sandbox import Options, Sandbox, Witness, serve
+from genesys_sandbox import ExpectedRows, Options, Sandbox, serve
 from genesys_sandbox.faults import Fault, status
 from tap_genesys_aggregates.config.queries import presets
 
@@ -29,7 +29,7 @@ STEPS = {"concurrency": 1, "window": "P1D", "max_window": "P1D"}
 def _complete(sandbox: Sandbox, *runs: Run) -> bool:
     """Whether runs together hold every row of the witness, and none that is not the witness's."""
     rows = [row for each in runs for row in each.rows(STREAM)]
-    expected = Witness(sandbox).rows(presets()[STREAM], START, END)
+    expected = ExpectedRows(sandbox).rows(presets()[STREAM], START, END)
     return by_key(rows, KEYS) == by_key(expected, KEYS) != {}
 
 

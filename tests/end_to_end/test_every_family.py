@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from demo.verification import verify_table
-from genesys_sandbox import Options, Sandbox, Witness, serve
+from genesys_sandbox import ExpectedRows, Options, Sandbox, serve
 from tap_genesys_aggregates.config.families import families
 
 from .conftest import NOW
@@ -56,8 +56,8 @@ def test_counts_and_numbers_in_postgres(project: Project, postgres: Postgres) ->
             "TARGET_POSTGRES_DEFAULT_TARGET_SCHEMA": "every_family",
         }
         project.run(["run", "tap-genesys-aggregates", "target-postgres"], variables)
-    witness = Witness(sandbox)
+    expected = ExpectedRows(sandbox)
     with postgres.connect() as connection:
         for query in queries():
-            check = verify_table(connection, "every_family", query["name"], witness.rows(query, START, END))
+            check = verify_table(connection, "every_family", query["name"], expected.rows(query, START, END))
             assert check.passed, check

@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 
 from demo.loads import loads
 from demo.verification import verify_table
-from genesys_sandbox import Options, Sandbox, Witness, serve
+from genesys_sandbox import ExpectedRows, Options, Sandbox, serve
 from tap_genesys_aggregates.config.queries import presets
 
 from .conftest import NOW
@@ -87,7 +87,7 @@ def test_both_contracts_arrive_and_are_read_again(project: Project, postgres: Po
         again = _asked(sandbox)[len(first) :]
     with postgres.connect() as connection:
         checks = [
-            verify_table(connection, schema, table, Witness(sandbox).rows(query, load.start, load.end))
+            verify_table(connection, schema, table, ExpectedRows(sandbox).rows(query, load.start, load.end))
             for load in plan
             for table, query in load.tables.items()
         ]
@@ -161,5 +161,5 @@ def test_the_longer_names_win(project: Project, postgres: Postgres) -> None:
         }
         variables = {**wrong, **right, **_places(postgres, "names")}
         project.run(["run", "tap-genesys-aggregates", "target-postgres"], variables)
-    expected = Witness(Sandbox(now=lambda: NOW)).count(presets()["conversation_aggregates"], START, END)
+    expected = ExpectedRows(Sandbox(now=lambda: NOW)).count(presets()["conversation_aggregates"], START, END)
     assert len(_rows(postgres, "names", "conversation_aggregates")) == expected > 0

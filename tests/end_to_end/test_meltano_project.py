@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from demo.paths import CLONE, MELTANO
-from genesys_sandbox import Sandbox, Witness
+from genesys_sandbox import ExpectedRows, Sandbox
 from tap_genesys_aggregates.config.queries import presets
 
 from .process import END, START, settings
@@ -76,4 +76,4 @@ def test_files_of_json_lines(project: Project, sandbox: Sandbox, url: str) -> No
     project.run(["run", "tap-genesys-aggregates", "target-jsonl"], variables)
     file = project.folder / "output" / "conversation_aggregates.jsonl"
     lines = file.read_text(encoding="utf-8").splitlines()
-    assert len(lines) == Witness(sandbox).count(presets()["conversation_aggregates"], START, END) > 0
+    assert len(lines) == ExpectedRows(sandbox).count(presets()["conversation_aggregates"], START, END) > 0

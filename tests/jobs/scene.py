@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable
 
-    from genesys_sandbox import Answer, LogEntry, Request
+    from genesys_sandbox import LogEntry, Request, Response
     from tests.pipeline.running import Outcome
 
 NOW = datetime(2026, 3, 9, tzinfo=timezone.utc)
@@ -77,7 +77,7 @@ class Office:
         job = request.path.removeprefix(f"{JOBS}/").removesuffix("/results")
         return self._verdict(self.windows[job]) if request.method == "GET" else None
 
-    def _note(self, request: Request, answer: Answer) -> Answer:
+    def _note(self, request: Request, answer: Response) -> Response:
         self.windows[json.loads(answer.body)["jobId"]] = request.payload["interval"]  # type: ignore[index]
         return answer
 

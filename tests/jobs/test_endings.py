@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from genesys_sandbox import Caller, Fault, Rule, Rules
+from genesys_sandbox import Fault, Rule, Rules, SandboxClient
 from genesys_sandbox.faults import put, same_page, status
 from tap_genesys_aggregates.core.errors import UnreadableError
 from tap_genesys_aggregates.http.errors import RefusedError
@@ -32,7 +32,7 @@ from tests.pipeline.running import config, run
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from genesys_sandbox import Answer, Request, Sandbox
+    from genesys_sandbox import Request, Response, Sandbox
 
 LOST = ["FAILED", "EXPIRED", "CANCELLED"]
 A_DAY = 4
@@ -43,7 +43,7 @@ MANY_PAGES = config(queries=[{**QUERY, "page_size": 50}], max_window="P31D")
 def ended(state: str, message: str | None = None) -> Fault:
     """A job that says it ended so."""
 
-    def edit(request: Request, answer: Answer) -> Answer:
+    def edit(request: Request, answer: Response) -> Response:
         del request
         return replace(answer, body=json.dumps({"state": state, "errorMessage": message}).encode())
 
@@ -58,7 +58,7 @@ def somebody_cancels(sandbox: Sandbox) -> Callable[[int, Request], None]:
         del number
         if "cursor=" in request.target and not done:
             done.append(request.path)
-            assert Caller(sandbox).ask("DELETE", request.path.removesuffix("/results")).status == 204
+            assert SandboxClient(sandbox).ask("DELETE", request.path.removesuffix("/results")).status == 204
 
     return plan
 
@@ -82,7 +82,7 @@ def test_a_job_that_somebody_cancels_is_handed_in_again() -> None:
 
     def meddle(number: int) -> None:
         if number == 2:
-            Caller(sandbox).ask("DELETE", asked(sandbox, "GET")[0].path)
+            SandboxClient(sandbox).ask("DELETE", asked(sandbox, "GET")[0].path)
 
     outcome = run(sandbox, WEEK, time=Watch(meddle))
     assert outcome.error is None

@@ -92,7 +92,7 @@ def test_a_row_that_has_no_column_cancels_what_is_ahead(more: dict[str, Any]) ->
 def only_pages(fault: Fault) -> Edit:
     """An edit of pages of results that leaves looks alone."""
     return lambda request, answer: (
-        fault.spoil(request, answer) if request.path.endswith("/results") else answer
+        fault.apply(request, answer) if request.path.endswith("/results") else answer
     )
 
 

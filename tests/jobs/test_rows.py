@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from genesys_sandbox import Witness
+from genesys_sandbox import ExpectedRows
 from tests.jobs.scene import JOBS, NOW, QUERY, WEEK, asked, cancelled, centre, submitted
 from tests.pipeline.running import bag, config, run
 
@@ -47,7 +47,7 @@ def test_a_job_brings_the_same_rows(name: str, shape: str) -> None:
     rows = jobs.rows("calls")
     assert rows
     assert bag(rows) == bag(requests.rows("calls"))
-    assert bag(rows) == bag(Witness(by_job).rows(query, BEGIN, NOW))
+    assert bag(rows) == bag(ExpectedRows(by_job).rows(query, BEGIN, NOW))
     assert all(entry.path.endswith("/jobs") for entry in asked(by_job, "POST", "/analytics/"))
     assert any("cursor" in entry.query for entry in by_job.log)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg import sql
 
 from demo.verification import verify_table
-from genesys_sandbox import Options, Sandbox, SettableClock, Witness, serve
+from genesys_sandbox import ExpectedRows, Options, Sandbox, SettableClock, serve
 from tap_genesys_aggregates.config.queries import presets
 from tap_genesys_aggregates.config.settings import Settings
 from tap_genesys_aggregates.warehouse.views import views
@@ -114,8 +114,8 @@ class Scene:
 
     def expected(self) -> dict[str, list[dict[str, Any]]]:
         """The witness's rows of each table, at the sandbox's present."""
-        witness = Witness(self.sandbox)
-        return {query["name"]: witness.rows(query, self.start, self.end) for query in QUERIES[self.api]}
+        expected = ExpectedRows(self.sandbox)
+        return {query["name"]: expected.rows(query, self.start, self.end) for query in QUERIES[self.api]}
 
     def rows(self) -> int:
         """How many rows of the queries are in PostgreSQL."""

@@ -14,7 +14,7 @@ import pytest
 import requests
 from typing_extensions import override
 
-from genesys_sandbox import Options, Sandbox, Witness, serve
+from genesys_sandbox import ExpectedRows, Options, Sandbox, serve
 from genesys_sandbox.in_process import InProcessAdapter
 from tap_genesys_aggregates.config.queries import presets
 from tap_genesys_aggregates.core.errors import TapError
@@ -73,7 +73,7 @@ def reading(path: str) -> Iterator[list[Run]]:
 def complete(sandbox: Sandbox, *runs: Run) -> bool:
     """Whether runs together hold every row of the witness, and none that is not the witness's."""
     rows = [row for each in runs for row in each.rows(STREAM)]
-    return by_key(rows, KEYS) == by_key(Witness(sandbox).rows(presets()[STREAM], START, END), KEYS) != {}
+    return by_key(rows, KEYS) == by_key(ExpectedRows(sandbox).rows(presets()[STREAM], START, END), KEYS) != {}
 
 
 @pytest.mark.slow
@@ -161,7 +161,7 @@ def test_gone_for_a_minute() -> None:
     sandbox = Sandbox(Options(volume=0.1), now=lambda: NOW)
     outcome = visited(sandbox, 60, max_retries=7)
     assert outcome.error is None
-    assert bag(outcome.rows("calls")) == bag(Witness(sandbox).rows(QUERY, START, END))
+    assert bag(outcome.rows("calls")) == bag(ExpectedRows(sandbox).rows(QUERY, START, END))
     assert max(line["retries"] for line in outcome.rows("extractions")) > 5
 
 
@@ -178,4 +178,4 @@ def test_gone_for_longer_than_five_tries() -> None:
     assert resumed.error is None
     assert min(row["interval_start"] for row in resumed.rows("calls")) >= ends[-1]
     warehouse.load(resumed.messages)
-    assert bag(warehouse.rows("calls")) == bag(Witness(sandbox).rows(QUERY, START, END))
+    assert bag(warehouse.rows("calls")) == bag(ExpectedRows(sandbox).rows(QUERY, START, END))

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from typing_extensions import override
 
-from genesys_sandbox import Answer, Options, Request, Rule, Rules, Sandbox, vocabulary
+from genesys_sandbox import Options, Request, Response, Rule, Rules, Sandbox, directory
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 from tests.pipeline.running import Outcome, Time, config, run
 
@@ -45,7 +45,7 @@ class SmallPages(Sandbox):
     size = 2
 
     @override
-    def handle(self, request: Request) -> Answer:
+    def handle(self, request: Request) -> Response:
         if request.method != "GET":
             return super().handle(request)
         query = urlencode({**request.query, "pageSize": self.size})
@@ -65,18 +65,18 @@ def always(fault: Fault, match: str) -> Rule:
 
 def facts(of: Sandbox) -> dict[str, dict[str, str]]:
     """Id → name of everything that there is, by look-up."""
-    presences = [each for several in vocabulary.PRESENCES.values() for each in several]
-    known: dict[str, Iterable[vocabulary.Named | vocabulary.Agent]] = {
-        "queues": vocabulary.QUEUES,
-        "users": of.history.centre.vocabulary.agents,
-        "wrapup_codes": vocabulary.WRAP_UP_CODES,
+    presences = [each for several in directory.PRESENCES.values() for each in several]
+    known: dict[str, Iterable[directory.Entity | directory.Agent]] = {
+        "queues": directory.QUEUES,
+        "users": of.history.contact_center.directory.agents,
+        "wrapup_codes": directory.WRAP_UP_CODES,
         "presence_definitions": presences,
-        "divisions": vocabulary.DIVISIONS,
-        "skills": vocabulary.SKILLS,
-        "languages": vocabulary.LANGUAGES,
-        "flows": vocabulary.FLOWS,
-        "teams": vocabulary.TEAMS,
-        "groups": vocabulary.GROUPS,
+        "divisions": directory.DIVISIONS,
+        "skills": directory.SKILLS,
+        "languages": directory.LANGUAGES,
+        "flows": directory.FLOWS,
+        "teams": directory.TEAMS,
+        "groups": directory.GROUPS,
     }
     return {name: {each.id: each.name for each in things} for name, things in known.items()}
 

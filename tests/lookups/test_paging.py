@@ -17,7 +17,7 @@ from tap_genesys_aggregates.http.errors import OtherHostError
 from tests.lookups.scene import PATHS, SmallPages, always, asked, facts, names, pull, sandbox
 
 if TYPE_CHECKING:
-    from genesys_sandbox import Answer, Request
+    from genesys_sandbox import Request, Response
 
 
 def test_pages_of_a_hundred() -> None:
@@ -85,7 +85,7 @@ class Stubborn(SmallPages):
     """A platform that ignores the number of the page."""
 
     @override
-    def handle(self, request: Request) -> Answer:
+    def handle(self, request: Request) -> Response:
         return super().handle(replace(request, target=re.sub("pageNumber=.", "pageNumber=1", request.target)))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from genesys_sandbox import Rule, Sandbox, Witness
+from genesys_sandbox import ExpectedRows, Rule, Sandbox
 from genesys_sandbox.faults import status
 from genesys_sandbox.in_process import InProcessAdapter
 from tap_genesys_aggregates.http.errors import DeniedError
@@ -81,7 +81,7 @@ def test_the_rows_are_the_witnesses(shape: str) -> None:
         "granularity": "PT6H",
         "shape": shape,
     }
-    assert bag(rows) == bag(Witness(centre).rows(query, MIDNIGHT, NEXT))
+    assert bag(rows) == bag(ExpectedRows(centre).rows(query, MIDNIGHT, NEXT))
     (schema,) = (m for m in outcome.messages if m["type"] == "SCHEMA" and m["stream"] == "agent_status")
     keys = [tuple(row[name] for name in schema["key_properties"]) for row in rows]
     assert len(set(keys)) == len(keys) > 1000

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from genesys_sandbox.tokens import Tokens
+from genesys_sandbox.access import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from genesys_sandbox import Answer, LogEntry, Options, Request, Sandbox
+    from genesys_sandbox import LogEntry, Options, Request, Response, Sandbox
 
 
 class OneToken(Tokens):
@@ -25,11 +25,11 @@ class OneToken(Tokens):
     def __init__(self, options: Options) -> None:
         """Hand out none yet."""
         super().__init__(options)
-        self._first: Answer | None = None
+        self._first: Response | None = None
         self._turn = threading.Lock()
 
     @override
-    def issue(self, request: Request, now: datetime) -> Answer:
+    def issue(self, request: Request, now: datetime) -> Response:
         with self._turn:
             if self._first is None:
                 self._first = super().issue(request, now)

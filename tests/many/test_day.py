@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from genesys_sandbox import Options, Sandbox, Witness, serve
+from genesys_sandbox import ExpectedRows, Options, Sandbox, serve
 from tests.kills.pipelines import until
 from tests.many.test_side_by_side import QUERIES
 from tests.pipeline.running import Outcome, bag, config, run
@@ -109,4 +109,4 @@ def test_a_day_of_hourly_runs(streams: int, concurrency: int) -> None:
     end = clock.instant.replace(minute=0)
     begin = (clock.instant - LOOKBACK).replace(hour=0, minute=0)
     for each in queries:
-        assert bag(once_more.rows(each["name"])) == bag(Witness(sandbox).rows(each, begin, end))
+        assert bag(once_more.rows(each["name"])) == bag(ExpectedRows(sandbox).rows(each, begin, end))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from genesys_sandbox import Options, Sandbox, Witness, serve
+from genesys_sandbox import ExpectedRows, Options, Sandbox, serve
 from genesys_sandbox.in_process import InProcessAdapter
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 from tests.end_to_end.process import END, PATIENCE, Run, begun, written
@@ -77,7 +77,7 @@ def test_two_in_one_process() -> None:
     for each in QUERIES:
         outcome = outcomes[each["name"]]
         assert outcome.error is None
-        expected = Witness(sandbox).rows(each, START, NOW)
+        expected = ExpectedRows(sandbox).rows(each, START, NOW)
         assert bag(outcome.rows(each["name"])) == bag(expected)
     minutes = answered(sandbox)
     assert len(minutes) > 1
@@ -129,7 +129,7 @@ def test_two_processes(tmp_path: Path) -> None:
     for each in QUERIES:
         run = ended[each["name"]]
         assert run.status == 0, run.said
-        assert bag(run.rows(each["name"])) == bag(Witness(sandbox).rows(each, START, END))
+        assert bag(run.rows(each["name"])) == bag(ExpectedRows(sandbox).rows(each, START, END))
     assert len(answered(sandbox)) > 1, "the budget was not used up"
     assert max(answered(sandbox).values()) <= budget
     assert refused(sandbox) <= 2 * CONCURRENCY

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genesys_sandbox import Options, Rule, Rules, Sandbox, SettableClock, Witness
+from genesys_sandbox import ExpectedRows, Options, Rule, Rules, Sandbox, SettableClock
 from genesys_sandbox.faults import status
 from tests.pipeline.running import Time, Warehouse, config, plain, run
 
@@ -71,9 +71,9 @@ def current(warehouse: Warehouse) -> list[Row]:
 
 def truth(until: int = SETTLED) -> list[Row]:
     """What settled history says of the days before."""
-    witness = Witness(Sandbox(Options(volume=0.05, rewrites=True), now=SettableClock(BEGIN)))
+    expected = ExpectedRows(Sandbox(Options(volume=0.05, rewrites=True), now=SettableClock(BEGIN)))
     end = BEGIN + timedelta(days=until)
-    return witness.rows(QUERY, BEGIN, end, BEGIN + timedelta(days=DAYS * 10))
+    return expected.rows(QUERY, BEGIN, end, BEGIN + timedelta(days=DAYS * 10))
 
 
 def settled(rows: list[Row], until: int = SETTLED) -> list[Row]:

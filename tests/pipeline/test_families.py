@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from genesys_sandbox import Options, Sandbox, SettableClock, Witness
+from genesys_sandbox import ExpectedRows, Options, Sandbox, SettableClock
 from tap_genesys_aggregates.config.families import families
 from tap_genesys_aggregates.config.queries import presets
 from tests.pipeline.running import bag, config, run
@@ -41,7 +41,7 @@ def test_family_in_both_shapes(family: str) -> None:
     outcome = run(sandbox, settings)
     assert outcome.error is None
     for each in queries:
-        truth = Witness(sandbox).rows(each, START, END)
+        truth = ExpectedRows(sandbox).rows(each, START, END)
         assert truth
         assert bag(outcome.rows(each["name"])) == bag(truth)
 
@@ -52,7 +52,7 @@ def test_preset(name: str) -> None:
     sandbox = Sandbox(Options(volume=0.2), now=NOW)
     outcome = run(sandbox, config(queries=[{"preset": name}], start_date="2026-03-02", end_date="2026-03-04"))
     assert outcome.error is None
-    truth = Witness(sandbox).rows({**presets()[name], "name": name}, START, END)
+    truth = ExpectedRows(sandbox).rows({**presets()[name], "name": name}, START, END)
     assert bag(outcome.rows(name)) == bag(truth)
 
 
@@ -89,4 +89,4 @@ def test_views_and_top_n() -> None:
     for each in queries:
         rows = outcome.rows(str(each["name"]))
         assert rows
-        assert bag(rows) == bag(Witness(sandbox).rows(each, START, END))
+        assert bag(rows) == bag(ExpectedRows(sandbox).rows(each, START, END))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from genesys_sandbox import Options, Sandbox, Witness
+from genesys_sandbox import ExpectedRows, Options, Sandbox
 from genesys_sandbox.in_process import InProcessAdapter
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 from tap_genesys_aggregates.warehouse.reconcile import by_day
@@ -31,5 +31,5 @@ def test_a_year_of_days_takes_few_requests() -> None:
     stream = tap.aggregate_stream(by_day(tap.settings.queries[0]))
     stop = START + timedelta(days=300)
     rows = list(stream.rows(START, stop))
-    assert bag(rows) == bag(Witness(sandbox).rows({**QUERY, "granularity": "P1D"}, START, stop)) != {}
+    assert bag(rows) == bag(ExpectedRows(sandbox).rows({**QUERY, "granularity": "P1D"}, START, stop)) != {}
     assert len(sandbox.log) < 300 / 10

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from genesys_sandbox import Options, Sandbox, SettableClock, Witness
+from genesys_sandbox import ExpectedRows, Options, Sandbox, SettableClock
 from tap_genesys_aggregates.core.grid import Grid
 from tap_genesys_aggregates.core.periods import Period
 from tests.pipeline.running import bag, config, run
@@ -62,7 +62,7 @@ def test_through_a_change(change: str, granularity: str) -> None:
     )
     outcome = run(sandbox, settings)
     assert outcome.error is None
-    truth = Witness(sandbox).rows(query, start, end)
+    truth = ExpectedRows(sandbox).rows(query, start, end)
     assert truth
     assert bag(outcome.rows("calls")) == bag(truth)
     assert all(row["interval_start"].endswith("Z") for row in outcome.rows("calls"))

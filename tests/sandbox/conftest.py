@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from genesys_sandbox import Caller, Sandbox, SettableClock
+from genesys_sandbox import Sandbox, SandboxClient, SettableClock
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +28,6 @@ def sandbox(noon: datetime) -> Sandbox:
 
 
 @pytest.fixture(scope="session")
-def caller(sandbox: Sandbox) -> Caller:
+def caller(sandbox: Sandbox) -> SandboxClient:
     """Somebody with a token for it."""
-    return Caller(sandbox)
+    return SandboxClient(sandbox)

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from genesys_sandbox import sample_week
-from genesys_sandbox.centre import Centre
+from genesys_sandbox.contact_center import ContactCenter
 from genesys_sandbox.contract import families
-from genesys_sandbox.instants import HOUR, from_text, to_ms
+from genesys_sandbox.results_endpoint import sample_values
+from genesys_sandbox.timestamps import HOUR, from_text, to_ms
 
 if TYPE_CHECKING:
-    from genesys_sandbox.facts import Event
+    from genesys_sandbox.events import Event
 
 Totals = dict[str, tuple[float, float]]
 
 
-def centre(seed: int = 7, agents: int = 25, volume: float = 1.0) -> Centre:
+def centre(seed: int = 7, agents: int = 25, volume: float = 1.0) -> ContactCenter:
     """A centre in London."""
-    return Centre(seed, agents, volume, "Europe/London")
+    return ContactCenter(seed, agents, volume, "Europe/London")
 
 
 def hour_of(text: str) -> int:
@@ -29,7 +29,7 @@ def hour_of(text: str) -> int:
     return to_ms(from_text(text)) // HOUR
 
 
-def events(of: Centre, family: str, start: str, hours: int) -> list[Event]:
+def events(of: ContactCenter, family: str, start: str, hours: int) -> list[Event]:
     """Everything posted in so many hours."""
     first = hour_of(start)
     return [
@@ -65,8 +65,8 @@ def test_dimension_values_depend_on_the_subject_alone() -> None:
     one, other = centre(), centre()
     subject = events(one, "flows", "2025-03-03T09:00Z", 1)[0].subject
     names = sorted(families()["flows"].group_by)
-    values = [one.vocabulary.value(subject, name) for name in names]
-    assert values == [other.vocabulary.value(subject, name) for name in reversed(names)][::-1]
+    values = [one.directory.value(subject, name) for name in names]
+    assert values == [other.directory.value(subject, name) for name in reversed(names)][::-1]
     assert None in values
     assert len(set(values)) > 10
 
@@ -75,7 +75,7 @@ def test_each_conversation_has_an_id_of_its_own() -> None:
     """What an agent and a queue say of one conversation shares its id; no other conversation has it."""
     of = centre()
     found = events(of, "conversations", "2025-03-03T09:00Z", 2)
-    ids = {event.subject.source: of.vocabulary.value(event.subject, "conversationId") for event in found}
+    ids = {event.subject.source: of.directory.value(event.subject, "conversationId") for event in found}
     assert len(set(ids.values())) == len(ids) > 100
 
 
@@ -114,7 +114,7 @@ def test_offered_ends_answered_abandoned_or_flowed_out(seed: int) -> None:
 def test_the_sample_obeys_the_same_laws() -> None:
     """The laws are read off the real week: they hold there for every queue that has the metrics."""
     by_queue: dict[str, Totals] = defaultdict(dict)
-    for posting in sample_week.postings():
+    for posting in sample_values():
         cell = posting.cell
         by_queue[posting.group["queueId"]][posting.metric] = cell.number, cell.total
     for found in by_queue.values():
@@ -158,7 +158,7 @@ def test_statuses_fill_the_time_of_agents_on_shift(agents: int) -> None:
 
 def test_agents_have_their_own_names() -> None:
     """No two of 250 agents share an id or a name."""
-    agents = centre(agents=250).vocabulary.agents
+    agents = centre(agents=250).directory.agents
     assert len({agent.id for agent in agents}) == len({agent.name for agent in agents}) == 250
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from genesys_sandbox import Caller, Request, Rule, Rules, Sandbox, faults
+from genesys_sandbox import Request, Rule, Rules, Sandbox, SandboxClient, faults
 
 PATH = "/api/v2/analytics/conversations/aggregates/query"
 QUERY = {"interval": "2025-06-03T09:00Z/2025-06-03T12:00Z", "metrics": ["tHandle"]}
@@ -48,7 +48,7 @@ def test_the_first_rule_that_applies_counts() -> None:
 
 def test_sprinkled_faults_are_a_share() -> None:
     """Sprinkling hits about the share that was asked for, the same requests each time."""
-    plan = faults.sprinkle(0.2)
+    plan = faults.random_faults(0.2)
     hits = [number for number in range(1, 1001) if plan(number, Request("GET", "/"))]
     assert 150 < len(hits) < 250
     assert hits == [number for number in range(1, 1001) if plan(number, Request("GET", "/"))]
@@ -57,7 +57,7 @@ def test_sprinkled_faults_are_a_share() -> None:
 def test_a_plan_may_be_any_function() -> None:
     """The number of the request and the request are what a plan decides by."""
     sandbox = Sandbox(now=lambda: NOON)
-    caller = Caller(sandbox)
+    caller = SandboxClient(sandbox)
     sandbox.faults = lambda number, request: faults.status(503) if number == 3 and request.body else None
     answers = [caller.ask("POST", PATH, QUERY).status for _ in range(3)]
     assert answers == [200, 503, 200]

@@ -13,12 +13,12 @@ import pytest
 import requests
 
 from genesys_sandbox import (
-    Caller,
     Fault,
     Options,
     Rule,
     Rules,
     Sandbox,
+    SandboxClient,
     faults,
     serve,
 )
@@ -59,7 +59,7 @@ BOTH = pytest.mark.parametrize("asking", [over_sockets, in_process])
 def troubled(*rules: Rule, **options: Any) -> tuple[Sandbox, dict[str, str]]:
     """A sandbox with these faults, and the headers of somebody who has a token already."""
     sandbox = Sandbox(Options(**options), now=lambda: NOON)
-    headers = Caller(sandbox).headers
+    headers = SandboxClient(sandbox).headers
     sandbox.faults = Rules(*rules)
     return sandbox, headers
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from genesys_sandbox import Caller, Options, Request, Sandbox, SettableClock
-from genesys_sandbox.tree_query import PATH
+from genesys_sandbox import Options, Request, Sandbox, SandboxClient, SettableClock
+from genesys_sandbox.group_tree_endpoint import PATH
 
 Json = dict[str, Any]
 
@@ -33,10 +33,10 @@ EXAMPLE: Json = {
 }
 
 
-def caller_of(**options: Any) -> Caller:
+def caller_of(**options: Any) -> SandboxClient:
     """Somebody with a token for a sandbox of these options."""
     clock = SettableClock(datetime(2025, 6, 30, 12, tzinfo=timezone.utc))
-    return Caller(Sandbox(Options(**options), now=clock))
+    return SandboxClient(Sandbox(Options(**options), now=clock))
 
 
 def entities(pages: list[Json]) -> list[Json]:
@@ -49,7 +49,7 @@ def leaves(node: Json) -> list[Json]:
     return [leaf for group in node["groups"] for leaf in leaves(group)] or [node]
 
 
-def test_the_example_of_the_contract(caller: Caller) -> None:
+def test_the_example_of_the_contract(caller: SandboxClient) -> None:
     """The tree starts with the queue though the query names the interval first."""
     (page,) = caller.tree_pages(EXAMPLE)
     assert page["total"] == len(page["entities"]) == 6
@@ -100,7 +100,7 @@ def test_pages_hold_every_entity_once(size: int, gaps: bool, absolute: bool) -> 
 
 def test_pages_belong_to_one_instant(clock: SettableClock) -> None:
     """A link leads to what was known when the first page was asked for."""
-    caller = Caller(Sandbox(now=clock))
+    caller = SandboxClient(Sandbox(now=clock))
     query = {**EXAMPLE, "dateFrom": "2025-06-30T00:00:00.000Z", "dateTo": "2025-07-01T00:00:00.000Z"}
     first = caller.read("POST", PATH, {**query, "pageSize": 3})
     link = first["links"]["next"]
@@ -110,7 +110,7 @@ def test_pages_belong_to_one_instant(clock: SettableClock) -> None:
     assert entities(caller.tree_pages(query))[3:] != before["entities"]
 
 
-def test_a_next_page_has_no_body(caller: Caller) -> None:
+def test_a_next_page_has_no_body(caller: SandboxClient) -> None:
     """The link carries everything: a body with it is refused, and so is a link that was never handed out."""
     link = caller.read("POST", PATH, {**EXAMPLE, "pageSize": 2})["links"]["next"]
     assert caller.ask("POST", link, EXAMPLE).status == 400
@@ -118,7 +118,7 @@ def test_a_next_page_has_no_body(caller: Caller) -> None:
     assert caller.ask("POST", f"{PATH}?pageNumber=2&pageSize=2").status == 400
 
 
-def test_a_window_without_interval_level(caller: Caller) -> None:
+def test_a_window_without_interval_level(caller: SandboxClient) -> None:
     """Grouped by nothing but the queue, the entities are leaves; by nothing at all, there is one."""
     (page,) = caller.tree_pages({**EXAMPLE, "groupBy": ["routing.queue.id"]})
     assert all(entity["groups"] == [] for entity in page["entities"])
@@ -151,14 +151,14 @@ def test_an_unset_dimension(omit: bool) -> None:  # noqa: FBT001
         {"filter": {"type": "conversation", "expression": {"type": "not", "clauses": []}}},
     ],
 )
-def test_what_is_wrong_is_refused(caller: Caller, wrong: Json) -> None:
+def test_what_is_wrong_is_refused(caller: SandboxClient, wrong: Json) -> None:
     """Dates without milliseconds and `Z`, unknown names and sizes get 400 with the server's own message."""
     answer = caller.ask("POST", PATH, {**EXAMPLE, **wrong})
     assert answer.status == 400
     assert json.loads(answer.body)["message"]
 
 
-def test_a_body_that_is_no_json_is_refused(caller: Caller, sandbox: Sandbox) -> None:
+def test_a_body_that_is_no_json_is_refused(caller: SandboxClient, sandbox: Sandbox) -> None:
     """The host answers 400, it does not fall over."""
     request = Request("POST", PATH, caller.headers, b"{")
     assert sandbox.handle(request).status == 400

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from genesys_sandbox import Caller, Options, Sandbox, SettableClock, Witness
-from genesys_sandbox.instants import DAY, HOUR, to_ms
+from genesys_sandbox import ExpectedRows, Options, Sandbox, SandboxClient, SettableClock
+from genesys_sandbox.timestamps import DAY, HOUR, to_ms
 
 if TYPE_CHECKING:
-    from genesys_sandbox.facts import Event
+    from genesys_sandbox.events import Event
 
 MONDAY = datetime(2025, 6, 2, tzinfo=timezone.utc)
 TUESDAY = MONDAY + timedelta(days=1)
@@ -100,15 +100,15 @@ def test_the_witness_tells_the_truth_as_of(age: float) -> None:
     """The witness as of an instant tells what a sandbox answers whose clock shows that instant."""
     clock = SettableClock(MONDAY + timedelta(days=age))
     sandbox = Sandbox(Options(rewrites=True), now=clock)
-    rows = Witness(sandbox).rows(QUERY, MONDAY, TUESDAY)
+    rows = ExpectedRows(sandbox).rows(QUERY, MONDAY, TUESDAY)
     body = {
         "interval": "2025-06-02T00:00Z/2025-06-03T00:00Z",
         "groupBy": ["queueId"],
         "metrics": QUERY["metrics"],
         "granularity": "PT1H",
     }
-    answer = Caller(sandbox).results("conversations", body)["results"]
-    assert rows == Witness(sandbox_of(rewrites=True)).rows(QUERY, MONDAY, TUESDAY, as_of=clock())
+    answer = SandboxClient(sandbox).results("conversations", body)["results"]
+    assert rows == ExpectedRows(sandbox_of(rewrites=True)).rows(QUERY, MONDAY, TUESDAY, as_of=clock())
     assert len(rows) == sum(len(result["data"]) for result in answer)
     assert sum(row["t_handle_sum"] or 0 for row in rows) == sum(
         entry["stats"]["sum"]
@@ -121,10 +121,10 @@ def test_the_witness_tells_the_truth_as_of(age: float) -> None:
 
 def test_rewriting_removes_whole_rows() -> None:
     """Some buckets of the first telling have no row in the last: an upsert alone would keep them."""
-    witness = Witness(sandbox_of(rewrites=True))
+    expected = ExpectedRows(sandbox_of(rewrites=True))
     fine = {"metrics": ["tAbandon", "nError"], "granularity": "PT1M", "group_by": ["queueId", "mediaType"]}
     early, late = (
-        {(row["interval_start"], row["queue_id"], row["media_type"]) for row in witness.rows(fine, *when)}
+        {(row["interval_start"], row["queue_id"], row["media_type"]) for row in expected.rows(fine, *when)}
         for when in ((MONDAY, TUESDAY, TUESDAY + timedelta(days=1)), (MONDAY, TUESDAY))
     )
     assert early - late

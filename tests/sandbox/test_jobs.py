@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from genesys_sandbox import Caller, Options, Sandbox
+from genesys_sandbox import Options, Sandbox, SandboxClient
 from genesys_sandbox.contract import families
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def cells(results: list[Any]) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
-def test_a_job_ends_fulfilled_and_holds_the_answer(caller: Caller, size: int) -> None:
+def test_a_job_ends_fulfilled_and_holds_the_answer(caller: SandboxClient, size: int) -> None:
     """Queued, pending, fulfilled; then its pages hold each bucket of the query's answer once."""
     job = caller.read("POST", JOBS, {**QUERY, "pageSize": size})["jobId"]
     assert caller.ask("GET", f"{JOBS}/{job}/results").status == 400
@@ -49,7 +49,7 @@ def test_a_job_ends_fulfilled_and_holds_the_answer(caller: Caller, size: int) ->
 
 
 @pytest.mark.parametrize("family", [name for name, family in families().items() if family.jobs_path])
-def test_eighteen_families_take_jobs(caller: Caller, family: str) -> None:
+def test_eighteen_families_take_jobs(caller: SandboxClient, family: str) -> None:
     """Every family but one has jobs of its own."""
     known = families()[family]
     query = {"interval": QUERY["interval"], "metrics": list(known.metrics[:1])}
@@ -57,13 +57,13 @@ def test_eighteen_families_take_jobs(caller: Caller, family: str) -> None:
     assert caller.read("GET", f"{known.jobs_path}/{job}")["state"] == "QUEUED"
 
 
-def test_the_nineteenth_does_not(caller: Caller) -> None:
+def test_the_nineteenth_does_not(caller: SandboxClient) -> None:
     """Rate limits have no jobs."""
     assert families()["ratelimits"].jobs_path is None
     assert caller.ask("POST", "/api/v2/analytics/ratelimits/aggregates/jobs", QUERY).status == 404
 
 
-def test_a_job_can_be_cancelled(caller: Caller) -> None:
+def test_a_job_can_be_cancelled(caller: SandboxClient) -> None:
     """DELETE cancels it: its state says so and it has no results."""
     job = caller.read("POST", JOBS, QUERY)["jobId"]
     assert caller.ask("DELETE", f"{JOBS}/{job}").status == 204
@@ -73,7 +73,7 @@ def test_a_job_can_be_cancelled(caller: Caller) -> None:
 
 def test_the_first_jobs_may_fail_or_expire(noon: datetime) -> None:
     """With the options, one job fails with a message, the next expires, the third is done."""
-    caller = Caller(Sandbox(Options(jobs_fail=1, jobs_expire=1), now=lambda: noon))
+    caller = SandboxClient(Sandbox(Options(jobs_fail=1, jobs_expire=1), now=lambda: noon))
     ends = []
     for _ in range(3):
         job = caller.read("POST", JOBS, QUERY)["jobId"]
@@ -83,11 +83,11 @@ def test_the_first_jobs_may_fail_or_expire(noon: datetime) -> None:
 
 
 @pytest.mark.parametrize("target", [f"{JOBS}/nobody", f"{JOBS}/nobody/results", JOBS])
-def test_unknown_jobs_are_not_found(caller: Caller, target: str) -> None:
+def test_unknown_jobs_are_not_found(caller: SandboxClient, target: str) -> None:
     """A job that nobody handed in is 404; so is asking for all of them."""
     assert caller.ask("GET", target).status == 404
 
 
-def test_a_malformed_job_is_refused_at_once(caller: Caller) -> None:
+def test_a_malformed_job_is_refused_at_once(caller: SandboxClient) -> None:
     """The query is checked when it is handed in."""
     assert caller.ask("POST", JOBS, {**QUERY, "metrics": ["nNothing"]}).status == 400

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from genesys_sandbox import Caller, Options, Sandbox
+from genesys_sandbox import Options, Sandbox, SandboxClient
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,7 +26,7 @@ PATHS = [
 ]
 
 
-def everything(caller: Caller, path: str, size: int) -> list[dict[str, Any]]:
+def everything(caller: SandboxClient, path: str, size: int) -> list[dict[str, Any]]:
     """All entities, by `nextUri`."""
     found: list[dict[str, Any]] = []
     following: str | None = f"{path}?pageSize={size}"
@@ -40,15 +40,15 @@ def everything(caller: Caller, path: str, size: int) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("size", [1, 3, 25, 500])
-def test_pages_hold_everything_once(caller: Caller, path: str, size: int) -> None:
+def test_pages_hold_everything_once(caller: SandboxClient, path: str, size: int) -> None:
     """Following `nextUri` finds each entity once, whatever the page size."""
     found = everything(caller, path, size)
     assert found == everything(caller, path, 100)
     assert len({entity["id"] for entity in found}) == len(found) >= 3
 
 
-def test_numbered_pages_count_themselves(caller: Caller) -> None:
-    """Page, pages and total are told; a page beyond the last is empty."""
+def test_numbered_pages_count_themselves(caller: SandboxClient) -> None:
+    """PageRequest, pages and total are told; a page beyond the last is empty."""
     page = caller.read("GET", "/api/v2/users?pageSize=10&pageNumber=3")
     numbers = [page[name] for name in ("pageSize", "pageNumber", "total", "pageCount")]
     assert numbers == [10, 3, 25, 3]
@@ -57,7 +57,7 @@ def test_numbered_pages_count_themselves(caller: Caller) -> None:
     assert caller.read("GET", "/api/v2/users?pageSize=10&pageNumber=4")["entities"] == []
 
 
-def test_teams_go_by_cursor(caller: Caller) -> None:
+def test_teams_go_by_cursor(caller: SandboxClient) -> None:
     """Teams have no numbers, only a link with `after`."""
     page = caller.read("GET", "/api/v2/teams?pageSize=2")
     assert set(page) == {"entities", "nextUri"}
@@ -65,7 +65,7 @@ def test_teams_go_by_cursor(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("query", ["pageSize=0", "pageSize=501", "pageNumber=x", "pageSize=²"])
-def test_wrong_pages_are_refused(caller: Caller, query: str) -> None:
+def test_wrong_pages_are_refused(caller: SandboxClient, query: str) -> None:
     """A page that cannot be gets 400, and so does an unknown mark."""
     assert caller.ask("GET", f"/api/v2/users?{query}").status == 400
     assert caller.ask("GET", "/api/v2/teams?after=nobody").status == 400
@@ -84,7 +84,7 @@ def test_wrong_pages_are_refused(caller: Caller, query: str) -> None:
         ("groupId", "/api/v2/groups"),
     ],
 )
-def test_ids_in_facts_have_names(caller: Caller, dimension: str, path: str) -> None:
+def test_ids_in_facts_have_names(caller: SandboxClient, dimension: str, path: str) -> None:
     """Every id that a dimension takes is found in its list."""
     names = {entity["id"] for entity in everything(caller, path, 100)}
     query = {
@@ -101,7 +101,7 @@ def test_ids_in_facts_have_names(caller: Caller, dimension: str, path: str) -> N
 def test_forbidden_paths_name_the_permission(noon: datetime) -> None:
     """403 says which permission is missing, or which of several would do; other paths are free."""
     forbidden = frozenset({"/api/v2/users", "/api/v2/analytics/actions", "/api/v2/analytics/bots"})
-    caller = Caller(Sandbox(Options(forbidden=forbidden), now=lambda: noon))
+    caller = SandboxClient(Sandbox(Options(forbidden=forbidden), now=lambda: noon))
     answer = caller.ask("GET", "/api/v2/users")
     error = json.loads(answer.body)
     assert (answer.status, error["code"]) == (403, "missing.permissions")

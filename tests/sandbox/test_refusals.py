@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from genesys_sandbox import Caller, Options, Sandbox
+from genesys_sandbox import Options, Sandbox, SandboxClient
 from genesys_sandbox.contract import families
 
 PATH = families()["conversations"].path
@@ -17,13 +17,13 @@ JUNE_3 = "2025-06-03T00:00:00.000Z/2025-06-04T00:00:00.000Z"
 Json = dict[str, Any]
 
 
-def caller_of(**options: Any) -> Caller:
+def caller_of(**options: Any) -> SandboxClient:
     """Somebody with a token for a sandbox of these options."""
     noon = datetime(2025, 6, 30, 12, tzinfo=timezone.utc)
-    return Caller(Sandbox(Options(**options), now=lambda: noon))
+    return SandboxClient(Sandbox(Options(**options), now=lambda: noon))
 
 
-def refusal(caller: Caller, body: Json, family: str = "conversations") -> Json:
+def refusal(caller: SandboxClient, body: Json, family: str = "conversations") -> Json:
     """The error that a query gets."""
     answer = caller.ask("POST", families()[family].path, body)
     error: Json = json.loads(answer.body)
@@ -31,7 +31,7 @@ def refusal(caller: Caller, body: Json, family: str = "conversations") -> Json:
     return error
 
 
-def test_users_refuse_what_undercounts(caller: Caller) -> None:
+def test_users_refuse_what_undercounts(caller: SandboxClient) -> None:
     """At most 100 user predicates, never a flat or, and no other dimension than the user."""
     query: Json = {"interval": JUNE_3, "metrics": ["tSystemPresence"], "groupBy": ["userId"]}
     ids = [user["id"] for user in caller.read("GET", "/api/v2/users?pageSize=3")["entities"]]
@@ -77,7 +77,7 @@ def test_users_refuse_what_undercounts(caller: Caller) -> None:
         ),
     ],
 )
-def test_what_is_wrong_is_refused(caller: Caller, wrong: Json, code: str) -> None:
+def test_what_is_wrong_is_refused(caller: SandboxClient, wrong: Json, code: str) -> None:
     """A malformed query gets 400 in the platform's words, with an id for support in body and header."""
     body = {"interval": JUNE_3, "metrics": ["nOffered"], **wrong}
     answer = caller.ask("POST", PATH, body)

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from genesys_sandbox import Caller, Options, Sandbox
-from genesys_sandbox.buckets import cut, parse_granularity
+from genesys_sandbox import Options, Sandbox, SandboxClient
 from genesys_sandbox.contract import families
-from genesys_sandbox.instants import from_text, to_ms, to_text
+from genesys_sandbox.query_parts import cut, parse_granularity
+from genesys_sandbox.timestamps import from_text, to_ms, to_text
 
 PATH = families()["conversations"].path
 JUNE_3 = "2025-06-03T00:00:00.000Z/2025-06-04T00:00:00.000Z"
@@ -20,10 +20,10 @@ ADDITIVE = ("count", "sum", "numerator", "denominator")
 Json = dict[str, Any]
 
 
-def caller_of(**options: Any) -> Caller:
+def caller_of(**options: Any) -> SandboxClient:
     """Somebody with a token for a sandbox of these options."""
     noon = datetime(2025, 6, 30, 12, tzinfo=timezone.utc)
-    return Caller(Sandbox(Options(**options), now=lambda: noon))
+    return SandboxClient(Sandbox(Options(**options), now=lambda: noon))
 
 
 def totals(answer: Json) -> dict[tuple[str, ...], float]:
@@ -44,7 +44,7 @@ def intervals(answer: Json) -> list[str]:
 
 
 @pytest.mark.parametrize("granularity", ["PT30M", "PT1H", "PT7H", "P1D"])
-def test_buckets_add_up_to_the_whole(caller: Caller, granularity: str) -> None:
+def test_buckets_add_up_to_the_whole(caller: SandboxClient, granularity: str) -> None:
     """Additive statistics of the buckets add up to those of the undivided interval."""
     query: Json = {
         "interval": JUNE_3,
@@ -57,7 +57,7 @@ def test_buckets_add_up_to_the_whole(caller: Caller, granularity: str) -> None:
 
 
 @pytest.mark.parametrize("family", sorted(families()))
-def test_every_family_answers(caller: Caller, family: str) -> None:
+def test_every_family_answers(caller: SandboxClient, family: str) -> None:
     """All metrics of every family happen within five days, by any of its dimensions, with its statistics."""
     known = families()[family]
     query = {
@@ -77,7 +77,7 @@ def test_every_family_answers(caller: Caller, family: str) -> None:
         assert (stats == {"count"}) == (entry["metric"][0] == "n")
 
 
-def test_buckets_are_cut_from_the_start(caller: Caller) -> None:
+def test_buckets_are_cut_from_the_start(caller: SandboxClient) -> None:
     """A start at 13:00 with PT12H makes buckets from 13:00 and 01:00; the last is cut at the end."""
     found = caller.results(
         "conversations",
@@ -116,7 +116,7 @@ def test_days_begin_at_local_midnight(start: str, end: str, granularity: str, ex
     assert " ".join(to_text(boundary)[8:16] for boundary in boundaries) == expected
 
 
-def test_an_interval_may_have_any_offset(caller: Caller) -> None:
+def test_an_interval_may_have_any_offset(caller: SandboxClient) -> None:
     """The same instants with another offset are the same query."""
     query = {"metrics": ["nOffered"], "groupBy": ["queueId"], "granularity": "PT1H"}
     utc = caller.results("conversations", {**query, "interval": JUNE_3})
@@ -136,7 +136,7 @@ def test_answers_may_carry_the_offset_of_the_zone() -> None:
     assert found == ["2025-06-03T03:00:00.000+03:00/2025-06-04T03:00:00.000+03:00"]
 
 
-def test_an_unset_dimension_is_absent(caller: Caller) -> None:
+def test_an_unset_dimension_is_absent(caller: SandboxClient) -> None:
     """Abandoned conversations have no agent, so their group lacks `userId`; handled ones have it."""
     query = {"interval": JUNE_3, "groupBy": ["userId"], "metrics": ["tAbandon", "tHandle"]}
     groups = {
@@ -168,13 +168,13 @@ def test_nothing_later_than_now_is_told(noon: datetime) -> None:
     counts = []
     for hours in (0, 3, 48):
         sandbox = Sandbox(now=lambda hours=hours: noon + timedelta(hours=hours))  # type: ignore[misc]
-        (result,) = Caller(sandbox).results("conversations", query)["results"]
+        (result,) = SandboxClient(sandbox).results("conversations", query)["results"]
         counts.append([bucket["metrics"][0]["stats"]["count"] for bucket in result["data"]])
     assert [len(row) for row in counts] == [1, 1, 2]
     assert 0 < counts[0][0] < counts[1][0] < counts[2][0]
 
 
-def test_users_come_once_per_status(caller: Caller) -> None:
+def test_users_come_once_per_status(caller: SandboxClient) -> None:
     """Each metric of users comes once per qualifier, and presences map to definitions that exist."""
     query = {"interval": JUNE_3, "groupBy": ["userId"], "metrics": list(families()["users"].metrics)}
     answer = caller.results("users", query)
@@ -185,7 +185,7 @@ def test_users_come_once_per_status(caller: Caller) -> None:
     assert told <= set(mapped)
 
 
-def test_top_n_is_the_head_of_the_ranking(caller: Caller) -> None:
+def test_top_n_is_the_head_of_the_ranking(caller: SandboxClient) -> None:
     """The two queues with the most handling are those that a full answer ranks first."""
     query: Json = {"interval": JUNE_3, "groupBy": ["queueId"], "metrics": ["tHandle"]}
     ranked = sorted(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from genesys_sandbox import Caller, Options, Sandbox, SettableClock, Witness
+from genesys_sandbox import ExpectedRows, Options, Sandbox, SandboxClient, SettableClock
 
 WEEK = "2025-01-25T21:00:00.000Z/2025-02-01T21:00:00.000Z"
 START = datetime(2025, 1, 25, 21, tzinfo=timezone.utc)
@@ -32,7 +32,7 @@ def asked(sample: list[Json]) -> list[str]:
 
 
 def comparable(results: list[Json]) -> list[tuple[Any, ...]]:
-    """Results without the order of their metrics."""
+    """ResultsEndpoint without the order of their metrics."""
     return [
         (
             result["group"],
@@ -47,16 +47,16 @@ def comparable(results: list[Json]) -> list[tuple[Any, ...]]:
 @pytest.mark.parametrize("granularity", [None, "P1W", "P7D", "PT168H", "P1M"])
 @pytest.mark.parametrize("group_by", [["queueId"], ["mediaType", "queueId"]])
 def test_the_week_is_replayed(
-    caller: Caller, sample: list[Json], granularity: str | None, group_by: list[str]
+    caller: SandboxClient, sample: list[Json], granularity: str | None, group_by: list[str]
 ) -> None:
-    """Asked for as one bucket, the week is the sample, `mediaType` in its groups included."""
+    """ResultsQuery for as one bucket, the week is the sample, `mediaType` in its groups included."""
     query: Json = {"interval": WEEK, "groupBy": group_by, "metrics": asked(sample)}
     if granularity:
         query["granularity"] = granularity
     assert comparable(caller.results("conversations", query)["results"]) == comparable(sample)
 
 
-def test_another_offset_is_the_same_week(caller: Caller, sample: list[Json]) -> None:
+def test_another_offset_is_the_same_week(caller: SandboxClient, sample: list[Json]) -> None:
     """The interval is compared as instants."""
     interval = "2025-01-26T00:00:00+03:00/2025-02-02T00:00:00+03:00"
     query = {"interval": interval, "groupBy": ["queueId"], "metrics": asked(sample), "granularity": "P1W"}
@@ -64,7 +64,7 @@ def test_another_offset_is_the_same_week(caller: Caller, sample: list[Json]) -> 
     assert comparable(caller.results("conversations", query)["results"]) == comparable(sample)
 
 
-def test_metrics_and_filter_narrow_the_sample(caller: Caller, sample: list[Json]) -> None:
+def test_metrics_and_filter_narrow_the_sample(caller: SandboxClient, sample: list[Json]) -> None:
     """Only the metrics asked for come, only the queue that passes, and without groups all is added up."""
     queue = sample[1]["group"]["queueId"]
     clause = {"type": "and", "predicates": [{"dimension": "queueId", "value": queue}]}
@@ -76,7 +76,7 @@ def test_metrics_and_filter_narrow_the_sample(caller: Caller, sample: list[Json]
     assert whole["data"][0]["metrics"][0]["stats"]["count"] == 877 + 47 + 205 + 31
 
 
-def test_anything_finer_is_generated(caller: Caller, sample: list[Json]) -> None:
+def test_anything_finer_is_generated(caller: SandboxClient, sample: list[Json]) -> None:
     """Days of the week, or a week that begins an hour later, are not the sample."""
     query: Json = {"interval": WEEK, "groupBy": ["queueId"], "metrics": ["nOffered"]}
     by_day = caller.results("conversations", {**query, "granularity": "P1D"})["results"]
@@ -92,7 +92,7 @@ def test_the_week_is_not_known_before_it_is_over(sample: list[Json]) -> None:
     query: Json = {"interval": WEEK, "groupBy": ["queueId"], "metrics": asked(sample)}
     early = Sandbox(now=SettableClock(datetime(2025, 1, 29, tzinfo=timezone.utc)))
     for sandbox in (early, Sandbox(Options(replay=False), now=SettableClock(END))):
-        found = Caller(sandbox).results("conversations", query)["results"]
+        found = SandboxClient(sandbox).results("conversations", query)["results"]
         assert comparable(found) != comparable(sample)
 
 
@@ -100,7 +100,7 @@ def test_the_week_is_not_known_before_it_is_over(sample: list[Json]) -> None:
 def test_the_witness_agrees(sandbox: Sandbox, sample: list[Json], group_by: list[str]) -> None:
     """The witness tells the same week: one row a queue, key and numbers."""
     query: Json = {"group_by": group_by, "metrics": ["nOffered", "tHandle"], "granularity": "P7D"}
-    rows = Witness(sandbox).rows(query, START, END)
+    rows = ExpectedRows(sandbox).rows(query, START, END)
     assert {row["media_type"] for row in rows} == {"voice"}
     assert sum(row["n_offered_count"] or 0 for row in rows) == 1160
     if group_by:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from genesys_sandbox import Caller, Options, Sandbox, serve
+from genesys_sandbox import Options, Sandbox, SandboxClient, serve
 from genesys_sandbox.in_process import InProcessAdapter
 
 QUERY = {
@@ -35,7 +35,7 @@ def log_in(session: requests.Session, url: str) -> None:
     session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
 
-def test_sockets_and_no_sockets_answer_alike(sandbox: Sandbox, caller: Caller) -> None:
+def test_sockets_and_no_sockets_answer_alike(sandbox: Sandbox, caller: SandboxClient) -> None:
     """The same query has the same answer asked directly, in process, and over a socket."""
     expected = caller.results("conversations", QUERY)
     with serve(sandbox) as url, requests.Session() as over, requests.Session() as inside:
@@ -49,7 +49,7 @@ def test_sockets_and_no_sockets_answer_alike(sandbox: Sandbox, caller: Caller) -
             assert (answer.reason, answer.url) == ("OK", f"{base}{PATH}")
 
 
-def test_connections_are_kept_alive(sandbox: Sandbox, caller: Caller) -> None:
+def test_connections_are_kept_alive(sandbox: Sandbox, caller: SandboxClient) -> None:
     """Many requests go over one connection, a refused one and an empty answer among them."""
     with serve(sandbox) as url:
         connection = HTTPConnection(str(urlsplit(url).netloc), timeout=5)
@@ -69,7 +69,7 @@ def test_connections_are_kept_alive(sandbox: Sandbox, caller: Caller) -> None:
         connection.close()
 
 
-def test_fifty_clients_at_once(sandbox: Sandbox, caller: Caller) -> None:
+def test_fifty_clients_at_once(sandbox: Sandbox, caller: SandboxClient) -> None:
     """Fifty clients with a token each ask at the same time; each gets the whole answer."""
     expected = caller.results("conversations", QUERY)
     before = len(sandbox.log)

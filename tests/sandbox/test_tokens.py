@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from genesys_sandbox import Answer, Caller, Options, Request, Sandbox
+from genesys_sandbox import Options, Request, Response, Sandbox, SandboxClient
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,7 +23,7 @@ def basic(pair: str) -> str:
     return f"Basic {base64.b64encode(pair.encode()).decode()}"
 
 
-def token(sandbox: Sandbox, authorization: str, body: bytes = GRANT) -> Answer:
+def token(sandbox: Sandbox, authorization: str, body: bytes = GRANT) -> Response:
     """What the token path answers."""
     return sandbox.handle(Request("POST", "/oauth/token", {"authorization": authorization}, body))
 
@@ -60,7 +60,7 @@ def test_wrong_clients_get_the_tokens_own_error(
     assert token(sandbox, basic("me:right")).status == 200
 
 
-def code(answer: Answer) -> tuple[int, Any]:
+def code(answer: Response) -> tuple[int, Any]:
     """Status and code of an error."""
     return answer.status, json.loads(answer.body).get("code")
 
@@ -68,7 +68,7 @@ def code(answer: Answer) -> tuple[int, Any]:
 def test_without_a_living_token_nothing_is_told(clock: SettableClock) -> None:
     """No token, an unknown one, one that died by the clock or was revoked: 401."""
     sandbox = Sandbox(Options(expires_in=600, token_life=120), now=clock)
-    caller = Caller(sandbox)
+    caller = SandboxClient(sandbox)
     path = "/api/v2/flows"
     assert caller.ask("GET", path).status == 200
     assert code(sandbox.handle(Request("GET", path))) == (401, "authentication.required")
@@ -86,7 +86,7 @@ def test_too_many_requests_a_minute(clock: SettableClock) -> None:
     """The one above the limit gets 429 and the seconds to wait; another token and the next minute do not."""
     sandbox = Sandbox(Options(requests_per_minute=3), now=clock)
     clock.advance(seconds=18.5)
-    caller = Caller(sandbox)
+    caller = SandboxClient(sandbox)
     answers = [caller.ask("GET", "/api/v2/flows") for _ in range(4)]
     assert [answer.status for answer in answers] == [200, 200, 200, 429]
     assert [answer.headers["inin-ratelimit-count"] for answer in answers] == ["1", "2", "3", "4"]
@@ -94,17 +94,17 @@ def test_too_many_requests_a_minute(clock: SettableClock) -> None:
     assert code(refused)[1] == "too.many.requests"
     assert refused.headers["Retry-After"] == refused.headers["inin-ratelimit-reset"] == "42"
     assert refused.headers["inin-ratelimit-allowed"] == "3"
-    assert Caller(sandbox).ask("GET", "/api/v2/flows").status == 200
+    assert SandboxClient(sandbox).ask("GET", "/api/v2/flows").status == 200
     clock.advance(seconds=42)
     assert caller.ask("GET", "/api/v2/flows").status == 200
 
 
-def test_the_usual_limit_is_announced(caller: Caller) -> None:
+def test_the_usual_limit_is_announced(caller: SandboxClient) -> None:
     """Without a limit of its own, the sandbox announces the platform's 300 and enforces none."""
     assert caller.ask("GET", "/api/v2/flows").headers["inin-ratelimit-allowed"] == "300"
 
 
-def test_unknown_paths_are_not_found(caller: Caller) -> None:
+def test_unknown_paths_are_not_found(caller: SandboxClient) -> None:
     """Another path, or another method, is 404."""
     assert code(caller.ask("GET", "/api/v2/nothing")) == (404, "not.found")
     assert caller.ask("GET", "/api/v2/analytics/conversations/aggregates/query").status == 404
@@ -113,7 +113,7 @@ def test_unknown_paths_are_not_found(caller: Caller) -> None:
 def test_the_log_tells_what_was_asked(noon: datetime) -> None:
     """Number, method, path, query, headers, body and status of each request, in order."""
     sandbox = Sandbox(now=lambda: noon)
-    caller = Caller(sandbox)
+    caller = SandboxClient(sandbox)
     caller.ask("GET", "/api/v2/users?pageSize=3")
     caller.ask("POST", "/api/v2/analytics/bots/aggregates/query", {"metrics": []})
     first, second, third = sandbox.log

@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from genesys_sandbox import Caller, Options, Sandbox, SettableClock, Witness
+from genesys_sandbox import ExpectedRows, Options, Sandbox, SandboxClient, SettableClock
 from genesys_sandbox.contract import families
-from genesys_sandbox.instants import to_ms, to_text
+from genesys_sandbox.timestamps import to_ms, to_text
 
 Json = dict[str, Any]
 
@@ -42,7 +42,7 @@ def column(name: str) -> str:
     return re.sub("([A-Z])", r"_\1", name.replace(".", "_")).lower()
 
 
-def told(caller: Caller, query: Json, start: datetime, end: datetime) -> list[Json]:
+def told(caller: SandboxClient, query: Json, start: datetime, end: datetime) -> list[Json]:
     """The long rows of an answer, by the plainest reading of the contract."""
     family = query.get("endpoint", "conversations")
     body = {sent: query[name] for name, sent in NAMES.items() if name in query}
@@ -150,16 +150,16 @@ def test_long_rows(name: str, unasked: bool) -> None:  # noqa: FBT001
     query = {**QUERIES[name], "shape": "long"}
     noon = SettableClock(datetime(2025, 6, 30, 12, tzinfo=timezone.utc))
     sandbox = Sandbox(Options(unasked_media_type=unasked), now=noon)
-    rows = Witness(sandbox).rows(query, START, END)
+    rows = ExpectedRows(sandbox).rows(query, START, END)
     assert rows
-    assert in_order(rows) == in_order(told(Caller(sandbox), query, START, END))
+    assert in_order(rows) == in_order(told(SandboxClient(sandbox), query, START, END))
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_wide_rows(sandbox: Sandbox, caller: Caller, name: str) -> None:
+def test_wide_rows(sandbox: Sandbox, caller: SandboxClient, name: str) -> None:
     """The wide rows hold the same numbers, one row a key, null where a metric did not happen."""
     query = QUERIES[name]
-    rows = Witness(sandbox).rows(query, START, END)
+    rows = ExpectedRows(sandbox).rows(query, START, END)
     keys = [
         name for name in rows[0] if not re.search("_(" + column(STATISTICS).replace(" ", "|") + ")$", name)
     ]
@@ -172,12 +172,12 @@ def test_wide_rows(sandbox: Sandbox, caller: Caller, name: str) -> None:
     long = told(caller, query, START, END)
     if query.get("endpoint") != "users":
         long = [{name: value for name, value in row.items() if name != "qualifier"} for row in long]
-    assert len(found) == len(rows) == Witness(sandbox).count(query, START, END)
+    assert len(found) == len(rows) == ExpectedRows(sandbox).count(query, START, END)
     assert found == widened(long)
 
 
 @pytest.mark.parametrize("family", sorted(families()))
-def test_every_family(sandbox: Sandbox, caller: Caller, family: str) -> None:
+def test_every_family(sandbox: Sandbox, caller: SandboxClient, family: str) -> None:
     """In each family, all metrics by two dimensions, as answered and as witnessed."""
     known = families()[family]
     query = {
@@ -187,7 +187,7 @@ def test_every_family(sandbox: Sandbox, caller: Caller, family: str) -> None:
         "granularity": "P1D",
         "shape": "long",
     }
-    rows = Witness(sandbox).rows(query, START, END)
+    rows = ExpectedRows(sandbox).rows(query, START, END)
     assert rows
     assert in_order(rows) == in_order(told(caller, query, START, END))
 
@@ -203,7 +203,7 @@ def test_wide_columns(sandbox: Sandbox) -> None:
     expected += [f"o_service_level_{name}" for name in ratio]
     expected += [f"o_callback_service_level_{name}" for name in (*four, *ratio)]
     expected += [f"long_acw_{name}" for name in four]
-    assert list(Witness(sandbox).rows(query, START, END)[0]) == expected
+    assert list(ExpectedRows(sandbox).rows(query, START, END)[0]) == expected
 
 
 @pytest.mark.parametrize("granularity", ["PT15M", "PT1H", "PT12H", "P1D"])
@@ -221,6 +221,8 @@ def test_the_grid_begins_anew_at_each_local_midnight(granularity: str, day: date
         "time_zone": str(zone),
         "shape": "long",
     }
-    rows = Witness(sandbox).rows(query, midnights[0], midnights[-1])
-    by_day = [row for start, end in pairwise(midnights) for row in told(Caller(sandbox), query, start, end)]
+    rows = ExpectedRows(sandbox).rows(query, midnights[0], midnights[-1])
+    by_day = [
+        row for start, end in pairwise(midnights) for row in told(SandboxClient(sandbox), query, start, end)
+    ]
     assert in_order(rows) == in_order(by_day)

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from genesys_sandbox.instants import DAY, to_ms, to_text
-from genesys_sandbox.witness_grid import grid
+from genesys_sandbox.expected_buckets import grid
+from genesys_sandbox.timestamps import DAY, to_ms, to_text
 
 
 @pytest.mark.parametrize(

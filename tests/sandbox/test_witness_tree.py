@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from genesys_sandbox import Caller, Options, Sandbox, Witness
-from genesys_sandbox.instants import to_ms, to_text
+from genesys_sandbox import ExpectedRows, Options, Sandbox, SandboxClient
+from genesys_sandbox.timestamps import to_ms, to_text
 
 Json = dict[str, Any]
 
@@ -53,12 +53,12 @@ def test_group_tree_rows(noon: datetime, dimensions: list[str], omit: bool) -> N
     }
     answered = [
         {"interval_start": path[-1], **dict(zip(map(column, dimensions), path[:-1], strict=True)), **cells}
-        for page in Caller(sandbox).tree_pages(body)
+        for page in SandboxClient(sandbox).tree_pages(body)
         for entity in page["entities"]
         for path, cells in leaf_rows(entity, ())
     ]
     witnessed = []
-    for row in Witness(sandbox).rows({**query, "filter": clause}, START, END):
+    for row in ExpectedRows(sandbox).rows({**query, "filter": clause}, START, END):
         assert row.pop("interval_end") > row["interval_start"]
         cells = {metric: row.pop(column(metric)) for metric in metrics}
         witnessed.append({**row, **{name: value for name, value in cells.items() if value is not None}})

@@ -15,7 +15,7 @@ from tests.pipeline.running import Time, config, run
 
 if TYPE_CHECKING:
     from genesys_sandbox import LogEntry
-    from genesys_sandbox.messages import Request
+    from genesys_sandbox.http_messages import Request
     from tests.pipeline.running import Outcome
 
 BEGIN = datetime(2026, 3, 9, 10, 0, 20, 300_000, tzinfo=timezone.utc)

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from genesys_sandbox.front import TOKEN_PATH
-from genesys_sandbox.tree_query import PATH as TREE_PATH
+from genesys_sandbox.group_tree_endpoint import PATH as TREE_PATH
+from genesys_sandbox.sandbox import TOKEN_PATH
 from tests.simulation import fatal, lies, mendable
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from genesys_sandbox import Fault, faults
-from genesys_sandbox.messages import json_answer
+from genesys_sandbox.http_messages import json_response
 from tests.simulation.evil import Evil
 from tests.simulation.spoiling import edit, in_row, link, row_twice
 
@@ -27,7 +27,7 @@ def _too_large(rng: Random, _: datetime) -> Evil:
     """More than the server gives, by a text or by a status."""
     body = {"message": "Result set is larger than result limit", "code": "bad.request", "status": 400}
     code = rng.choice((400, 413))
-    return Evil("too large", Fault("too large", instead=lambda _: json_answer(body, code)))
+    return Evil("too large", Fault("too large", instead=lambda _: json_response(body, code)))
 
 
 def _final(rng: Random, _: datetime) -> Evil:

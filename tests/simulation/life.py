@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
-from genesys_sandbox import Sandbox, Witness
-from genesys_sandbox.instants import to_ms, to_text
+from genesys_sandbox import ExpectedRows, Sandbox
+from genesys_sandbox.timestamps import to_ms, to_text
 from tap_genesys_aggregates.extract import user_batches
 from tests.pipeline.running import bag
 from tests.simulation import checks
@@ -188,7 +188,7 @@ class _Living:
             wrong += self._equal(self.target.rows(name), truth)
             return wrong + self._equal(self.target.current(name), truth, "current ")
         settled = _text(began - timedelta(days=self.world.options.settle_days))
-        truth = Witness(self.sandbox).rows(query, first, end, began + _LONG_AFTER)
+        truth = ExpectedRows(self.sandbox).rows(query, first, end, began + _LONG_AFTER)
         return wrong + self._equal(
             [row for row in self.target.current(name) if row["interval_end"] <= settled],
             [row for row in truth if row["interval_end"] <= settled],

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from genesys_sandbox import Answer, Fault, faults
-from genesys_sandbox.messages import json_answer
+from genesys_sandbox import Fault, Response, faults
+from genesys_sandbox.http_messages import json_response
 from tests.simulation.evil import Evil
 from tests.simulation.pipe import DRIP
 from tests.simulation.spoiling import edit
@@ -75,11 +75,11 @@ def _body(rng: Random, _: datetime) -> Evil:
 
 
 def _error_with_200() -> Fault:
-    return Fault("error with 200", instead=lambda _: json_answer({"code": "oops", "message": "Not today"}))
+    return Fault("error with 200", instead=lambda _: json_response({"code": "oops", "message": "Not today"}))
 
 
 def _nothing() -> Fault:
-    return Fault("empty body", instead=lambda _: Answer(200, {}, b""))
+    return Fault("empty body", instead=lambda _: Response(200, {}, b""))
 
 
 def _not_packed() -> Fault:
@@ -97,7 +97,7 @@ def _token_answer(rng: Random, _: datetime) -> Evil:
         None,
     )
     answer = rng.choice(answers)
-    return Evil("no token", Fault("no token", instead=lambda _: json_answer(answer)))
+    return Evil("no token", Fault("no token", instead=lambda _: json_response(answer)))
 
 
 def _token_dies(rng: Random, _: datetime) -> Evil:

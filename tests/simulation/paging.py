@@ -6,8 +6,8 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from genesys_sandbox import Answer, Fault, Request
-from genesys_sandbox.tree_query import PATH, read_page
+from genesys_sandbox import Fault, Request, Response
+from genesys_sandbox.group_tree_endpoint import PATH, read_page
 
 if TYPE_CHECKING:
     from genesys_sandbox.faults import Edit
@@ -34,13 +34,13 @@ class Paging:
     def twice(self) -> Fault:
         """The page before it comes in place of the one that was asked for."""
 
-        def before(request: Request, answer: Answer) -> Answer:
+        def before(request: Request, answer: Response) -> Response:
             body = self._last.get(_chain(request)) if answer.status < 300 else None
             return self._page(request, answer) if body is None else replace(answer, body=body)
 
         return Fault("page twice", edit=before)
 
-    def _page(self, request: Request, answer: Answer) -> Answer:
+    def _page(self, request: Request, answer: Response) -> Response:
         """Remember a page, in its place."""
         if not (chain := _chain(request)) or answer.status >= 300:
             return answer
@@ -62,7 +62,7 @@ def _chain(request: Request) -> str:
     return request.path if request.path.endswith("/results") else ""
 
 
-def _moved(request: Request, answer: Answer) -> Answer:
+def _moved(request: Request, answer: Response) -> Response:
     """A page of a tree whose link leads to the page that comes after it out of order."""
     body: Any = json.loads(answer.body)
     link = body["links"].get("next") or request.target

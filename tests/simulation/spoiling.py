@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from genesys_sandbox import Answer, Fault, Request
+from genesys_sandbox import Fault, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def edit(name: str, change: Callable[[Any], None], *, any_status: bool = False) -> Fault:
     """A change of the JSON of an answer that is well, or of any; what is no JSON object stays as it is."""
 
-    def edited(request: Request, answer: Answer) -> Answer:
+    def edited(request: Request, answer: Response) -> Response:
         del request
         try:
             body = json.loads(answer.body)

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from genesys_sandbox import Options, Sandbox, SettableClock, Witness
-from genesys_sandbox.instants import to_datetime, to_ms
-from genesys_sandbox.witness_grid import grid
+from genesys_sandbox import ExpectedRows, Options, Sandbox, SettableClock
+from genesys_sandbox.expected_buckets import grid
+from genesys_sandbox.timestamps import to_datetime, to_ms
 from tests.pipeline.running import config
 from tests.simulation.asking import GRANULARITIES, ask
 from tests.simulation.dice import dice
@@ -76,7 +76,7 @@ class World:
     def truth(self, sandbox: Sandbox, query: Query, now: datetime) -> list[dict[str, Any]]:
         """The rows that a target must hold after a run at this instant."""
         first, last = self.edges(query, now)
-        return Witness(sandbox).rows(query, first, last, now) if first < last else []
+        return ExpectedRows(sandbox).rows(query, first, last, now) if first < last else []
 
 
 def make(seed: int) -> World:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from genesys_sandbox import Options, Sandbox, SettableClock, Witness, serve
+from genesys_sandbox import ExpectedRows, Options, Sandbox, SettableClock, serve
 from tap_genesys_aggregates.config.settings import Settings
 from tap_genesys_aggregates.warehouse import command
 from tap_genesys_aggregates.warehouse.views import views
@@ -113,7 +113,7 @@ def test_sixty_days_end_equal_to_the_settled_truth(name: str, connection: Connec
     """In the database, the current rows are the platform's settled truth, removed rows included."""
     sandbox, _ = live(connection, *LIVES[name])
     until = BEGIN + timedelta(days=53)
-    truth = Witness(sandbox).rows(QUERY, BEGIN, until, BEGIN + timedelta(days=600))
+    truth = ExpectedRows(sandbox).rows(QUERY, BEGIN, until, BEGIN + timedelta(days=600))
     held = current(connection, until)
     assert bag(held) == bag(truth)
     stored = connection.execute(
@@ -130,7 +130,7 @@ def test_without_look_back_the_database_drifts(connection: Connection) -> None:
     """The same sixty days with a look-back of 0: numbers wrong, rows that should be gone, rows missing."""
     sandbox, _ = live(connection, DAILY, lookback_days=0)
     until = BEGIN + timedelta(days=53)
-    truth = Witness(sandbox).rows(QUERY, BEGIN, until, BEGIN + timedelta(days=600))
+    truth = ExpectedRows(sandbox).rows(QUERY, BEGIN, until, BEGIN + timedelta(days=600))
     drift = Drift.of(current(connection, until), truth)
     assert (drift.wrong > 0, drift.extra > 0, drift.missing > 0) == (True, True, True), drift
 

@@ -1,4 +1,4 @@
-"""What a fact is: one thing that happened to one subject at one instant."""
+"""Events: what happened to one subject at one instant, and random values for them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
+from genesys_sandbox.contract import Kind, kind
+from genesys_sandbox.timestamps import HOUR
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from random import Random
+
+_LONGEST = 2 * HOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +79,15 @@ def stable_id(*parts: object) -> str:
     """A UUID that depends on nothing but the parts."""
     text = f"{digest('a', *parts):016x}{digest('b', *parts):016x}"
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-8{text[17:20]}-{text[20:]}"
+
+
+def draw_value(batch: Batch, metric: str) -> float:
+    """A believable contribution to a metric: a count, milliseconds, an amount in halves, 0 or 1."""
+    what = kind(metric)
+    if what is Kind.COUNT:
+        return 1 if batch.chance(0.9) else batch.rng.randrange(2, 5)
+    if what is Kind.TIMER:
+        return min(int(batch.rng.expovariate(1 / 45_000)) + 1, _LONGEST)
+    if what is Kind.RATIO:
+        return int(batch.chance(0.8))
+    return batch.rng.randrange(200) / 2  # halves add up exactly in any order

@@ -1,4 +1,4 @@
-"""The same queries as jobs: handed in, looked at until they are done, read page by page."""
+"""Answers asynchronous jobs: submit, poll, read the results page by page, cancel."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from genesys_sandbox import fields
-from genesys_sandbox.facts import stable_id
-from genesys_sandbox.instants import to_ms, to_text
-from genesys_sandbox.messages import Answer, json_answer, refuse
+from genesys_sandbox import query_parts
+from genesys_sandbox.events import stable_id
+from genesys_sandbox.http_messages import Response, json_response, reject
+from genesys_sandbox.timestamps import to_ms, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from genesys_sandbox.contract import Family
-    from genesys_sandbox.messages import Request
+    from genesys_sandbox.contract import FamilySpec
+    from genesys_sandbox.http_messages import Request
     from genesys_sandbox.options import Options
+
 
 _LIFE = timedelta(days=1)
 _USUAL_PAGE = 1_000
@@ -63,21 +64,23 @@ class Job:
         return {**page, "cursor": str(following)} if following < len(self.buckets) else page
 
 
-class Jobs:
+class JobEndpoints:
     """Every job handed in, of every family."""
 
-    def __init__(self, options: Options, query: Callable[[Family, object, int], dict[str, object]]) -> None:
+    def __init__(
+        self, options: Options, query: Callable[[FamilySpec, object, int], dict[str, object]]
+    ) -> None:
         """Run jobs by a function from family, body and instant (UTC milliseconds) to an answer's body."""
         self._endings = ["FAILED"] * options.jobs_fail + ["EXPIRED"] * options.jobs_expire
         self._query = query
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
 
-    def handle(self, family: Family, rest: list[str], request: Request, now: datetime) -> Answer:
-        """Answer a request under a family's jobs path; `rest` is what follows that path.
+    def handle(self, family: FamilySpec, rest: list[str], request: Request, now: datetime) -> Response:
+        """Response a request under a family's jobs path; `rest` is what follows that path.
 
         Raises:
-            RefusedError: 400 for a malformed query, 404 for an unknown job or a wrong method.
+            ApiError: 400 for a malformed query, 404 for an unknown job or a wrong method.
         """
         if not rest and request.method == "POST":
             return self._submit(family, request, now)
@@ -85,16 +88,16 @@ class Jobs:
         if rest[1:] == ["results"] and request.method == "GET":
             return self._read(job, request)
         if len(rest) > 1 or request.method not in {"GET", "DELETE"}:
-            refuse("{path} is not found", "not.found", status=404, path=request.path)
+            reject("{path} is not found", "not.found", status=404, path=request.path)
         with self._lock:
             if request.method == "DELETE":
                 job.coming = ["CANCELLED"]
-                return Answer(204)
-            return json_answer(_described(job, job.look(now)))
+                return Response(204)
+            return json_response(_described(job, job.look(now)))
 
-    def _submit(self, family: Family, request: Request, now: datetime) -> Answer:
-        payload = fields.record(request.payload, "body")
-        size = fields.number(payload, "pageSize", default=_USUAL_PAGE, most=_LARGEST_PAGE)
+    def _submit(self, family: FamilySpec, request: Request, now: datetime) -> Response:
+        payload = query_parts.record(request.payload, "body")
+        size = query_parts.number(payload, "pageSize", default=_USUAL_PAGE, most=_LARGEST_PAGE)
         body: dict[str, Any] = self._query(family, payload, to_ms(now))
         with self._lock:
             ending = self._endings.pop(0) if self._endings else "FULFILLED"
@@ -102,22 +105,22 @@ class Jobs:
             job = self._jobs[name] = Job(body, ["QUEUED", "PENDING", ending], size, now)
         for result in body.get("results") or ():
             job.buckets += [(result["group"], bucket) for bucket in result["data"]]
-        return json_answer({"jobId": name}, status=202)
+        return json_response({"jobId": name}, status=202)
 
     def _find(self, rest: list[str]) -> Job:
         with self._lock:
             job = self._jobs.get(rest[0]) if rest else None
         if job is None:
-            refuse("The job is not found", "not.found", status=404)
+            reject("The job is not found", "not.found", status=404)
         return job
 
-    def _read(self, job: Job, request: Request) -> Answer:
+    def _read(self, job: Job, request: Request) -> Response:
         if job.coming != ["FULFILLED"]:
-            refuse("The job has no results: {state}", state=job.coming[0])
+            reject("The job has no results: {state}", state=job.coming[0])
         mark = request.query.get("cursor", "0")
         if not mark.isdecimal() or int(mark) > len(job.buckets):
-            refuse("Unknown cursor: {cursor}", "invalid.value", cursor=mark)
-        return json_answer(job.page(int(mark)))
+            reject("Unknown cursor: {cursor}", "invalid.value", cursor=mark)
+        return json_response(job.page(int(mark)))
 
 
 def _described(job: Job, state: str) -> dict[str, object]:

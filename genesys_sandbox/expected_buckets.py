@@ -1,4 +1,4 @@
-"""The witness's own idea of buckets: the grid that a tap lays over time."""
+"""The bucket boundaries that a correct tap must use, computed independently of the sandbox's own."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import re
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
-from genesys_sandbox.instants import DAY, to_datetime, to_ms
+from genesys_sandbox.timestamps import DAY, to_datetime, to_ms
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
+
 
 _MINUTES = {"M": 1, "H": 60}
 _DAY_MINUTES = 24 * 60

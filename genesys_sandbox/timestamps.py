@@ -1,4 +1,4 @@
-"""Instants as whole milliseconds since 1970, UTC, and their text."""
+"""Instants as whole milliseconds since 1970 in UTC, their ISO 8601 text, and a clock for tests."""
 
 from __future__ import annotations
 

@@ -1,34 +1,34 @@
-"""The sandbox as a whole: a request goes in, an answer comes out, and nothing touches a network."""
+"""The sandbox itself: a request goes in, a response comes out, and no network is involved."""
 
 from __future__ import annotations
 
+import base64
 import itertools
+import json
 import threading
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from genesys_sandbox.centre import open_centre
+from genesys_sandbox.access import RateLimiter, Tokens, check_permission
+from genesys_sandbox.contact_center import History, open_contact_center
 from genesys_sandbox.contract import families
-from genesys_sandbox.facts import stable_id
-from genesys_sandbox.group_tree import GroupTree
-from genesys_sandbox.history import History
-from genesys_sandbox.instants import to_ms, utc_now
-from genesys_sandbox.jobs import Jobs
-from genesys_sandbox.limits import Pace, check_permission
-from genesys_sandbox.lookups import lookups
-from genesys_sandbox.messages import Answer, RefusedError, json_answer, refuse
+from genesys_sandbox.directory import lookups
+from genesys_sandbox.events import stable_id
+from genesys_sandbox.group_tree_endpoint import PATH as TREE_PATH
+from genesys_sandbox.group_tree_endpoint import GroupTreeEndpoint
+from genesys_sandbox.http_messages import ApiError, Request, Response, json_response, reject
+from genesys_sandbox.job_endpoints import JobEndpoints
 from genesys_sandbox.options import Options
-from genesys_sandbox.results import Results
-from genesys_sandbox.tokens import Tokens
-from genesys_sandbox.tree_query import PATH as TREE_PATH
+from genesys_sandbox.results_endpoint import ResultsEndpoint
+from genesys_sandbox.timestamps import to_ms, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from genesys_sandbox.faults import Fault, Plan
-    from genesys_sandbox.messages import Request
+
 
 TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path
 _ENTRIES_KEPT = 50_000
@@ -89,30 +89,32 @@ class Sandbox:
         """
         self.options = options or Options()
         self.now, self.sleep, self.faults = now, sleep, faults
-        centre = open_centre(self.options.seed, self.options.agents, self.options.volume, self.options.zone)
-        self.history = History(centre, self.options.settle_days, rewrites=self.options.rewrites)
+        contact_center = open_contact_center(
+            self.options.seed, self.options.agents, self.options.volume, self.options.zone
+        )
+        self.history = History(contact_center, self.options.settle_days, rewrites=self.options.rewrites)
         self.tokens = Tokens(self.options)
         self.log: list[LogEntry] = []
-        self._pace = Pace(self.options)
-        self._results = Results(self.history, self.options)
-        self._jobs = Jobs(self.options, self._results.query)
-        self._tree = GroupTree(self.history, self.options)
-        self._lookups = lookups(centre.vocabulary)
+        self._rate_limiter = RateLimiter(self.options)
+        self._results = ResultsEndpoint(self.history, self.options)
+        self._jobs = JobEndpoints(self.options, self._results.query)
+        self._tree = GroupTreeEndpoint(self.history, self.options)
+        self._lookups = lookups(contact_center.directory)
         self._by_path = {family.path: family for family in families().values()}
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
 
-    def handle(self, request: Request) -> Answer:
-        """Answer one request, and write it into the log."""
+    def handle(self, request: Request) -> Response:
+        """Response one request, and write it into the log."""
         number, moment = next(self._numbers), self.now()
         fault = self.faults(number, request) if self.faults else None
         headers = {"ININ-Correlation-Id": stable_id("context", self.options.seed, number)}
-        answer = self._answer(request, moment, fault, headers)
-        answer = replace(answer, headers={**headers, **answer.headers}, delay=self.options.latency)
+        response = self._answer(request, moment, fault, headers)
+        response = replace(response, headers={**headers, **response.headers}, delay=self.options.latency)
         if fault is not None:
-            answer = fault.spoil(request, answer)
-        self._write(number, request, moment, answer.status, fault)
-        return answer
+            response = fault.apply(request, response)
+        self._write(number, request, moment, response.status, fault)
+        return response
 
     def _write(
         self, number: int, request: Request, moment: datetime, status: int, fault: Fault | None
@@ -134,7 +136,7 @@ class Sandbox:
 
     def _answer(
         self, request: Request, moment: datetime, fault: Fault | None, headers: dict[str, str]
-    ) -> Answer:
+    ) -> Response:
         """The answer, or the fault's in its place; `headers` takes in what every answer carries."""
         context = headers["ININ-Correlation-Id"]
         if fault is not None and fault.instead is not None:
@@ -143,34 +145,81 @@ class Sandbox:
             if (request.method, request.path) == ("POST", TOKEN_PATH):
                 return self.tokens.issue(request, moment)
             token = self.tokens.check(request, moment)
-            headers.update(self._pace.count(token, to_ms(moment)))
-            self._pace.check(headers)
+            headers.update(self._rate_limiter.count(token, to_ms(moment)))
+            self._rate_limiter.check(headers)
             return self._route(request, moment)
-        except RefusedError as refused:
-            return refused.answer(context)
+        except ApiError as refused:
+            return refused.response(context)
 
-    def _route(self, request: Request, moment: datetime) -> Answer:
+    def _route(self, request: Request, moment: datetime) -> Response:
         """Find who answers: by the whole path, or by the jobs path that it begins with."""
         path, as_of = request.path, to_ms(moment)
         family, lookup = self._by_path.get(path), self._lookups.get(path)
         if family is not None and request.method == "POST":
             self._permit(path, *family.permissions)
-            return json_answer(self._results.query(family, request.payload, as_of))
+            return json_response(self._results.query(family, request.payload, as_of))
         if path == TREE_PATH and request.method == "POST":
             self._permit(path, _TREE_PERMISSION)
-            return json_answer(self._tree.query(request, as_of))
+            return json_response(self._tree.query(request, as_of))
         if lookup is not None and request.method == "GET":
             self._permit(path, lookup.permission)
-            return json_answer(lookup.page(request))
+            return json_response(lookup.page(request))
         return self._job(request, moment)
 
-    def _job(self, request: Request, moment: datetime) -> Answer:
+    def _job(self, request: Request, moment: datetime) -> Response:
         for family in families().values():
             if family.jobs_path and f"{request.path}/".startswith(f"{family.jobs_path}/"):
                 self._permit(request.path, *family.permissions)
                 rest = request.path[len(family.jobs_path) :].strip("/").split("/")
                 return self._jobs.handle(family, list(filter(None, rest)), request, moment)
-        return refuse("{path} is not found", "not.found", status=404, path=request.path)
+        return reject("{path} is not found", "not.found", status=404, path=request.path)
 
     def _permit(self, path: str, *permissions: str) -> None:
         check_permission(path, permissions, self.options.forbidden)
+
+
+_CREDENTIALS = base64.b64encode(b"sandbox:sandbox").decode()
+
+
+class SandboxClient:
+    """A client with a token of its own, fetched at once."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        """Fetch a token from this sandbox, as `sandbox`/`sandbox`."""
+        self._sandbox = sandbox
+        self.headers: dict[str, str] = {}
+        self.renew()
+
+    def renew(self) -> None:
+        """Fetch another token."""
+        headers = {"authorization": f"Basic {_CREDENTIALS}"}
+        request = Request("POST", "/oauth/token", headers, b"grant_type=client_credentials")
+        token = json.loads(self._sandbox.handle(request).body)["access_token"]
+        self.headers = {"authorization": f"Bearer {token}"}
+
+    def ask(self, method: str, target: str, body: object = None) -> Response:
+        """One request; a body of None is no body."""
+        sent = b"" if body is None else json.dumps(body).encode()
+        return self._sandbox.handle(Request(method, target, self.headers, sent))
+
+    def read(self, method: str, target: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+        """The JSON of an answer that is right.
+
+        Raises:
+            AssertionError: the answer is an error.
+        """
+        response = self.ask(method, target, body)
+        if response.status not in {200, 202}:
+            raise AssertionError(response.body.decode())
+        return json.loads(response.body)
+
+    def results(self, family: str, body: Mapping[str, object]) -> Any:  # noqa: ANN401 - JSON
+        """The answer to a results query of a family."""
+        return self.read("POST", families()[family].path, body)
+
+    def tree_pages(self, body: Mapping[str, object]) -> list[Any]:
+        """Every page of a group-tree query, by its links."""
+        pages = [self.read("POST", TREE_PATH, body)]
+        while link := pages[-1]["links"].get("next"):
+            pages.append(self.read("POST", link[link.index("/api") :]))
+        return pages

@@ -1,4 +1,4 @@
-"""What goes in and comes out of the sandbox, whatever carries it."""
+"""Requests, responses and errors, whatever transport carries them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from urllib.parse import parse_qsl, urlsplit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+
 JSON_TYPE = "application/json"
 DRIP_SECONDS = 0.4
 """How long an answer in small pieces takes in all."""
 
 
-class Transport(Enum):
+class Delivery(Enum):
     """How an answer travels: whole, or broken on the way."""
 
     WHOLE = "whole"
@@ -65,7 +66,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """One answer.
 
     Attributes:
@@ -76,11 +77,11 @@ class Answer:
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
-    transport: Transport = Transport.WHOLE
+    delivery: Delivery = Delivery.WHOLE
     delay: float = 0.0
 
 
-class RefusedError(Exception):
+class ApiError(Exception):
     """A request that the platform refuses, with what its error body says.
 
     Attributes:
@@ -99,7 +100,7 @@ class RefusedError(Exception):
         self.params, self.headers = params, headers
         super().__init__(template.format(**params))
 
-    def answer(self, context: str) -> Answer:
+    def response(self, context: str) -> Response:
         """The error as the platform words it; `context` is what support asks for."""
         body: dict[str, object] = {
             "message": str(self),
@@ -111,10 +112,10 @@ class RefusedError(Exception):
             "details": [],
             "errors": [],
         }
-        return json_answer(body, self.status, self.headers)
+        return json_response(body, self.status, self.headers)
 
 
-def refuse(
+def reject(
     template: str,
     code: str = "bad.request",
     *,
@@ -132,13 +133,13 @@ def refuse(
         params: What stands in for the names.
 
     Raises:
-        RefusedError: always.
+        ApiError: always.
     """
     named = {name: str(value) for name, value in params.items()}
-    raise RefusedError(status, code, template, named, headers or {})
+    raise ApiError(status, code, template, named, headers or {})
 
 
-def json_answer(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+def json_response(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """An answer that carries JSON."""
     text = json.dumps(body, separators=(",", ":"))
-    return Answer(status, {"Content-Type": JSON_TYPE, **(headers or {})}, text.encode())
+    return Response(status, {"Content-Type": JSON_TYPE, **(headers or {})}, text.encode())

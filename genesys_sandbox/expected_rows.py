@@ -1,0 +1,366 @@
+"""The rows that a correct tap must emit, computed independently of the sandbox's responses."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+from zoneinfo import ZoneInfo
+
+from genesys_sandbox.contract import TARGET, Kind, is_sample_week, kind, sample_week
+from genesys_sandbox.expected_buckets import grid, is_long
+from genesys_sandbox.timestamps import to_ms, to_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from genesys_sandbox.events import Event
+    from genesys_sandbox.sandbox import Sandbox
+
+
+Query: TypeAlias = "Mapping[str, Any]"
+Row: TypeAlias = "dict[str, Any]"
+
+_TREE_DIMENSIONS = {
+    "routing.queue.id": "queueId",
+    "user.id": "userId",
+    "mediaType": "mediaType",
+    "direction": "direction",
+}
+_TREE_METRICS = {
+    # Every conversation ends, on each queue, handled, abandoned or flowed out.
+    "conversationCount": ("tHandle", "tAbandon", "tFlowOut"),
+    "abandonCount": ("tAbandon",),
+    "handleDurationSum": ("tHandle",),
+    "wrapupDurationSum": ("tAcw",),
+    "talkDurationSum": ("tTalkComplete",),
+    "holdDurationSum": ("tHeldComplete",),
+    "waitDurationSum": ("tWait",),
+}
+
+
+class ExpectedRows:
+    """Says which rows a query has, without asking the sandbox's answers.
+
+    A query is an entry of the tap's `queries` setting (`endpoint`, `group_by`, `metrics`, `granularity`,
+    `filter`, `time_zone`, `views`, `shape`, `query_type`, `sort_metric`, `limit`) and `api`, which is
+    `results` (the default) or `group_tree`.
+    """
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        """Look at the facts of this sandbox."""
+        self._sandbox = sandbox
+
+    def rows(self, query: Query, start: datetime, end: datetime, as_of: datetime | None = None) -> list[Row]:
+        """The rows of the half-open period, in the tap's column names; order is by key.
+
+        Only buckets with at least one metric have rows. Instants are 24 characters of UTC. A metric that
+        did not happen is None. A dimension that is not set is the empty string (`unknown` in the group
+        tree). A view has the four columns of a timer. `extracted_at` and `is_final` are the tap's own and
+        not given. The sample week is one bucket when it is asked for as exactly one; see `sample_week`.
+
+        Args:
+            query: What is asked for.
+            start: First instant; it lies on the grid of the granularity.
+            end: First instant that no longer belongs to the period; the last bucket ends there.
+            as_of: What is known then counts; None for the sandbox's now.
+
+        Raises:
+            ValueError: the granularity is none that the platform has.
+        """
+        first, last = to_ms(start), to_ms(end)
+        known = to_ms(as_of or self._sandbox.now())
+        zone = ZoneInfo(query.get("time_zone") or "UTC")
+        granularity = query.get("granularity")
+        boundaries = grid(first, last, granularity, zone)
+        if query.get("api") == "group_tree":
+            return tree_rows(self._tree(query, boundaries, known), boundaries, query)
+        if self._is_sample(query, first, last, known):
+            found = self._sample(query)
+        else:
+            found = self._results(query, boundaries, known)
+        if query.get("query_type") in {"topN", "bottomN"}:
+            found = top_groups(found, query)
+        build = long_rows if query.get("shape") == "long" else wide_rows
+        return build(found, boundaries, query, self._columns(query))
+
+    def count(self, query: Query, start: datetime, end: datetime, as_of: datetime | None = None) -> int:
+        """How many rows there are."""
+        return len(self.rows(query, start, end, as_of))
+
+    def _is_sample(self, query: Query, start: int, end: int, known: int) -> bool:
+        return (
+            self._sandbox.options.replay
+            and query.get("endpoint", "conversations") == "conversations"
+            and is_sample_week(start, end, known)
+            and is_long(query.get("granularity"), end - start)
+        )
+
+    def _columns(self, query: Query) -> tuple[str, ...]:
+        """The dimensions of the key; conversations always have the media type."""
+        asked = tuple(query.get("group_by") or ())
+        if query.get("endpoint", "conversations") == "conversations" and "mediaType" not in asked:
+            return (*asked, "mediaType")
+        return asked
+
+    def _results(self, query: Query, boundaries: Sequence[int], known: int) -> Found:
+        family = query.get("endpoint", "conversations")
+        asked = set(query.get("group_by") or ())
+        if self._sandbox.options.unasked_media_type and family == "conversations":
+            asked.add("mediaType")
+        columns = self._columns(query)
+        found: Found = {}
+        for event, seen in self._events(family, query, boundaries, known):
+            group = tuple((seen(name) or "") if name in asked else "" for name in columns)
+            key = bisect_right(boundaries, event.at) - 1, group, event.qualifier
+            found.setdefault(key, {}).setdefault(event.metric, Values()).note_one(event)
+            for view in query.get("views") or ():
+                if view["target"] == event.metric and _within(view["range"], event.value):
+                    unqualified = found.setdefault((*key[:2], ""), {})
+                    unqualified.setdefault(view["name"], Values()).note_one(event)
+        return found
+
+    def _sample(self, query: Query) -> Found:
+        found: Found = {}
+        for result in sample_week()["results"]:
+            seen = result["group"].get
+            if not passes(query.get("filter") or {}, seen):
+                continue
+            row = found.setdefault((0, tuple(seen(name, "") for name in self._columns(query)), ""), {})
+            for entry in result["data"][0]["metrics"]:
+                if entry["metric"] in query["metrics"]:
+                    row.setdefault(entry["metric"], Values()).note_all(entry["stats"])
+        return {key: row for key, row in found.items() if row}
+
+    def _tree(self, query: Query, boundaries: Sequence[int], known: int) -> Tree:
+        dimensions = tree_dimensions(query)
+        found: Tree = {}
+        for event, seen in self._events("conversations", _tree_as_results(query), boundaries, known):
+            group = tuple(seen(_TREE_DIMENSIONS[name]) or "unknown" for name in dimensions)
+            row = found.setdefault((bisect_right(boundaries, event.at) - 1, group), {})
+            for metric in query["metrics"]:
+                if event.metric in _TREE_METRICS[metric]:
+                    value = event.value if metric.endswith("Sum") else 1
+                    row[metric] = row.get(metric, 0) + value
+        return found
+
+    def _events(
+        self, family: str, query: Query, boundaries: Sequence[int], known: int
+    ) -> Iterator[tuple[Event, Callable[[str], str | None]]]:
+        """Every fact that the query is about, and what its dimensions are."""
+        directory = self._sandbox.history.contact_center.directory
+        clause = query.get("filter") or {}
+        for event in self._sandbox.history.between(
+            family, boundaries[0], boundaries[-1], known, query["metrics"]
+        ):
+            seen = partial(directory.value, event.subject)
+            if passes(clause, seen):
+                yield event, seen
+
+
+def _tree_as_results(query: Query) -> Query:
+    """A group-tree query as one about the facts: their metrics, and the filter without its wrapping."""
+    metrics = [timer for metric in query["metrics"] for timer in _TREE_METRICS[metric]]
+    expression = (query.get("filter") or {}).get("expression") or {}
+    return {"metrics": metrics, "filter": _translated(expression)}
+
+
+def _translated(clause: Mapping[str, Any]) -> dict[str, Any]:
+    if "dimension" in clause:
+        return {**clause, "dimension": _TREE_DIMENSIONS[clause["dimension"]]}
+    return {**clause, "clauses": [_translated(inner) for inner in clause.get("clauses") or ()]}
+
+
+def _within(bounds: Mapping[str, float], value: float) -> bool:
+    return bounds.get("gte", value) <= value and ("lt" not in bounds or value < bounds["lt"])
+
+
+@dataclass(slots=True)
+class Values:
+    """All that was measured for one metric in one row: numbers, totals, least and greatest values."""
+
+    number: list[float] = field(default_factory=list)
+    total: list[float] = field(default_factory=list)
+    least: list[float] = field(default_factory=list)
+    greatest: list[float] = field(default_factory=list)
+
+    def note(self, number: float, total: float, least: float, greatest: float) -> None:
+        """Write one measurement, or one group of them, down."""
+        self.number.append(number)
+        self.total.append(total)
+        self.least.append(least)
+        self.greatest.append(greatest)
+
+    def note_one(self, event: Event) -> None:
+        """Write one fact down."""
+        self.note(1, event.value, event.value, event.value)
+
+    def note_all(self, stats: Mapping[str, float]) -> None:
+        """Write down what was added up elsewhere."""
+        number = stats.get("denominator", stats.get("count", 0))
+        total = stats.get("numerator", stats.get("sum", number))
+        self.note(number, total, stats.get("min", 0), stats.get("max", 0))
+
+    def statistics(self, metric: str) -> dict[str, float]:
+        """The statistics of a metric, by their name in the API."""
+        number, total = sum(self.number), sum(self.total)
+        what = kind(metric)
+        if what is Kind.COUNT:
+            return {"count": total}
+        if what is Kind.RATIO:
+            return {"ratio": total / number, "numerator": total, "denominator": number, "target": TARGET}
+        return {"count": number, "sum": total, "min": min(self.least), "max": max(self.greatest)}
+
+
+def wide_statistics(metric: str) -> tuple[str, ...]:
+    """Which statistics have a column for a metric in the wide shape."""
+    if metric == "oServiceLevel":
+        return ("ratio", "numerator", "denominator", "target")
+    additive = ("count", "sum", "min", "max")
+    return {
+        "n": additive[:1],
+        "t": additive,
+        "o": (*additive, "ratio", "numerator", "denominator", "target"),
+    }[metric[0]]
+
+
+def passes(clause: Mapping[str, Any], value: Callable[[str], str | None]) -> bool:
+    """Whether a fact passes a filter clause of either contract."""
+    inner = [*(clause.get("clauses") or ()), *(clause.get("predicates") or ())]
+    if not inner:
+        return True
+    verdicts = [_holds(entry, value) if "dimension" in entry else passes(entry, value) for entry in inner]
+    return any(verdicts) if clause["type"] == "or" else all(verdicts)
+
+
+def _holds(predicate: Mapping[str, Any], value: Callable[[str], str | None]) -> bool:
+    actual = value(predicate["dimension"])
+    return {
+        "exists": actual is not None,
+        "notExists": actual is None,
+        "notEquals": actual != predicate.get("value"),
+    }.get(predicate.get("operator", "matches"), actual == predicate.get("value"))
+
+
+def top_groups(found: Found, query: Mapping[str, Any]) -> Found:
+    """Only the rows of the groups that a topN or bottomN query keeps, ranked over the whole period."""
+    sort = query["sort_metric"]
+    measured: dict[tuple[str, ...], Values] = {}
+    for (_, group, _), row in found.items():
+        for values in [row[sort["name"]]] if sort["name"] in row else []:
+            for portion in zip(values.number, values.total, values.least, values.greatest, strict=True):
+                measured.setdefault(group, Values()).note(*portion)
+    ranks = {group: _rank(values, sort) for group, values in measured.items()}
+    sign = -1 if query["query_type"] == "topN" else 1
+    groups = sorted({group for _, group, _ in found})
+    groups.sort(key=lambda group: sign * ranks[group] if group in ranks else float("inf"))
+    kept = set(groups[: query.get("limit") or 10])
+    return {key: row for key, row in found.items() if key[1] in kept}
+
+
+def _rank(values: Values, sort: Mapping[str, str]) -> float:
+    if sort["name"][0] == "n":
+        return sum(values.total)
+    return {
+        "count": sum(values.number),
+        "sum": sum(values.total),
+        "min": min(values.least),
+        "max": max(values.greatest),
+    }[sort.get("function", "count")]
+
+
+Found: TypeAlias = "dict[tuple[int, tuple[str, ...], str], dict[str, Values]]"
+"""What was measured, by bucket number, group and qualifier; then by metric or view."""
+
+Tree: TypeAlias = "dict[tuple[int, tuple[str, ...]], dict[str, float]]"
+"""What was measured in the group-tree contract, by bucket number and group; then by metric."""
+
+_VIEW = "tView"
+_LONG = (
+    "max min sum current ratio numerator denominator target count count_negative count_positive p95 p99"
+    " calculated_metric_value"
+)
+
+
+@cache
+def snake(name: str) -> str:
+    """The column of a name: `nOverSla` → `n_over_sla`, `routing.queue.id` → `routing_queue_id`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name.replace(".", "_")).lower()
+
+
+def tree_dimensions(query: Mapping[str, Any]) -> tuple[str, ...]:
+    """The dimensions of a group-tree query; the interval is none of them."""
+    return tuple(name for name in query.get("group_by") or () if name != "interval")
+
+
+def wide_rows(
+    found: Found, boundaries: Sequence[int], query: Mapping[str, Any], dimensions: Sequence[str]
+) -> list[dict[str, Any]]:
+    """One row for each bucket, group and, for users, qualifier."""
+    return [
+        {**_key(bucket, group, boundaries, dimensions), **_qualified(query, qualifier), **_wide(query, row)}
+        for (bucket, group, qualifier), row in sorted(found.items(), key=_by_key)
+    ]
+
+
+def long_rows(
+    found: Found, boundaries: Sequence[int], query: Mapping[str, Any], dimensions: Sequence[str]
+) -> list[dict[str, Any]]:
+    """One row for each bucket, group, metric or view, and qualifier, with all fourteen statistics."""
+    rows = []
+    views = {view["name"] for view in query.get("views") or ()}
+    for (bucket, group, qualifier), row in sorted(found.items(), key=_by_key):
+        for name, values in sorted(row.items()):
+            statistics = values.statistics(_VIEW if name in views else name)
+            rows.append(
+                {
+                    **_key(bucket, group, boundaries, dimensions),
+                    "metric": name,
+                    "qualifier": qualifier,
+                    **{column: statistics.get(column) for column in _LONG.split()},
+                }
+            )
+    return rows
+
+
+def tree_rows(tree: Tree, boundaries: Sequence[int], query: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One row for each bucket and group, one number a metric."""
+    return [
+        {
+            **_key(bucket, group, boundaries, tree_dimensions(query)),
+            **{snake(metric): row.get(metric) for metric in query["metrics"]},
+        }
+        for (bucket, group), row in sorted(tree.items())
+    ]
+
+
+def _by_key(entry: tuple[tuple[int, tuple[str, ...], str], object]) -> tuple[int, tuple[str, ...], str]:
+    return entry[0]
+
+
+def _key(
+    bucket: int, group: Sequence[str], boundaries: Sequence[int], dimensions: Sequence[str]
+) -> dict[str, str]:
+    return {
+        "interval_start": to_text(boundaries[bucket]),
+        "interval_end": to_text(boundaries[bucket + 1]),
+        **{snake(name): value for name, value in zip(dimensions, group, strict=True)},
+    }
+
+
+def _qualified(query: Mapping[str, Any], qualifier: str) -> dict[str, str]:
+    return {"qualifier": qualifier} if query.get("endpoint") == "users" else {}
+
+
+def _wide(query: Mapping[str, Any], row: Mapping[str, Values]) -> dict[str, float | None]:
+    columns: dict[str, float | None] = {}
+    named = [(metric, metric) for metric in query["metrics"]]
+    named += [(view["name"], _VIEW) for view in query.get("views") or ()]
+    for name, measured_as in named:
+        statistics = row[name].statistics(measured_as) if name in row else {}
+        for statistic in wide_statistics(measured_as):
+            columns[f"{snake(name)}_{statistic}"] = statistics.get(statistic)
+    return columns

@@ -1,0 +1,288 @@
+"""Answers results queries: events aggregated by group and bucket, in the documented shape."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, TypeAlias
+
+from genesys_sandbox.contract import SAMPLE_END, SAMPLE_START, TARGET, Kind, is_sample_week, kind, sample_week
+from genesys_sandbox.directory import PRESENCES
+from genesys_sandbox.http_messages import reject
+from genesys_sandbox.query_parts import cut
+from genesys_sandbox.results_query import RangeView, ResultsQuery, read_query
+from genesys_sandbox.timestamps import to_datetime, to_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from genesys_sandbox.contact_center import History
+    from genesys_sandbox.contract import FamilySpec
+    from genesys_sandbox.events import Subject
+    from genesys_sandbox.options import Options
+    from genesys_sandbox.query_parts import Granularity
+
+
+Group: TypeAlias = "tuple[str | None, ...]"
+
+
+class Cell:
+    """Everything that is ever asked of the values of one cell."""
+
+    __slots__ = ("largest", "number", "smallest", "total")
+
+    def __init__(self, number: int, total: float, smallest: float, largest: float) -> None:
+        """So many values, their sum, the least and the greatest."""
+        self.number, self.total, self.smallest, self.largest = number, total, smallest, largest
+
+    def add(self, number: int, total: float, smallest: float, largest: float) -> None:
+        """Take in more values."""
+        self.number += number
+        self.total += total
+        self.smallest = min(self.smallest, smallest)
+        self.largest = max(self.largest, largest)
+
+
+@dataclass(slots=True)
+class Table:
+    """The cells of one query, by group, bucket number, metric (or view) and qualifier."""
+
+    groups: dict[Group, dict[int, dict[tuple[str, str], Cell]]] = field(default_factory=dict)
+
+    def add(self, group: Group, bucket: int, name: tuple[str, str], value: float) -> None:
+        """Take in one value."""
+        cells = self.groups.setdefault(group, {}).setdefault(bucket, {})
+        cell = cells.get(name)
+        if cell is None:
+            cells[name] = Cell(1, value, value, value)
+        else:
+            cell.add(1, value, value, value)
+
+    def merge(self, group: Group, bucket: int, name: tuple[str, str], cell: Cell) -> None:
+        """Take in what was added up elsewhere."""
+        cells = self.groups.setdefault(group, {}).setdefault(bucket, {})
+        mine = cells.setdefault(name, Cell(0, 0, cell.smallest, cell.largest))
+        mine.add(cell.number, cell.total, cell.smallest, cell.largest)
+
+    @property
+    def rows(self) -> int:
+        """How many groups times buckets hold anything."""
+        return sum(map(len, self.groups.values()))
+
+
+def stats(metric: str, cell: Cell) -> dict[str, float]:
+    """The statistics that the platform gives for a metric."""
+    what = kind(metric)
+    if what is Kind.COUNT:
+        return {"count": cell.total}
+    if what is Kind.RATIO:
+        numbers = {"ratio": cell.total / cell.number, "numerator": cell.total, "denominator": cell.number}
+        return {**numbers, "target": TARGET}
+    return {"max": cell.largest, "min": cell.smallest, "count": cell.number, "sum": cell.total}
+
+
+def whole(cells: Iterable[Cell], metric: str, function: str) -> float | None:
+    """One statistic of several cells together; None where there are none. Of a count, its total."""
+    several = list(cells)
+    if not several:
+        return None
+    if kind(metric) is Kind.COUNT:
+        return sum(cell.total for cell in several)
+    if function == "max":
+        return max(cell.largest for cell in several)
+    if function == "min":
+        return min(cell.smallest for cell in several)
+    return sum(cell.number if function == "count" else cell.total for cell in several)
+
+
+_TOO_LARGE = "The result set exceeds the limit of 30000 results"
+
+
+class ResultsEndpoint:
+    """The documented aggregates API over one history."""
+
+    def __init__(self, history: History, options: Options) -> None:
+        """Response from a history, in the manner the options say."""
+        self._history = history
+        self._options = options
+
+    def query(self, family: FamilySpec, payload: object, as_of: int) -> dict[str, object]:
+        """The answer's body to a query's body, with what is known at an instant (UTC milliseconds).
+
+        Raises:
+            ApiError: the query is malformed, asks for too much, or for too long a time.
+        """
+        asked = read_query(family, payload)
+        self._check_length(asked)
+        boundaries = cut(asked.start, asked.end, asked.granularity, asked.zone)
+        replays = self._replays(asked, as_of)
+        shown = self._shown(asked, replays=replays)
+        table = _sample(asked, shown) if replays else self._add_up(asked, boundaries, shown, as_of)
+        limit = self._options.max_results
+        if limit is not None and table.rows > limit:
+            reject(_TOO_LARGE, status=self._options.too_large_status)
+        intervals = [self._interval(asked, *pair) for pair in pairwise(boundaries)]
+        groups = _ranked(table, asked)
+        found: list[dict[str, object]] = [
+            {
+                "group": {name: value for name, value in zip(shown, group, strict=True) if value is not None},
+                "data": [
+                    _bucket(intervals[number], cells, asked)
+                    for number, cells in sorted(table.groups[group].items())
+                ],
+            }
+            for group in groups
+        ]
+        return {**self._results(found), **_mappings(family)}
+
+    def _check_length(self, asked: ResultsQuery) -> None:
+        length = timedelta(milliseconds=asked.end - asked.start)
+        slow, longest = self._options.slow_over, self._options.longest
+        if longest is not None and length > longest:
+            reject("The interval is longer than {longest}", "invalid.value", longest=longest)
+        if slow is not None and length > slow:
+            reject("The request timed out.", "request.timeout", status=504)
+
+    def _shown(self, asked: ResultsQuery, *, replays: bool) -> tuple[str, ...]:
+        """The dimensions that groups carry: those asked for, and sometimes one more, as in the sample."""
+        shown = asked.group_by
+        unasked = self._options.unasked_media_type or replays
+        if unasked and asked.family.name == "conversations" and "mediaType" not in shown:
+            return (*shown, "mediaType")
+        return shown
+
+    def _replays(self, asked: ResultsQuery, as_of: int) -> bool:
+        return (
+            self._options.replay
+            and asked.family.name == "conversations"
+            and is_sample_week(asked.start, asked.end, as_of)
+            and _one_bucket(asked.granularity)
+        )
+
+    def _add_up(
+        self, asked: ResultsQuery, boundaries: list[int], shown: tuple[str, ...], as_of: int
+    ) -> Table:
+        table = Table()
+        views: dict[str, list[RangeView]] = {}
+        for view in asked.views:
+            views.setdefault(view.target, []).append(view)
+        groups: dict[int, tuple[Subject, Group | None]] = {}
+        for event in self._history.between(asked.family.name, asked.start, asked.end, as_of, asked.metrics):
+            seen = groups.get(id(event.subject))
+            if seen is None:  # the subject is kept beside its group, so that its id stays its own
+                seen = groups[id(event.subject)] = event.subject, self._group(event.subject, asked, shown)
+            group = seen[1]
+            if group is None:
+                continue
+            bucket = bisect_right(boundaries, event.at) - 1
+            table.add(group, bucket, (event.metric, event.qualifier), event.value)
+            for view in views.get(event.metric, ()):
+                if view.at_least <= event.value < view.below:
+                    table.add(group, bucket, (view.name, ""), event.value)
+        return table
+
+    def _group(self, subject: Subject, asked: ResultsQuery, shown: tuple[str, ...]) -> Group | None:
+        """Where a subject belongs; None where the filter leaves it out."""
+        value = self._history.contact_center.directory.value
+        if asked.keep is not None and not asked.keep(lambda name: value(subject, name)):
+            return None
+        return tuple(value(subject, name) for name in shown)
+
+    def _interval(self, asked: ResultsQuery, start: int, end: int) -> str:
+        if not self._options.local_offsets:
+            return f"{to_text(start)}/{to_text(end)}"
+        local = (to_datetime(ms).astimezone(asked.zone) for ms in (start, end))
+        return "/".join(instant.isoformat(timespec="milliseconds") for instant in local)
+
+    def _results(self, found: list[dict[str, object]]) -> dict[str, object]:
+        if found or self._options.empty == "list":
+            return {"results": found}
+        return {"results": None} if self._options.empty == "null" else {}
+
+
+def _sample(asked: ResultsQuery, shown: tuple[str, ...]) -> Table:
+    table = Table()
+    for posting in sample_values():
+        if posting.metric in asked.metrics and (asked.keep is None or asked.keep(posting.group.get)):
+            group = tuple(posting.group.get(name) for name in shown)
+            table.merge(group, 0, (posting.metric, ""), posting.cell)
+    return table
+
+
+def _bucket(interval: str, cells: Mapping[tuple[str, str], Cell], asked: ResultsQuery) -> dict[str, object]:
+    metrics: list[dict[str, object]] = []
+    for metric in asked.metrics:
+        for qualifier in sorted(q for name, q in cells if name == metric):
+            named = {"metric": metric, "qualifier": qualifier} if qualifier else {"metric": metric}
+            metrics.append({**named, "stats": stats(metric, cells[metric, qualifier])})
+    bucket: dict[str, object] = {"interval": interval, "metrics": metrics}
+    views = [
+        {"name": view.name, "stats": stats(view.target, cells[view.name, ""])}
+        for view in asked.views
+        if (view.name, "") in cells
+    ]
+    return {**bucket, "views": views} if views else bucket
+
+
+def _ranked(table: Table, asked: ResultsQuery) -> list[Group]:
+    """The groups in the order of their values, or the first few by what they are ranked by."""
+    groups = sorted(table.groups, key=lambda group: [value or "" for value in group])
+    top = asked.top
+    if top is None:
+        return groups
+    sign = -1 if top.largest else 1
+
+    def rank(group: Group) -> float:
+        cells = (
+            cell
+            for bucket in table.groups[group].values()
+            for (name, _), cell in bucket.items()
+            if name == top.metric
+        )
+        value = whole(cells, top.metric, top.function)
+        return float("inf") if value is None else sign * value
+
+    return sorted(groups, key=rank)[: top.limit]
+
+
+def _mappings(family: FamilySpec) -> dict[str, object]:
+    if family.name != "users":
+        return {}
+    mappings = {status: [named.id for named in several] for status, several in PRESENCES.items()}
+    return {"systemToOrganizationMappings": mappings}
+
+
+@dataclass(frozen=True, slots=True)
+class SampleValue:
+    """One metric of one queue over the whole week."""
+
+    group: Mapping[str, str]
+    metric: str
+    cell: Cell
+
+
+def _one_bucket(granularity: Granularity | None) -> bool:
+    """Whether buckets of a granularity take in the whole week."""
+    return granularity is None or granularity.at_least(SAMPLE_END - SAMPLE_START)
+
+
+@cache
+def sample_values() -> tuple[SampleValue, ...]:
+    """The sample, one posting for a queue and a metric."""
+    return tuple(
+        SampleValue(result["group"], entry["metric"], _sample_cell(entry["metric"], entry["stats"]))
+        for result in sample_week()["results"]
+        for entry in result["data"][0]["metrics"]
+    )
+
+
+def _sample_cell(metric: str, stats: Mapping[str, int]) -> Cell:
+    if kind(metric) is Kind.RATIO:
+        return Cell(stats["denominator"], stats["numerator"], 0, 1)
+    count = stats["count"]
+    if kind(metric) is Kind.COUNT:
+        return Cell(count, count, 1, 1)
+    return Cell(count, stats["sum"], stats["min"], stats["max"])
