@@ -107,7 +107,7 @@ class AggregateStream(GenesysStream):
         """Every page of this run, in order; what follows each window is its commit."""
         run, settings = self._run, self._run.settings
         now = run.clock.now()
-        begin = self._bookmark().begin(settings.start_date, now, self.query.lookback)
+        begin = self._bookmark().next_start(settings.start_date, now, self.query.lookback)
         start = max(settings.start_date, align(self.query.grid, self.query.span, begin))
         puller = Puller(self.query, self.pages, run.clock, settings.max_window, self.batches)
         stop = self.query.grid.floor(min(now, settings.end_date or now))

@@ -163,7 +163,7 @@ class _QueryReader:
             filter=read.mapping("filter"),
             views=_views(read),
             extra=_sent_as_they_are(read),
-            unasked=("mediaType",) if self._endpoint == "conversations" else (),
+            implicit_dimensions=("mediaType",) if self._endpoint == "conversations" else (),
             qualified=bool(QUALIFIED.intersection(metrics)),
             page_size=int(read.number("page_size") or self._defaults.page_size_of(mode)),
             mode=mode,

@@ -69,7 +69,7 @@ class Settings:
         window, most = read.duration("window"), read.duration("max_window")
         if window is None or most is None:
             raise read.refuse("window", "it wants an ISO 8601 duration")
-        if most.least_seconds < window.least_seconds:
+        if most.min_seconds < window.min_seconds:
             raise read.refuse("max_window", f"{most.text} is shorter than window, {window.text}")
         defaults = Defaults(
             api=api,

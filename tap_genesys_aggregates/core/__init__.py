@@ -1,1 +1,1 @@
-"""The rules, and nothing else: no network, no clock, no SDK. ``now`` is an argument."""
+"""The pure core: no network, no clock, no SDK. The current time is always an argument, ``now``."""

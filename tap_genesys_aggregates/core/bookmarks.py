@@ -1,8 +1,9 @@
-"""Bookmarks: what the state of a query says, and where the next run begins.
+"""Bookmarks: the state of a query, and the period that its next run reads.
 
-``replication_key_value`` is the end of the last window that was loaded whole. ``final_before`` is the
-instant before which every bucket was read when it was already older than the look-back: history
-keeps changing until then, so it is read again until it has been read once after it settled.
+``replication_key_value`` is the end of the last window that was loaded completely. ``final_before``
+is the instant before which every bucket was older than the lookback when it was last read. Genesys
+rewrites recent history (docs/api-notes.md, "History changes"), so each bucket is read again until it
+has been read once after it settled.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ REPLICATION_KEY = "interval_start"
 
 @dataclass(frozen=True, slots=True)
 class Bookmark:
-    """How far a query has been loaded, and how far for good."""
+    """How far a query has been loaded, and how far its rows are final."""
 
     loaded_before: datetime | None = None
     final_before: datetime | None = None
@@ -40,10 +41,10 @@ class Bookmark:
             query: The query's name, for the message.
 
         Returns:
-            The bookmark; empty where the state has none.
+            The bookmark; empty if the state has none.
 
         Raises:
-            SettingError: The state holds something that is no instant.
+            SettingError: A value in the state is not an instant.
         """
         try:
             return cls(
@@ -53,12 +54,12 @@ class Bookmark:
                 )
             )
         except ValueError as error:
-            what = f"state of stream {query!r} is unreadable: {error}"
-            advice = f"Mend the bookmark, or remove bookmarks.{query} from the state to load it anew"
+            what = f"The state of stream {query!r} cannot be read: {error}"
+            advice = f"Correct it, or remove bookmarks.{query} from the state to load the stream from scratch"
             raise SettingError(what, advice) from None
 
     def write(self) -> dict[str, str]:
-        """The bookmark as Singer state, without the parts that are not known."""
+        """The bookmark as Singer state. Parts that are not known yet are left out."""
         state = {"replication_key": REPLICATION_KEY}
         if self.loaded_before is not None:
             state["replication_key_value"] = instants.text(self.loaded_before)
@@ -66,19 +67,19 @@ class Bookmark:
             state["final_before"] = instants.text(self.final_before)
         return state
 
-    def begin(self, start_date: datetime, now: datetime, lookback: timedelta) -> datetime:
-        """Where the next run begins: at what is new or may have changed, whichever is earlier.
+    def next_start(self, start_date: datetime, now: datetime, lookback: timedelta) -> datetime:
+        """Where the next run begins: at the earliest bucket that is new or may have changed.
 
-        The look-back is counted from ``now``, so an outage does not shrink it; what was read before
-        it had settled is read again however long ago that was.
+        The lookback is counted from ``now``, so an outage does not shrink it. Buckets that were read
+        before they settled are read again, however long ago that was.
 
         Args:
             start_date: The first instant wanted at all.
-            now: The instant of this run.
+            now: The instant of the run.
             lookback: How long history keeps changing.
 
         Returns:
-            The first instant to read, not yet on the grid.
+            The first instant to read, not yet aligned to the grid.
         """
         if self.loaded_before is None:
             return start_date
@@ -86,12 +87,12 @@ class Bookmark:
         return max(start_date, min(instant for instant in known if instant is not None))
 
     def after(self, window: Window, now: datetime, lookback: timedelta) -> Bookmark:
-        """The bookmark when the rows of a window are out; it never goes backwards.
+        """The bookmark after the rows of a window have been written. It never moves backwards.
 
         Args:
-            window: The window, contiguous with what was loaded before it.
-            now: The instant of this run, the same for all its windows: what settles while the run
-                goes on was read too early.
+            window: The window, contiguous with those loaded before it.
+            now: The instant at which the run started, for all its windows: a bucket that settles
+                during the run may have been read before it settled.
             lookback: How long history keeps changing.
 
         Returns:
@@ -135,7 +136,7 @@ def run_period(
         The period. It starts on a window boundary, so that the run reads whole windows again, but never
         before ``start_date``; it stops at the last bucket that is complete by ``now`` and ``end_date``.
     """
-    begin = bookmark.begin(start_date, now, query.lookback)
+    begin = bookmark.next_start(start_date, now, query.lookback)
     return RunPeriod(
         start=max(start_date, align(query.grid, query.span, begin)),
         settled=now - query.lookback,

@@ -1,4 +1,4 @@
-"""What the tap refuses to do, said so that the reader can act on it."""
+"""Errors that stop a run, with messages that say what to do."""
 
 from __future__ import annotations
 
@@ -6,42 +6,42 @@ from typing_extensions import override
 
 from tap_genesys_aggregates.core.redaction import redact
 
-_LONGEST = 4_000
+_MAX_LENGTH = 4_000
 
 
 class TapError(Exception):
-    """Anything that stops a run on purpose.
+    """An error that stops the run on purpose, and that the user can act on.
 
-    ``str(error)`` is one line: what happened, then what to do about it. It never holds a secret that
-    ``core/redaction.py`` was told of, nor a response body at length.
+    ``str(error)`` is one line: what happened, then what to do about it. It never contains a secret that
+    ``core/redaction.py`` knows, nor a long stretch of a response body.
     """
 
     def __init__(self, what: str, advice: str = "") -> None:
-        """Say what happened and what to do.
+        """Create the error.
 
         Args:
-            what: What happened, naming the query and the window where there is one.
+            what: What happened, with the query and the window if there is one.
             advice: What to do about it: the setting, the permission, the line of config.
         """
-        self.what = redact(what[:_LONGEST])
-        self.advice = redact(advice[:_LONGEST])
+        self.what = redact(what[:_MAX_LENGTH])
+        self.advice = redact(advice[:_MAX_LENGTH])
         super().__init__(self.what, self.advice)
 
     @override
     def __str__(self) -> str:
-        """The one line that a user reads, without control characters that a server may have sent."""
+        """The message on one line, without control characters that a server may have sent."""
         text = f"{self.what.rstrip('.')}. {self.advice}" if self.advice else self.what
         shown = "".join(letter if letter.isprintable() else " " for letter in text)
         return " ".join(shown.split())
 
     def within(self, place: str) -> TapError:
-        """The same error, told with its place (``query 'x', window a/b``), unless it has one.
+        """Put the place (``query 'x', window a/b``) in front of the message, unless it names a query.
 
         Args:
             place: Where it happened.
 
         Returns:
-            This error, changed.
+            This error itself, changed.
         """
         if not self.what.startswith("query "):
             self.what = f"{place}: {self.what}"
@@ -49,16 +49,16 @@ class TapError(Exception):
 
 
 class SettingError(TapError):
-    """A setting is wrong: the message names it and says what it wants."""
+    """A setting is wrong. The message names the setting and says what it must be."""
 
 
 class UnforeseenError(TapError):
-    """An answer holds something that the query's table has no column for.
+    """A response contains something that the query's table has no column for.
 
-    Loading the rest would drop it in silence, so the run stops with the line of config that
-    makes room for it.
+    Loading the rest would silently lose data, so the run stops; the message gives the line of config
+    that adds the column.
     """
 
 
 class UnreadableError(TapError):
-    """An answer is not what the contract says it looks like: cut, garbled, or another thing."""
+    """A response does not have the documented form: it is truncated, garbled or something else."""

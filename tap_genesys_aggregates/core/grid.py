@@ -1,13 +1,13 @@
-"""Where buckets begin: the grid of a granularity in a time zone.
+"""The grid: where the buckets of a granularity begin in a time zone.
 
-The API cuts buckets from the start of the interval that it is asked for (aggregates-api.md), so the
-same query gives the same buckets only if every window starts on one grid. This is that grid:
+The API counts buckets from the start of the requested interval (docs/api-notes.md, "Results: intervals
+and buckets"), so a query gets the same buckets in every run only if all its windows start on one grid:
 
-* a granularity that divides a day (``PT15M`` … ``PT12H``) counts elapsed time from each local
-  midnight, so on a day of 23 or 25 hours the last bucket of the day may be short;
-* days, weeks and months follow the local calendar; several days or weeks count from the anchor,
-  which is the local date of ``start_date``, and months from January;
-* any other number of seconds (``PT7H``, ``PT36H``) counts from 1970-01-01T00:00Z.
+* A granularity that divides a day (``PT15M`` … ``PT12H``) counts elapsed time from each local
+  midnight. On a day of 23 or 25 hours the last bucket may be short.
+* Days, weeks and months follow the local calendar. Multiples of days and weeks count from the anchor,
+  the local date of ``start_date``; months count from January.
+* Any other number of seconds (``PT7H``, ``PT36H``) counts from 1970-01-01T00:00Z.
 """
 
 from __future__ import annotations
@@ -31,14 +31,15 @@ _MIDNIGHTS = Period("P1D", days=1)
 def midnight(day: date, zone: ZoneInfo) -> datetime:
     """The first instant of a local day, in UTC.
 
-    Where the clock jumps over midnight it is the instant of the jump; where midnight comes twice it
-    is the first; a day that a zone left out has no length and begins where the next one does.
+    If the clock skips midnight, this is the instant of the jump; if midnight occurs twice, the first
+    one. A day that the zone skipped altogether has no length: it begins where the next one does.
     """
     local = datetime(day.year, day.month, day.day, tzinfo=zone)
     begin = local.astimezone(UTC)
     if begin.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None):
         return begin
     early = local.replace(fold=1).astimezone(UTC)  # in a gap, fold=1 is the earlier instant
+    # Midnight does not exist on this day: find the jump between the two instants by bisection.
     while begin - early > timedelta(seconds=1):
         middle = early + timedelta(seconds=(begin - early).total_seconds() // 2)
         jumped = middle.astimezone(zone).utcoffset() != early.astimezone(zone).utcoffset()
@@ -48,7 +49,7 @@ def midnight(day: date, zone: ZoneInfo) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The bucket starts of one period in one zone."""
+    """The bucket boundaries of a granularity in a time zone."""
 
     period: Period
     zone: ZoneInfo
@@ -56,30 +57,30 @@ class Grid:
 
     @property
     def restarts_daily(self) -> bool:
-        """Whether buckets are counted anew from each local midnight."""
+        """Whether counting restarts at each local midnight."""
         return 0 < self.period.seconds <= DAY and DAY % self.period.seconds == 0
 
     def floor(self, instant: datetime) -> datetime:
-        """The start of the bucket that holds an instant."""
+        """The start of the bucket that contains an instant."""
         if self.restarts_daily:
             begin = Grid(_MIDNIGHTS, self.zone, self.anchor).floor(instant)
             return _step_down(instant, begin, self.period.seconds)
         if self.period.seconds:
             return _step_down(instant, _EPOCH, self.period.seconds)
-        # One past the bucket of the local date, then back until the boundary is not later: dates
-        # can run backwards for an hour, and a day can be missing.
+        # Start one bucket late and step back. The local date alone is not enough: dates can run
+        # backwards for an hour when clocks change, and a zone can skip a day.
         index = self._index(instant.astimezone(self.zone).date()) + 1
         while self._boundary(index) > instant:
             index -= 1
         return self._boundary(index)
 
     def ceil(self, instant: datetime) -> datetime:
-        """The first bucket start that is not before an instant."""
+        """The first bucket start at or after an instant."""
         begin = self.floor(instant)
         return begin if begin == instant else self.following(begin)
 
     def following(self, begin: datetime) -> datetime:
-        """The end of the bucket that starts at ``begin``: the start of the one after."""
+        """The start of the bucket after the one that starts at ``begin``."""
         if self.restarts_daily:
             tomorrow = Grid(_MIDNIGHTS, self.zone, self.anchor).following(begin)
             return min(begin + timedelta(seconds=self.period.seconds), tomorrow)
@@ -90,19 +91,20 @@ class Grid:
             index += 1
         return self._boundary(index)
 
-    def straight(self, begin: datetime, end: datetime) -> datetime:
-        """How far from ``begin`` the API's own steps stay on the grid, at most to ``end``.
+    def aligned_until(self, begin: datetime, end: datetime) -> datetime:
+        """How far the buckets of the API, counted from ``begin``, stay on the grid; at most ``end``.
 
-        It counts on from the start of the interval. So a window must not run past the end of an odd
-        day (23 or 25 hours) whose length the granularity does not divide, where the grid starts anew,
-        and not past a midnight that the clock jumped over, from which days would begin at one o'clock.
+        The API keeps counting from the start of the interval, so a window has to stop in two places:
+        at the end of a day of 23 or 25 hours that the granularity does not divide, where the grid
+        restarts, and at a midnight that the clock skipped, after which the API's days would begin at
+        one o'clock.
         """
         if self.restarts_daily:
-            return self._to_odd_day(begin, end)
-        return end if self.period.seconds else self._to_missing_midnight(begin, end)
+            return self._until_uneven_day(begin, end)
+        return end if self.period.seconds else self._until_skipped_midnight(begin, end)
 
-    def _to_odd_day(self, begin: datetime, end: datetime) -> datetime:
-        """``end``, or the end of an odd day before it."""
+    def _until_uneven_day(self, begin: datetime, end: datetime) -> datetime:
+        """``end``, or before it the end of a day that the granularity does not divide."""
         days = Grid(_MIDNIGHTS, self.zone, self.anchor)
         day = days.floor(begin)
         while (tomorrow := days.following(day)) < end:
@@ -111,8 +113,8 @@ class Grid:
             day = tomorrow
         return end
 
-    def _to_missing_midnight(self, begin: datetime, end: datetime) -> datetime:
-        """``end``, or the bucket's edge at which the clock jumped over midnight; one bucket at the least."""
+    def _until_skipped_midnight(self, begin: datetime, end: datetime) -> datetime:
+        """``end``, or before it the boundary at which the clock skipped midnight; at least one bucket."""
         edge = begin
         while edge < end:
             local = edge.astimezone(self.zone)
@@ -122,7 +124,7 @@ class Grid:
         return end
 
     def _index(self, day: date) -> int:
-        """The number of the calendar bucket that a local date falls into."""
+        """The number of the calendar bucket that contains a local date."""
         if self.period.days:
             return (day - self.anchor).days // self.period.days
         return (day.year * 12 + day.month - 1) // self.period.months
@@ -136,6 +138,6 @@ class Grid:
 
 
 def _step_down(instant: datetime, begin: datetime, seconds: int) -> datetime:
-    """The last whole step from ``begin`` that is not after ``instant``."""
+    """The last whole step from ``begin`` at or before ``instant``."""
     step = timedelta(seconds=seconds)
     return begin + (instant - begin) // step * step

@@ -1,7 +1,7 @@
-"""Instants: UTC datetimes inside, one fixed-width text outside.
+"""Instants: UTC datetimes in the code, one fixed-width text in rows, requests and state.
 
-The text is ``YYYY-MM-DDTHH:MM:SS.mmmZ``, always 24 characters, because bookmarks are compared as
-text (settings contract).
+The text is ``YYYY-MM-DDTHH:MM:SS.mmmZ``, always 24 characters, because Singer compares bookmarks as
+text.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ _INSTANT = re.compile(
 
 
 def parse(text: str) -> datetime:
-    """Read an ISO 8601 instant with any offset; without an offset it is UTC.
+    """Read an ISO 8601 date-time with any offset; without an offset it is UTC.
 
     Args:
         text: ``2023-11-01``, ``2023-11-01T00:00:00.000Z``, ``2023-11-01T01:00+01:00`` and so on.
 
     Returns:
-        The instant in UTC, cut to milliseconds.
+        The instant in UTC, truncated to milliseconds.
 
     Raises:
-        ValueError: The text is no instant, or none between the years 1 and 9999.
+        ValueError: The text is not an ISO 8601 date-time, or not between the years 1 and 9999.
     """
     match = _INSTANT.fullmatch(text.strip())
     if match is None:
-        msg = f"{text!r} is no ISO 8601 date-time such as 2023-11-01T00:00:00Z"
+        msg = f"{text!r} is not an ISO 8601 date-time such as 2023-11-01T00:00:00Z"
         raise ValueError(msg)
     moment = datetime.fromisoformat(f"{match['date']}T{match['time'] or '00:00'}").replace(tzinfo=UTC)
     milliseconds = int(((match["fraction"] or "") + "000")[:3])
     try:
         return moment + timedelta(milliseconds=milliseconds) - _offset(match["zone"])
     except OverflowError:
-        msg = f"{text!r} lies outside the years that a calendar has"
+        msg = f"{text!r} is outside the years 1 to 9999"
         raise ValueError(msg) from None
 
 
@@ -54,7 +54,7 @@ def _offset(zone: str | None) -> timedelta:
 
 
 def text(instant: datetime) -> str:
-    """Write an instant the way every key, bookmark and request has it.
+    """Write an instant as keys, bookmarks and requests have it.
 
     Args:
         instant: An aware datetime.
@@ -69,10 +69,10 @@ def is_instant(value: str) -> bool:
     """Whether a text reads as an ISO instant with a time of day (not a bare date).
 
     Args:
-        value: The id of a node, say.
+        value: Any text, such as the id of a group.
 
     Returns:
-        True for ``2023-11-01T00:00:00.000Z`` and its like.
+        True for a text such as ``2023-11-01T00:00:00.000Z``.
     """
     match = _INSTANT.fullmatch(value)
     if match is None or match["time"] is None:

@@ -1,4 +1,4 @@
-"""ISO 8601 durations: the lengths of buckets and windows."""
+"""Periods: ISO 8601 durations, the lengths of buckets and windows."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
 DAY = 86_400
-_MONTHS_A_YEAR = 12
-_DAYS_A_WEEK = 7
-_LONGEST = 100 * 366 * DAY
+_MONTHS_PER_YEAR = 12
+_DAYS_PER_WEEK = 7
+_MAX_SECONDS = 100 * 366 * DAY
 _DATE = re.compile(r"P(?:(?P<Y>\d+)Y)?(?:(?P<M>\d+)M)?(?:(?P<W>\d+)W)?(?:(?P<D>\d+)D)?", re.ASCII)
 _TIME = re.compile(r"PT(?:(?P<H>\d+)H)?(?:(?P<M>\d+)M)?(?:(?P<S>\d+)S)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A length of time: whole months, or whole days, or whole seconds, never a mix.
+    """A length of time in whole months, whole days or whole seconds, never a mix.
 
     Months and days are calendar units in the query's time zone (a day may have 23 hours); seconds
     are elapsed time.
@@ -45,46 +45,46 @@ class Period:
             The period.
 
         Raises:
-            ValueError: It is no duration, is zero, or mixes units of differing kinds.
+            ValueError: The text is not a duration, is zero, or mixes months, days and seconds.
         """
-        wanted = "an ISO 8601 duration such as PT30M, PT1H, P1D, P1W or P1M"
+        expected = "an ISO 8601 duration such as PT30M, PT1H, P1D, P1W or P1M"
         match = _TIME.fullmatch(text) or _DATE.fullmatch(text)
         parts = {unit: int(n) for unit, n in match.groupdict().items() if n} if match else {}
         if not parts or len(text) > len("PT") + 12:
-            msg = f"{text!r} is not {wanted}"
+            msg = f"{text!r} is not {expected}"
             raise ValueError(msg)
-        period = cls._of(text, parts)
+        period = cls._from_parts(text, parts)
         if sum(bool(n) for n in (period.months, period.days, period.seconds)) != 1:
-            msg = f"{text!r} is zero or mixes calendar units; it wants {wanted}"
+            msg = f"{text!r} is zero or mixes months, days and times; use {expected}"
             raise ValueError(msg)
-        if period.least_seconds > _LONGEST:
-            msg = f"{text!r} is longer than a century; it wants {wanted}"
+        if period.min_seconds > _MAX_SECONDS:
+            msg = f"{text!r} is longer than a century; use {expected}"
             raise ValueError(msg)
         return period
 
     @classmethod
-    def _of(cls, text: str, parts: dict[str, int]) -> Period:
-        """The period that the numbers of a duration add up to."""
+    def _from_parts(cls, text: str, parts: dict[str, int]) -> Period:
+        """Add up the numbers of a duration."""
         if text.startswith("PT"):
             seconds = parts.get("H", 0) * 3600 + parts.get("M", 0) * 60 + parts.get("S", 0)
             return cls(text, seconds=seconds)
-        months = parts.get("Y", 0) * _MONTHS_A_YEAR + parts.get("M", 0)
-        return cls(text, months=months, days=parts.get("W", 0) * _DAYS_A_WEEK + parts.get("D", 0))
+        months = parts.get("Y", 0) * _MONTHS_PER_YEAR + parts.get("M", 0)
+        return cls(text, months=months, days=parts.get("W", 0) * _DAYS_PER_WEEK + parts.get("D", 0))
 
     @property
-    def least_seconds(self) -> int:
-        """The shortest time that this period can be, to within an hour a day: for comparisons."""
+    def min_seconds(self) -> int:
+        """The shortest this period can be, give or take an hour for changing clocks: for comparisons."""
         return self.seconds or self.days * DAY or self.months * 28 * DAY
 
     def after(self, instant: datetime, zone: ZoneInfo) -> datetime:
-        """The instant one period later: on the zone's calendar for days and months.
+        """The instant one period later, by the zone's calendar for days and months.
 
         Args:
             instant: Where to start.
-            zone: Whose calendar and clock decide.
+            zone: The time zone of the calendar.
 
         Returns:
-            The later instant, in UTC; never earlier than ``instant`` plus a second.
+            The later instant, in UTC; at least a second after ``instant``.
         """
         if self.seconds:
             return instant + timedelta(seconds=self.seconds)

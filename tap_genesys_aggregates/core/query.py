@@ -1,4 +1,4 @@
-"""A query: one stream, one table, one kind of request."""
+"""A query: what one stream asks the API for."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Shape = Literal["wide", "long"]
 Mode = Literal["sync", "async"]
 
 INTERVAL = "interval"
-"""The name by which a group-tree query asks for buckets in its ``groupBy``."""
+"""The level of a group-tree query's ``groupBy`` that asks for buckets."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A range over a timer, counted apart (``rangeBound``): ``gte <= value < lt`` milliseconds."""
+    """A range of a timer with statistics of its own (``rangeBound``): ``gte <= value < lt`` milliseconds."""
 
     name: str
     target: str
@@ -34,13 +34,32 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a user asks for, checked and complete.
+    """A query with all defaults filled in, checked against what its family accepts.
 
-    Fields are those of the settings contract; names of dimensions and metrics are in the API's own
-    spelling. ``extra`` holds what is sent as it is (``queryType``, ``sortMetric``, …) under the
-    names of the wire. ``unasked`` are dimensions that the API may send without being asked;
-    ``qualified`` says that its metrics come once per status; ``statistics`` overrides which
-    statistics a metric brings.
+    Names of dimensions and metrics are in the API's own spelling.
+
+    Attributes:
+        name: The stream's name.
+        api: The API it is for.
+        path: Where it is posted.
+        group_by: Dimensions to group by.
+        metrics: Metrics to ask for; at least one.
+        granularity: Length of a bucket.
+        window: Length of the period that one request covers, to begin with.
+        lookback: How far back from now every run reads again.
+        zone: The time zone of its buckets.
+        anchor: Local date from which multiples of days and weeks are counted.
+        endpoint: The family, or None for a path that this version does not know.
+        shape: ``wide`` (a column per metric and statistic) or ``long`` (a row per metric).
+        filter: Sent unchanged.
+        views: Ranges of timers with statistics of their own.
+        extra: Further fields of the request body, sent unchanged under the API's names.
+        implicit_dimensions: Dimensions that the API may add to its groups without being asked.
+        qualified: Whether its metrics come once per status, as ``qualifier``.
+        page_size: Rows per page.
+        mode: ``sync`` (a request per window) or ``async`` (a job per window).
+        jobs_path: Where jobs are submitted, if the family has them.
+        statistics: Metric or view → statistics, where the user knows better than ``core/statistics.py``.
     """
 
     name: str
@@ -58,7 +77,7 @@ class Query:
     filter: Mapping[str, object] | None = field(default=None, hash=False)
     views: tuple[View, ...] = ()
     extra: Mapping[str, object] = field(default_factory=dict, hash=False)
-    unasked: tuple[str, ...] = ()
+    implicit_dimensions: tuple[str, ...] = ()
     qualified: bool = False
     page_size: int = 25
     mode: Mode = "sync"
@@ -73,22 +92,22 @@ class Query:
     @property
     def dimensions(self) -> tuple[str, ...]:
         """The dimensions of a row, in the order of its key columns."""
-        asked = tuple(name for name in self.group_by if self.api == "results" or name != INTERVAL)
-        return (*asked, *(name for name in self.unasked if name not in asked))
+        requested = tuple(name for name in self.group_by if self.api == "results" or name != INTERVAL)
+        return (*requested, *(name for name in self.implicit_dimensions if name not in requested))
 
     @property
     def span(self) -> Period:
-        """The longest stretch of one request.
+        """The length of a window before it grows.
 
-        Without an interval level a tree has one row a group for the whole window, so there the
-        window is the bucket.
+        A group tree without an interval level has one row per group for the whole window, so there
+        a window must be exactly one bucket.
         """
         bucketless = self.api == "group_tree" and INTERVAL not in self.group_by
         return self.granularity if bucketless else self.window
 
 
 def column(name: str) -> str:
-    """A name of the API as a column: ``queueId`` and ``routing.queue.id`` as snake case.
+    """The column name for a name of the API: ``queueId`` and ``routing.queue.id`` in snake case.
 
     Args:
         name: A dimension, metric or view.

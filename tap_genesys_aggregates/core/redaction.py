@@ -1,7 +1,7 @@
-"""Secrets of this process, kept so that no message shows them.
+"""Redaction: no message and no log line shows a secret of this process.
 
-A server may send back what it was sent: in a message, a status, a link. What is looked for is any eight
-characters in a row of a secret, in each form that it travels in, since a message may be cut anywhere.
+A server may echo what it was sent in an error message, a status line or a link, and the echo may be cut
+anywhere. So every run of eight characters of a secret is masked, in each encoding it may appear in.
 """
 
 from __future__ import annotations
@@ -12,20 +12,22 @@ import json
 from collections import deque
 from urllib.parse import quote, quote_plus
 
-LEAST = 8
-"""Characters: what is shorter could be part of any word."""
+_MIN_LENGTH = 8
+"""Characters; anything shorter could be part of an ordinary word."""
 _TOKENS_KEPT = 4
 _MASK = "***"
 
+# The secrets are module state on purpose: an error redacts its own text when it is created, wherever that
+# is, and log records of other libraries are redacted too. Neither can be handed a registry of secrets.
 _clients: set[frozenset[str]] = set()
 _tokens: deque[frozenset[str]] = deque(maxlen=_TOKENS_KEPT)
 
 
 def remember_client(client_id: str, client_secret: str) -> None:
-    """Keep a client's secret, alone and as HTTP Basic sends it.
+    """Remember a client's secret, by itself and as HTTP Basic authentication sends it.
 
     Args:
-        client_id: OAuth client.
+        client_id: Id of the OAuth client.
         client_secret: Its secret.
     """
     basic = base64.b64encode(f"{client_id}:{client_secret}".encode(errors="replace")).decode()
@@ -33,48 +35,51 @@ def remember_client(client_id: str, client_secret: str) -> None:
 
 
 def remember_token(token: str) -> None:
-    """Keep a token; the last ones are remembered."""
+    """Remember a token; only the last few are kept."""
     _tokens.append(_pieces(token))
 
 
 def redact(text: str) -> str:
-    """A text without what secrets are in it.
+    """Mask the secrets in a text.
 
     Args:
-        text: What is to be shown.
+        text: A text to be shown or logged.
 
     Returns:
-        The text, with ``***`` for each stretch of eight characters or more of a secret, whole or in part, in
-        capitals or not.
+        The text with ``***`` in place of every eight or more consecutive characters of a secret, in upper or
+        lower case.
     """
     kept = (*_clients, *tuple(_tokens))
     plain = _lower(text)
     shown, end = [], 0
-    for start in range(len(plain) - LEAST + 1):
-        piece = plain[start : start + LEAST]
+    for start in range(len(plain) - _MIN_LENGTH + 1):
+        piece = plain[start : start + _MIN_LENGTH]
         if any(piece in pieces for pieces in kept):
             if start > end or not end:
                 shown += [text[end:start], _MASK]
-            end = start + LEAST
+            end = start + _MIN_LENGTH
     return "".join([*shown, text[end:]])
 
 
 def _lower(text: str) -> str:
-    """A text in small letters, each where it was."""
+    """A text in lower case, of the same length: some letters would become two."""
     return "".join(letter.lower() if len(letter.lower()) == 1 else letter for letter in text)
 
 
 def _pieces(secret: str, *also: str) -> frozenset[str]:
-    """All that eight characters in a row of a secret can be, in small letters."""
+    """Every run of eight characters of a secret, in each encoding, in lower case."""
     forms = [_lower(form) for each in (secret, *also) for form in _forms(each)]
-    return frozenset(form[start : start + LEAST] for form in forms for start in range(len(form) - LEAST + 1))
+    return frozenset(
+        form[start : start + _MIN_LENGTH] for form in forms for start in range(len(form) - _MIN_LENGTH + 1)
+    )
 
 
 def _forms(secret: str) -> list[str]:
-    """A secret as messages, URLs, JSON, pages and headers would write it."""
+    """A secret as messages, URLs, JSON, HTML and headers would write it."""
     wire = secret.encode(errors="replace")
     padded = [base64.b64encode(bytes(shift) + wire).decode() for shift in range(3)]
-    # The first and the last characters of base64 depend on what stands beside.
+    # Within a longer base64 text a secret has one of three forms; its first and last characters depend on
+    # its neighbors, so they are left out.
     encoded = [each[-(-4 * shift // 3) : len(each.rstrip("=")) - 1] for shift, each in enumerate(padded)]
     return [
         secret,

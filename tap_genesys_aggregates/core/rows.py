@@ -1,4 +1,4 @@
-"""Leaves become rows: in one place, for both contracts, with the columns compiled once a query."""
+"""Rows: the one place where the leaves of both APIs' responses become rows of a query's table."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from tap_genesys_aggregates.core.query import Query
 
 LARGEST_INTEGER = 2**63 - 1
-"""The largest that a warehouse's integers hold (SQL's bigint)."""
+"""The largest integer that a warehouse column holds (SQL's ``bigint``)."""
 
 Number = int | float
 Row = dict[str, str | int | float | bool | None]
 PlainRow = msgspec.Struct
-"""A row as a Struct of its query's own; it is encoded as the row is, in a fraction of the time."""
+"""A row as a Struct with a field per column: the same JSON as of a dict, encoded in a fraction of the time."""
 
 
 class Leaf(msgspec.Struct, frozen=True, gc=False):
-    """What one row is made of, as the answer has it.
+    """The values of one row, as a response has them.
 
     Attributes:
-        start: Start of the bucket, as 24 characters of UTC.
-        end: Exclusive end of the bucket, likewise.
+        start: Start of the bucket: 24 characters, UTC.
+        end: Exclusive end of the bucket: 24 characters, UTC.
         key: The rest of the key, in the order of the key columns after ``interval_start``.
-        cells: Metric or view, and its statistics by the API's names.
+        cells: Metric or view → statistic → number, by the API's names.
     """
 
     start: str
@@ -46,14 +46,16 @@ class Leaf(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Leaves as columns of one length.
+    """Leaves of a response, column by column.
+
+    All columns have the same length.
 
     Attributes:
-        query: Whose leaves they are; its table has the columns in this order.
-        starts: Starts of the buckets, each 24 characters of UTC.
-        ends: Exclusive ends of the buckets, likewise.
-        keys: A column for each key column after ``interval_start``.
-        numbers: A column for each number of the table.
+        query: The query; its table has the columns in this order.
+        starts: Starts of the buckets: 24 characters each, UTC.
+        ends: Exclusive ends of the buckets: 24 characters each, UTC.
+        keys: One column for each key column after ``interval_start``.
+        numbers: One column for each numeric column of the table.
     """
 
     query: Query
@@ -63,11 +65,11 @@ class Block:
     numbers: tuple[Sequence[Number | None], ...]
 
     def __len__(self) -> int:
-        """How many leaves they are."""
+        """The number of leaves."""
         return len(self.starts)
 
     def pieces(self, size: int) -> Iterator[Block]:
-        """The same in blocks of so many leaves at the most."""
+        """The same leaves in blocks of at most ``size``."""
         for begin in range(0, len(self), size):
             part = slice(begin, begin + size)
             yield Block(
@@ -79,7 +81,7 @@ class Block:
             )
 
     def leaves(self) -> Iterator[Leaf]:
-        """The same leaf by leaf."""
+        """The same leaves, one by one."""
         wires = [each.wire for each in schema.columns(self.query) if each.wire is not None]
         keys = zip(*self.keys, strict=True) if self.keys else iter([()] * len(self))
         numbers = zip(*self.numbers, strict=True)
@@ -92,57 +94,61 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What is one for all rows of a window: when it was asked for, and what was settled then."""
+    """What all rows of a window share: when it was requested, and what had settled by then."""
 
     extracted_at: str
     final_before: str
 
     @classmethod
     def of(cls, query: Query, now: datetime) -> Stamp:
-        """The stamp of a window that is asked for now."""
+        """The stamp of a window that is requested now."""
         return cls(instants.text(now), instants.text(now - query.lookback))
 
 
 class UniqueKeys:
-    """Refuses a second row with the key of an earlier one: loading both would lose one."""
+    """The keys of a window's rows. A key that comes twice is an error: loading both rows would lose one."""
 
     __slots__ = ("_keys", "_query", "_seen")
 
     def __init__(self, query: Query) -> None:
-        """Begin a window of a query."""
+        """Start with no keys.
+
+        Args:
+            query: The query whose rows these are.
+        """
         self._query = query
         self._keys = schema.keys(query)
         self._seen: set[tuple[str, ...]] = set()
 
     @property
     def rows(self) -> int:
-        """How many rows the window has so far."""
+        """The number of rows so far."""
         return len(self._seen)
 
     def check_block(self, block: Block) -> None:
-        """Take note of all leaves of a block.
+        """Add the keys of a block.
 
         Args:
             block: The next leaves of the window.
 
         Raises:
-            UnforeseenError: Two of them, or one and one before it, have the same key.
+            UnforeseenError: A key occurs twice in the block, or has come before.
         """
         keys = set(zip(block.starts, *block.keys, strict=True))
         if len(keys) == len(block) and self._seen.isdisjoint(keys):
             self._seen |= keys
             return
-        for leaf in block.leaves():  # pragma: no branch  # one of them is refused
+        for leaf in block.leaves():  # pragma: no branch  # one of them raises
             self.check(leaf)
 
     def check(self, leaf: Leaf) -> None:
-        """Take note of a leaf.
+        """Add the key of a leaf.
 
         Args:
             leaf: The next leaf of the window.
 
         Raises:
-            UnforeseenError: One before it had the same key.
+            UnforeseenError: The key has come before.
         """
         key = (leaf.start, *leaf.key)
         if key not in self._seen:
@@ -150,12 +156,14 @@ class UniqueKeys:
             return
         pairs = ", ".join(f"{name}={value[:60]!r}" for name, value in zip(self._keys, key, strict=True))
         what = f"query {self._query.name!r}: two rows came with the same key ({pairs})"
-        raise UnforeseenError(what[:600], "Add the dimension that tells them apart to group_by of this query")
+        raise UnforeseenError(
+            what[:600], "Add the dimension that distinguishes them to group_by of this query"
+        )
 
 
 @lru_cache(maxsize=1024)
 def _struct(columns: tuple[str, ...]) -> type[PlainRow]:
-    """A Struct with a field for each column; a column may have a name that a field cannot."""
+    """A Struct with a field for each column. Fields are numbered: a column may be called ``class``."""
     fields = [f"c{number}" for number in range(len(columns))]
     names = dict(zip(fields, columns, strict=True))
     return msgspec.defstruct("PlainRow", [(field, Any) for field in fields], rename=names, gc=False)
@@ -164,14 +172,14 @@ def _struct(columns: tuple[str, ...]) -> type[PlainRow]:
 class RowMaker:
     """Makes the rows of one query.
 
-    Which columns the numbers of a metric go to is looked up once for each set of statistics that it comes
-    with, not for each row.
+    The columns of a metric are looked up once for each combination of statistics that it comes with, not
+    once per row.
     """
 
     __slots__ = ("_blank", "_columns", "_integers", "_lead", "_long", "_names", "_plain", "_query")
 
     def __init__(self, query: Query) -> None:
-        """Compile the columns.
+        """Prepare the columns.
 
         Args:
             query: The query whose rows these will be.
@@ -193,18 +201,18 @@ class RowMaker:
         self._columns: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def row(self, leaf: Leaf, stamp: Stamp) -> Row:
-        """The row of a leaf.
+        """Make the row of a leaf.
 
         Args:
-            leaf: What the answer says.
-            stamp: When the window was asked for.
+            leaf: The leaf.
+            stamp: The stamp of its window.
 
         Returns:
-            A value for each column; a number that the answer does not have is None.
+            A value for each column; None for a number that the response does not have.
 
         Raises:
-            UnforeseenError: The leaf holds something that has no column.
-            UnreadableError: A count is not a whole number, or larger than an integer of a warehouse.
+            UnforeseenError: The leaf contains something that has no column.
+            UnreadableError: A count is not a whole number, or larger than ``LARGEST_INTEGER``.
         """
         row = self._blank.copy()
         final = leaf.end <= stamp.final_before
@@ -220,14 +228,14 @@ class RowMaker:
         return row
 
     def rows(self, block: Block, stamp: Stamp) -> list[PlainRow]:
-        """The rows of a block: the same as those of its leaves.
+        """Make the rows of a block. They equal those of its leaves.
 
         Args:
-            block: What the answer says.
-            stamp: When the window was asked for.
+            block: The block.
+            stamp: The stamp of its window.
 
         Returns:
-            A Struct for each row, with a field for each column.
+            One Struct per row, with a field for each column.
         """
         final = {end: end <= stamp.final_before for end in {*block.ends}}
         columns = (block.starts, *block.keys, block.ends, *block.numbers)
@@ -235,7 +243,7 @@ class RowMaker:
         return [*map(self._plain, *columns, repeat(stamp.extracted_at), finals)]
 
     def _compile(self, name: str, *kinds: str) -> tuple[str, ...]:
-        """The columns of a metric that comes with these statistics, from now on."""
+        """Look up and cache the columns of a metric that comes with these statistics."""
         names = self._names.get(name)
         if names is None:
             raise self._no_metric(name)
@@ -247,19 +255,23 @@ class RowMaker:
         return self._columns[shape]
 
     def _whole(self, column: str, value: object) -> int:
-        """A count as an integer, however it was written."""
+        """A count as an integer; the API may write ``3.0``."""
         if isinstance(value, int | float) and -LARGEST_INTEGER <= value <= LARGEST_INTEGER and value % 1 == 0:
             return int(value)
-        what = f"query {self._query.name!r}: column {column} counts, but the answer says {str(value)[:60]}"
+        what = (
+            f"query {self._query.name!r}: column {column} is a count, but the response has {str(value)[:60]}"
+        )
         raise UnreadableError(what)
 
     def _no_metric(self, name: str) -> UnforeseenError:
-        what = f"query {self._query.name!r}: the answer holds metric {name[:80]!r}, which was not asked for"
+        what = (
+            f"query {self._query.name!r}: the response contains metric {name[:80]!r}, which was not asked for"
+        )
         return UnforeseenError(what, f"Add {name[:80]!r} to metrics of this query")
 
     def _no_statistic(self, name: str, statistic: str) -> UnforeseenError:
         shown = f"{name[:80]} came with statistic {statistic[:80]!r}"
         what = f"query {self._query.name!r}: {shown}, which has no column"
         if self._long or self._query.api == "group_tree":
-            return UnforeseenError(what, "This version of the tap does not know it: please report it")
+            return UnforeseenError(what, "This version of the tap does not know it; please report it")
         return UnforeseenError(what, "Set shape: long on this query, which has a column for every statistic")

@@ -1,4 +1,4 @@
-"""The columns of a query's table, and the JSON schema that Singer wants of them."""
+"""The columns of a query's table, and their JSON schema for Singer."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ Kind = Literal["string", "integer", "number", "boolean", "date-time"]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column.
+    """A column of a table.
 
     Attributes:
-        name: As the warehouse has it.
-        kind: JSON Schema's type, or ``date-time``.
-        description: Its description: meaning, unit and where it comes from.
+        name: Its name in the warehouse.
+        kind: A type of JSON Schema, or ``date-time``.
+        description: Its meaning, unit and origin.
         key: Whether it is part of the primary key, and so never null.
-        source: The setting that asked for it, as the user wrote it; for messages.
-        wire: Metric or view, and statistic, whose value it holds.
+        source: The setting that it comes from, as the user wrote it; for messages.
+        wire: The metric or view, and the statistic, whose value it has.
     """
 
     name: str
@@ -39,23 +39,27 @@ class Column:
     wire: tuple[str, str] | None = None
 
 
-BEGIN = Column(
-    "interval_start", "date-time", "Start of the bucket, UTC. [computed from the answer]", key=True
+INTERVAL_START = Column(
+    "interval_start", "date-time", "Start of the bucket, UTC. [computed from the response]", key=True
 )
-_END = Column("interval_end", "date-time", "Exclusive end of the bucket, UTC. [computed from the answer]")
+_END = Column("interval_end", "date-time", "Exclusive end of the bucket, UTC. [computed from the response]")
 _EXTRACTED = Column(
-    "extracted_at", "date-time", "When the window of this row was asked for, UTC; one instant a window. [tap]"
+    "extracted_at",
+    "date-time",
+    "When the window of this row was requested, UTC; the same for all rows of a window. [tap]",
 )
 _FINAL = Column(
     "is_final",
     "boolean",
-    "Whether the bucket was older than the look-back when it was read, so that it should not change. [tap]",
+    "Whether the bucket was older than the lookback when it was read, so that it should not change. [tap]",
 )
-_METRIC = Column("metric", "string", "Metric or view, in the API's own spelling. [answer: metric]", key=True)
+_METRIC = Column(
+    "metric", "string", "Metric or view, in the API's own spelling. [response: metric]", key=True
+)
 _QUALIFIER = Column(
     "qualifier",
     "string",
-    "Status that the numbers are for, such as a presence; empty where there is none. [answer: qualifier]",
+    "Status that the numbers are for, such as a presence; empty if there is none. [response: qualifier]",
     key=True,
 )
 
@@ -70,10 +74,10 @@ def columns(query: Query) -> tuple[Column, ...]:
         The key first, then ``interval_end``, the numbers, ``extracted_at`` and ``is_final``.
 
     Raises:
-        SettingError: Two settings would give one column.
+        SettingError: Two settings would make the same column.
     """
     found: dict[str, Column] = {}
-    for new in _all(query):
+    for new in _all_columns(query):
         old = found.setdefault(new.name, new)
         if old is not new:
             what = f"query {query.name!r}: {old.source or old.name} and {new.source or new.name}"
@@ -83,11 +87,11 @@ def columns(query: Query) -> tuple[Column, ...]:
 
 def keys(query: Query) -> tuple[str, ...]:
     """The primary key of a query's table."""
-    return tuple(each.name for each in _all(query) if each.key)
+    return tuple(each.name for each in _all_columns(query) if each.key)
 
 
 def json_schema(table: tuple[Column, ...]) -> dict[str, object]:
-    """The JSON schema of a table: keys never null, everything else nullable.
+    """The JSON schema of a table. Keys are never null, everything else is nullable.
 
     Args:
         table: Its columns.
@@ -109,9 +113,9 @@ def _property(each: Column) -> dict[str, object]:
     return {"type": [kind] if each.key else [kind, "null"], **form, "description": each.description}
 
 
-def _all(query: Query) -> Iterator[Column]:
-    """Every column that the settings of a query give, twins included."""
-    yield BEGIN
+def _all_columns(query: Query) -> Iterator[Column]:
+    """The columns that the settings of a query make, duplicates included."""
+    yield INTERVAL_START
     for name in query.dimensions:
         yield Column(column(name), "string", _dimension(query, name), key=True, source=f"group_by: {name}")
     if query.shape == "long":
@@ -125,25 +129,31 @@ def _all(query: Query) -> Iterator[Column]:
 
 
 def _dimension(query: Query, name: str) -> str:
-    """What a dimension's column says of itself."""
+    """The description of a dimension's column."""
     if query.api == "group_tree":
-        return f"Dimension {name}; 'unknown' where the answer gives no id. [answer: id of a group]"
-    return f"Dimension {name}; empty where it is not set. [answer: group.{name}]"
+        return f"Dimension {name}; 'unknown' if the response has no id. [response: id of a group]"
+    return f"Dimension {name}; empty if it is not set. [response: group.{name}]"
 
 
 def _long() -> Iterator[Column]:
-    """A column for each statistic there is."""
+    """A column for every statistic."""
     for each in STATISTICS.values():
-        says = f"{each.description.format(unit='milliseconds for t* metrics')}. [answer: stats.{each.name}]"
-        yield Column(each.column, "integer" if each.integer else "number", says[0].upper() + says[1:])
+        description = (
+            f"{each.description.format(unit='milliseconds for t* metrics')}. [response: stats.{each.name}]"
+        )
+        yield Column(
+            each.column, "integer" if each.integer else "number", description[0].upper() + description[1:]
+        )
 
 
 def _wide(query: Query) -> Iterator[Column]:
-    """A column for each metric and statistic."""
+    """A column for every metric and statistic."""
     if query.api == "group_tree":
         for metric in query.metrics:
-            says = f"{metric}, {statistics.unit(metric)}. [answer: metrics.{metric}.value]"
-            yield Column(column(metric), "number", says, source=f"metrics: {metric}", wire=(metric, VALUE))
+            description = f"{metric}, {statistics.unit(metric)}. [response: metrics.{metric}.value]"
+            yield Column(
+                column(metric), "number", description, source=f"metrics: {metric}", wire=(metric, VALUE)
+            )
         return
     for metric in query.metrics:
         yield from _statistics(query, metric, metric, f"metrics: {metric}")
@@ -153,8 +163,12 @@ def _wide(query: Query) -> Iterator[Column]:
 
 def _statistics(query: Query, name: str, metric: str, source: str) -> Iterator[Column]:
     """The columns of one metric, or of one view over a metric."""
-    for statistic in query.statistics.get(name) or statistics.of(metric):
+    for statistic in query.statistics.get(name) or statistics.statistics_of(metric):
         each = STATISTICS[statistic]
-        says = f"{name}: {each.description.format(unit=statistics.unit(metric))}. [answer: stats.{statistic}]"
+        description = (
+            f"{name}: {each.description.format(unit=statistics.unit(metric))}. [response: stats.{statistic}]"
+        )
         kind: Kind = "integer" if each.integer else "number"
-        yield Column(f"{column(name)}_{each.column}", kind, says, source=source, wire=(name, statistic))
+        yield Column(
+            f"{column(name)}_{each.column}", kind, description, source=source, wire=(name, statistic)
+        )

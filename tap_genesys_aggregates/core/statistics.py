@@ -1,8 +1,9 @@
-"""The statistics of a metric: which there are, what they count, which a metric brings.
+"""The statistics of a metric: which exist, and which each metric comes with.
 
-Source: aggregates-api.md. ``n*`` metrics bring a count, ``t*`` metrics (timers) max, min, count and
-sum in milliseconds, ``oServiceLevel`` a ratio with its parts; other ``o*`` metrics (observations)
-are not documented one by one, so they have a column for each of these statistics.
+A metric named ``n…`` comes with a count, a timer ``t…`` with max, min, count and sum in milliseconds,
+and ``oServiceLevel`` with a ratio and its parts. The other ``o…`` metrics (observations) are not
+documented one by one, so they get a column for each of these statistics (docs/api-notes.md, "Results:
+statistics").
 """
 
 from __future__ import annotations
@@ -11,19 +12,19 @@ import re
 from dataclasses import dataclass
 
 VALUE = "value"
-"""The one statistic of the group-tree contract."""
+"""The only statistic of the group-tree API."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statistic:
-    """A number that the API gives of a metric.
+    """A number that the API returns for a metric.
 
     Attributes:
-        name: As the API spells it.
-        column: As a column's ending.
-        integer: Whether it counts (else it is any number).
-        additive: Whether buckets may be summed.
-        description: What it is, ``{unit}`` being the metric's.
+        name: The API's name for it.
+        column: The suffix of its column.
+        integer: Whether it is always a whole number.
+        additive: Whether it may be summed over buckets.
+        description: Its meaning, with ``{unit}`` for the metric's unit.
     """
 
     name: str
@@ -36,7 +37,7 @@ class Statistic:
 STATISTICS: dict[str, Statistic] = {
     statistic.name: statistic
     for statistic in (
-        Statistic("count", "count", integer=True, additive=True, description="how often it happened"),
+        Statistic("count", "count", integer=True, additive=True, description="number of occurrences"),
         Statistic("sum", "sum", integer=False, additive=True, description="sum, {unit}"),
         Statistic("min", "min", integer=False, additive=False, description="smallest, {unit}"),
         Statistic("max", "max", integer=False, additive=False, description="largest, {unit}"),
@@ -83,27 +84,27 @@ STATISTICS: dict[str, Statistic] = {
     )
 }
 
-_COUNTED = ("count",)
-_TIMED = ("count", "sum", "min", "max")
+_COUNT = ("count",)
+_TIMER = ("count", "sum", "min", "max")
 _RATIO = ("ratio", "numerator", "denominator", "target")
 
 
-def of(metric: str) -> tuple[str, ...]:
-    """The statistics that a metric of the results contract brings, by its first letter.
+def statistics_of(metric: str) -> tuple[str, ...]:
+    """The statistics that a metric of the results API comes with, by its first letter.
 
     Args:
         metric: ``nOffered``, ``tHandle``, ``oServiceLevel``, …
 
     Returns:
-        Their names in the API's spelling, in the order of their columns.
+        The API's names for them, in the order of their columns.
     """
     if re.match(r"n[A-Z]", metric):
-        return _COUNTED
+        return _COUNT
     if is_timer(metric):
-        return _TIMED
+        return _TIMER
     if metric == "oServiceLevel":
         return _RATIO
-    return (*_TIMED, *_RATIO)
+    return (*_TIMER, *_RATIO)
 
 
 def is_timer(metric: str) -> bool:
@@ -112,5 +113,5 @@ def is_timer(metric: str) -> bool:
 
 
 def unit(metric: str) -> str:
-    """The unit of a metric's sum, minimum and maximum, for a column's description."""
+    """The unit of a metric's sum, minimum and maximum, for the description of a column."""
     return "milliseconds" if is_timer(metric) or "Duration" in metric else "in the metric's own unit"

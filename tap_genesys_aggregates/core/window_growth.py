@@ -1,7 +1,7 @@
-"""How far a window may growth: it grows while answers are small and shrinks when one did not fit.
+"""Window growth: how long the next window may be.
 
-Pure: what was learnt is a value, and a new one comes of each lesson. No length that failed is tried
-again in the same run.
+Windows grow while responses are small and shrink after one was too large. A length that failed is not
+tried again in the same run.
 """
 
 from __future__ import annotations
@@ -13,53 +13,54 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
 ROWS_WANTED = 5_000
-"""Rows that a window should bring: far below the 30,000 at which the API gives up."""
+"""Rows that a window should have: well below the limits of the API (docs/api-notes.md, "Results: limits")."""
 
-_FASTEST = 8
+_MAX_FACTOR = 8
+"""How many times longer than the last window the next one may be."""
 
 
 @dataclass(frozen=True, slots=True)
 class WindowGrowth:
-    """The length of the next window, and what is known of longer ones.
+    """The length of the next window, and the lengths that are known to fail.
 
     Attributes:
-        length: The longest stretch to ask for next.
-        most: The ceiling of growth (``max_window``).
-        failed: The shortest stretch that did not fit, if any.
+        length: The longest window to request next.
+        maximum: The limit of growth (``max_window``).
+        failed: The shortest window that was too large, if any.
     """
 
     length: timedelta
-    most: timedelta
+    maximum: timedelta
     failed: timedelta | None = None
 
     def fits(self, length: timedelta) -> bool:
-        """Whether a stretch may be asked for: none that long has failed."""
+        """Whether a window of this length may be requested: none of it or shorter has failed."""
         return self.failed is None or length < self.failed
 
     def after_rows(self, length: timedelta, rows: int) -> WindowGrowth:
-        """The lesson of an answer that fitted on one page.
+        """The growth after a window that fitted.
 
         Args:
-            length: The window's.
-            rows: How many rows it brought.
+            length: The window's length.
+            rows: The number of its rows.
 
         Returns:
-            A longer growth where the answer was small, never beyond ``most`` or what failed.
+            A longer length if there were few rows, never beyond ``maximum`` or half of what failed.
         """
-        times = min(_FASTEST, ROWS_WANTED // max(rows, 1))
-        longer = min(length * times, self.most)
+        factor = min(_MAX_FACTOR, ROWS_WANTED // max(rows, 1))
+        longer = min(length * factor, self.maximum)
         if self.failed is not None:
             longer = min(longer, self.failed / 2)
         return replace(self, length=max(longer, self.length))
 
     def after_failure(self, length: timedelta) -> WindowGrowth:
-        """The lesson of a stretch that did not fit.
+        """The growth after a window that was too large.
 
         Args:
-            length: The window's.
+            length: The window's length.
 
         Returns:
-            Half of it as the new growth, at the most.
+            At most half of that length.
         """
         failed = min(length, self.failed or length)
         return replace(self, failed=failed, length=min(self.length, failed / 2))

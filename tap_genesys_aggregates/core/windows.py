@@ -1,6 +1,6 @@
-"""Windows: half-open, contiguous stretches on the grid, one request each.
+"""Windows: half-open, contiguous intervals on the grid, one request each.
 
-Pure: ``plan`` cuts the time to be read, ``halves`` splits what was too large.
+``plan`` divides the period to read into windows; ``halves`` splits a window that was too large.
 """
 
 from __future__ import annotations
@@ -29,42 +29,43 @@ class Window:
 
     @override
     def __str__(self) -> str:
-        """The interval as the API writes it."""
+        """The interval in the notation of the API."""
         return f"{instants.text(self.start)}/{instants.text(self.end)}"
 
 
 def align(grid: Grid, length: Period, instant: datetime) -> datetime:
-    """The last mark of a window's length that is not after an instant, down to a bucket's edge.
+    """The last window boundary at or before an instant, down to a bucket boundary.
 
-    Windows of every run start and end at the same marks (for ``P1D``: local midnights), so that what
-    is read again covers whole windows of the ledger and not parts of them.
+    Windows of every run start and end at the same boundaries (for ``P1D``: local midnights), so that
+    a run that reads history again covers whole windows of the ledger.
     """
     return grid.floor(Grid(length, grid.zone, grid.anchor).floor(instant))
 
 
-def cut(
-    grid: Grid, start: datetime, stop: datetime, length: Period, reach: timedelta | None = None
+def next_window(
+    grid: Grid, start: datetime, stop: datetime, length: Period, max_length: timedelta | None = None
 ) -> Window:
-    """The next window from ``start``: to a mark, on the grid, with one bucket at the least.
+    """The next window from ``start``: up to a window boundary, and at least one bucket.
 
     Args:
-        grid: The buckets.
-        start: A bucket's start, before ``stop``.
-        stop: A bucket's start: no window reaches past it.
-        length: The stretch wanted: to its next mark.
-        reach: How far it may go instead: over several marks, or less than one.
+        grid: The grid of the query.
+        start: Start of a bucket, before ``stop``.
+        stop: Start of a bucket; the window does not extend beyond it.
+        length: The usual length: the window ends at the next boundary of this period.
+        max_length: How long the window may be instead: several such periods, or less than one.
 
     Returns:
         The window; never empty.
     """
-    marks = Grid(length, grid.zone, grid.anchor)
-    end = marks.following(marks.floor(start))
-    if reach is not None:
-        end = max(end, marks.floor(start + reach)) if end - start <= reach else start + reach
+    boundaries = Grid(length, grid.zone, grid.anchor)
+    end = boundaries.following(boundaries.floor(start))
+    if max_length is not None:
+        limit = start + max_length
+        end = max(end, boundaries.floor(limit)) if end <= limit else limit
     end = grid.floor(min(end, stop))
     if end <= start:
         end = grid.following(start)
-    return Window(start, min(grid.straight(start, end), stop))
+    return Window(start, min(grid.aligned_until(start, end), stop))
 
 
 def plan(
@@ -72,37 +73,37 @@ def plan(
     start: datetime,
     stop: datetime,
     length: Period,
-    reach: Callable[[], timedelta | None] = lambda: None,
+    max_length: Callable[[], timedelta | None] = lambda: None,
 ) -> Iterator[Window]:
-    """Cut ``[start, stop)`` into windows.
+    """Divide ``[start, stop)`` into windows.
 
     Args:
-        grid: The buckets.
-        start: The first instant wanted; the bucket that holds it is read whole.
+        grid: The grid of the query.
+        start: The first instant wanted; the bucket that contains it is read completely.
         stop: Exclusive end; only buckets that are complete by then are read.
-        length: The stretch a window should have.
-        reach: Asked before each window: how far it may go instead.
+        length: The usual length of a window.
+        max_length: Called before each window: how long it may be instead.
 
     Yields:
-        Windows in order, without gap or overlap, from ``grid.floor(start)`` to
+        Windows in order, without gaps or overlaps, from ``grid.floor(start)`` to
         ``grid.floor(stop)``.
     """
     start, stop = grid.floor(start), grid.floor(stop)
     while start < stop:
-        window = cut(grid, start, stop, length, reach())
+        window = next_window(grid, start, stop, length, max_length())
         yield window
         start = window.end
 
 
 def halves(grid: Grid, window: Window) -> tuple[Window, Window] | None:
-    """Split a window at the bucket's edge nearest to its middle.
+    """Split a window at a bucket boundary near its middle.
 
     Args:
-        grid: The buckets.
+        grid: The grid of the query.
         window: A window on the grid.
 
     Returns:
-        The two parts, or None for a single bucket.
+        The two halves, or None for a single bucket.
     """
     middle = grid.floor(window.start + (window.end - window.start) / 2)
     if middle <= window.start:

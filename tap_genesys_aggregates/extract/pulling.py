@@ -84,7 +84,7 @@ class Puller:
     def __post_init__(self) -> None:
         """Begin with the window that the settings name."""
         length, most = (
-            timedelta(seconds=period.least_seconds) for period in (self.query.span, self.max_window)
+            timedelta(seconds=period.min_seconds) for period in (self.query.span, self.max_window)
         )
         self._growth = WindowGrowth(length, max(length, most))
 
@@ -164,13 +164,13 @@ class Puller:
     def _length(self) -> timedelta | None:
         """How far the next window may go; None where the plain window is meant."""
         growth = self.growth
-        usual = timedelta(seconds=self.query.span.least_seconds)
+        usual = timedelta(seconds=self.query.span.min_seconds)
         return None if growth.length == usual else growth.length
 
     def _shorter(self) -> timedelta | None:
         """How far a plain window may go, where even that was too far."""
         length = self._length()
-        return length if length and length < timedelta(seconds=self.query.span.least_seconds) else None
+        return length if length and length < timedelta(seconds=self.query.span.min_seconds) else None
 
     def _does_not_fit(self, error: TapError) -> TapError:
         """What to do when a single bucket is too much."""

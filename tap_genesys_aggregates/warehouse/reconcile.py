@@ -40,7 +40,7 @@ class Difference:
 
 def by_day(query: Query) -> Query:
     """The same query in one bucket a day; longer buckets stay as they are."""
-    if query.granularity.least_seconds >= DAY:
+    if query.granularity.min_seconds >= DAY:
         return query
     return replace(query, granularity=Period("P1D", days=1))
 

@@ -51,7 +51,7 @@ class Life(RuleBasedStateMachine):
     def run(self, pause: timedelta, windows_until_the_crash: int | None) -> None:
         """Some time later: read from where the bookmark says, commit each window, crash perhaps."""
         self.now += pause
-        begin = align(self.grid, self.length, self.bookmark.begin(START, self.now, self.lookback))
+        begin = align(self.grid, self.length, self.bookmark.next_start(START, self.now, self.lookback))
         for number, window in enumerate(plan(self.grid, max(START, begin), self.now, self.length)):
             if number == windows_until_the_crash:
                 return

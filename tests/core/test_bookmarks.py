@@ -24,32 +24,32 @@ LOOKBACKS = st.timedeltas(timedelta(), timedelta(days=60))
 
 def test_without_a_bookmark_the_run_begins_at_the_start_date() -> None:
     """The first run asks from ``start_date``, not from 1970 and not from the look-back."""
-    assert Bookmark().begin(START, at("2024-06-01T00:00Z"), WEEK) == START
+    assert Bookmark().next_start(START, at("2024-06-01T00:00Z"), WEEK) == START
 
 
 def test_the_look_back_counts_from_now() -> None:
     """Every run reads again what is younger than the look-back, because history changes."""
     loaded = Bookmark(at("2023-11-20T00:00Z"), at("2023-11-19T00:00Z"))
-    assert loaded.begin(START, at("2023-11-20T06:00Z"), WEEK) == at("2023-11-13T06:00Z")
+    assert loaded.next_start(START, at("2023-11-20T06:00Z"), WEEK) == at("2023-11-13T06:00Z")
 
 
 def test_what_was_not_final_is_read_again_after_an_outage() -> None:
     """After a month without runs the next begins where history was last read while it could still change."""
     loaded = Bookmark(at("2023-11-20T00:00Z"), at("2023-11-13T00:00Z"))
-    assert loaded.begin(START, at("2023-12-20T00:00Z"), WEEK) == at("2023-11-13T00:00Z")
+    assert loaded.next_start(START, at("2023-12-20T00:00Z"), WEEK) == at("2023-11-13T00:00Z")
 
 
 def test_a_state_without_final_before_is_read_from_the_look_back() -> None:
     """State that was written by hand has only a bookmark: the next run begins there or at the look-back."""
     by_hand = Bookmark(at("2023-11-20T00:00Z"))
-    assert by_hand.begin(START, at("2023-11-21T00:00Z"), WEEK) == at("2023-11-14T00:00Z")
-    assert by_hand.begin(START, at("2024-01-01T00:00Z"), WEEK) == at("2023-11-20T00:00Z")
+    assert by_hand.next_start(START, at("2023-11-21T00:00Z"), WEEK) == at("2023-11-14T00:00Z")
+    assert by_hand.next_start(START, at("2024-01-01T00:00Z"), WEEK) == at("2023-11-20T00:00Z")
 
 
 def test_a_longer_look_back_reaches_further_back_at_once() -> None:
     """When the look-back is raised, the next run reads all of it, whatever was called final before."""
     loaded = Bookmark(at("2023-11-20T00:00Z"), at("2023-11-13T00:00Z"))
-    assert loaded.begin(START, at("2023-11-20T00:00Z"), timedelta(days=15)) == at("2023-11-05T00:00Z")
+    assert loaded.next_start(START, at("2023-11-20T00:00Z"), timedelta(days=15)) == at("2023-11-05T00:00Z")
 
 
 def test_a_window_moves_the_bookmark_to_its_end() -> None:
@@ -88,7 +88,7 @@ def test_a_run_never_begins_before_the_start_date(
     bookmark: Bookmark, start: datetime, now: datetime, lookback: timedelta
 ) -> None:
     """No bookmark reaches behind ``start_date``, and none leaves out what is new or not final."""
-    begin = bookmark.begin(start, now, lookback)
+    begin = bookmark.next_start(start, now, lookback)
     assert begin >= start
     for known in (bookmark.loaded_before, bookmark.final_before):
         if bookmark.loaded_before is not None and known is not None:

@@ -146,14 +146,14 @@ def test_ceil_is_the_first_edge_that_is_not_before() -> None:
 def test_elapsed_steps_are_straight_until_an_odd_day_ends() -> None:
     """Counting on from the start stays on the grid up to the end of a day that the step does not divide."""
     on = grid("PT12H", "Europe/Berlin")
-    assert on.straight(at("2023-03-20T23:00Z"), at("2023-03-30T22:00Z")) == at("2023-03-26T22:00Z")
-    assert on.straight(at("2023-03-26T11:00Z"), at("2023-03-30T22:00Z")) == at("2023-03-26T22:00Z")
-    assert on.straight(at("2023-03-26T22:00Z"), at("2023-03-30T22:00Z")) == at("2023-03-30T22:00Z")
-    assert on.straight(at("2023-03-26T11:00Z"), at("2023-03-26T22:00Z")) == at("2023-03-26T22:00Z")
+    assert on.aligned_until(at("2023-03-20T23:00Z"), at("2023-03-30T22:00Z")) == at("2023-03-26T22:00Z")
+    assert on.aligned_until(at("2023-03-26T11:00Z"), at("2023-03-30T22:00Z")) == at("2023-03-26T22:00Z")
+    assert on.aligned_until(at("2023-03-26T22:00Z"), at("2023-03-30T22:00Z")) == at("2023-03-30T22:00Z")
+    assert on.aligned_until(at("2023-03-26T11:00Z"), at("2023-03-26T22:00Z")) == at("2023-03-26T22:00Z")
 
 
 @pytest.mark.parametrize("granularity", ["PT1H", "P1D", "P1W", "P1M", "PT7H"])
 def test_steps_that_divide_every_day_are_straight(granularity: str) -> None:
     """Hours divide 23 and 25 hours too, and calendar buckets are cut by the API's own calendar."""
     start, end = at("2023-03-20T23:00Z"), at("2023-11-01T23:00Z")
-    assert grid(granularity, "Europe/Berlin").straight(start, end) == end
+    assert grid(granularity, "Europe/Berlin").aligned_until(start, end) == end

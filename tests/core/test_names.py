@@ -57,7 +57,8 @@ def test_no_two_names_of_a_family_meet_in_one_column(family: str) -> None:
     columns = [column(name) for name in names]
     for metric in set(known.metrics):
         columns += [
-            f"{column(metric)}_{statistics.STATISTICS[each].column}" for each in statistics.of(metric)
+            f"{column(metric)}_{statistics.STATISTICS[each].column}"
+            for each in statistics.statistics_of(metric)
         ]
     assert len(columns) == len(set(columns))
     assert max(map(len, columns)) <= 63
@@ -75,7 +76,7 @@ def test_no_two_names_of_a_family_meet_in_one_column(family: str) -> None:
 )
 def test_the_first_letter_says_which_statistics_come(metric: str, expected: tuple[str, ...]) -> None:
     """``n*`` bring a count, ``t*`` four numbers of milliseconds, service levels a ratio and its parts."""
-    assert statistics.of(metric) == expected
+    assert statistics.statistics_of(metric) == expected
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,7 @@ def test_the_first_letter_says_which_statistics_come(metric: str, expected: tupl
 )
 def test_an_undocumented_metric_has_room_for_all_it_may_bring(metric: str) -> None:
     """What is neither ``n*`` nor ``t*`` nor a service level has columns for counts, times and ratios."""
-    assert set(statistics.of(metric)) >= {
+    assert set(statistics.statistics_of(metric)) >= {
         "count",
         "sum",
         "min",

@@ -62,8 +62,8 @@ def test_a_period_later_is_on_the_local_calendar(text: str, zone: str, start: st
 @given(st.integers(1, 9), st.sampled_from(["PT{}S", "PT{}M", "PT{}H", "P{}D", "P{}W", "P{}M", "P{}Y"]))
 @examples()
 def test_the_least_length_is_never_more_than_the_real_one(number: int, form: str) -> None:
-    """``least_seconds`` bounds a period from below, but for the hour that a change of clocks may take."""
+    """``min_seconds`` bounds a period from below, but for the hour that a change of clocks may take."""
     period = Period.parse(form.format(number))
     start = at("2023-02-01T00:00Z")
     real = (period.after(start, ZoneInfo("UTC")) - start).total_seconds()
-    assert 0 < period.least_seconds <= real <= period.least_seconds * 31 / 28
+    assert 0 < period.min_seconds <= real <= period.min_seconds * 31 / 28

@@ -115,7 +115,7 @@ def test_a_whole_float_is_a_count(value: float, expected: int) -> None:
 @pytest.mark.parametrize("value", [3.5, float("inf"), float("nan")])
 def test_a_broken_count_is_refused(value: float) -> None:
     """Half a call is no count: rounding it would hide that the answer is wrong."""
-    with pytest.raises(UnreadableError, match="n_offered_count counts"):
+    with pytest.raises(UnreadableError, match="n_offered_count is a count, but the response has"):
         RowMaker(query()).row(leaf(("nOffered", {"count": value})), STAMP)
 
 

@@ -28,7 +28,9 @@ STATISTICS = (
 def test_a_wide_table_has_a_column_for_each_metric_and_statistic() -> None:
     """Key, end, numbers in the order of the settings, then what the tap adds."""
     wide = query(
-        group_by=("queueId",), unasked=("mediaType",), metrics=("nOffered", "tHandle", "oServiceLevel")
+        group_by=("queueId",),
+        implicit_dimensions=("mediaType",),
+        metrics=("nOffered", "tHandle", "oServiceLevel"),
     )
     assert [each.name for each in schema.columns(wide)] == [
         "interval_start", "queue_id", "media_type", "interval_end",
@@ -122,7 +124,9 @@ def _kind(name: str) -> str:
 def test_every_column_says_what_it_is(asked: Query) -> None:
     """Each description is a sentence with the unit of a timer and, in brackets, where the value is from."""
     for each in schema.columns(asked):
-        assert re.fullmatch(r"\S.{9,200} \[(answer: \S.*|tap|computed from the answer)\]", each.description)
+        assert re.fullmatch(
+            r"\S.{9,200} \[(response: \S.*|tap|computed from the response)\]", each.description
+        )
         if each.name in {"t_handle_sum", "t_handle_min", "t_handle_max", "handle_duration_sum"}:
             assert "milliseconds" in each.description
 

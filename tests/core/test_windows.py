@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, seed
 
 from tap_genesys_aggregates.core.periods import Period
-from tap_genesys_aggregates.core.windows import Window, align, cut, halves, plan
+from tap_genesys_aggregates.core.windows import Window, align, halves, next_window, plan
 from tests.core.making import at, examples, grid, zone_names
 from tests.core.window_law import GRANULARITIES, LENGTHS, Case, cases, holds
 
@@ -123,18 +123,20 @@ def test_a_reach_takes_in_several_marks_or_less_than_one() -> None:
     """Where answers are small a window goes on over days; where one was too large it ends within one."""
     on, day = grid("PT1H"), Period.parse("P1D")
     start, stop = at("2023-11-01T05:00Z"), at("2023-12-01T00:00Z")
-    assert cut(on, start, stop, day, timedelta(days=3)).end == at("2023-11-04T00:00Z")
-    assert cut(on, start, stop, day, timedelta(hours=2, minutes=30)).end == at("2023-11-01T07:00Z")
-    assert cut(on, start, stop, day, timedelta(minutes=1)).end == at("2023-11-01T06:00Z")
+    assert next_window(on, start, stop, day, timedelta(days=3)).end == at("2023-11-04T00:00Z")
+    assert next_window(on, start, stop, day, timedelta(hours=2, minutes=30)).end == at("2023-11-01T07:00Z")
+    assert next_window(on, start, stop, day, timedelta(minutes=1)).end == at("2023-11-01T06:00Z")
 
 
 def test_cut_gives_the_next_window_only() -> None:
-    """``cut`` is one step of the plan: from a bucket's start, not past the stop."""
+    """``next_window`` is one step of the plan: from a bucket's start, not past the stop."""
     on, day = grid("PT6H"), Period.parse("P1D")
-    assert cut(on, at("2023-11-01T06:00Z"), at("2023-11-09T00:00Z"), day) == Window(
+    assert next_window(on, at("2023-11-01T06:00Z"), at("2023-11-09T00:00Z"), day) == Window(
         at("2023-11-01T06:00Z"), at("2023-11-02T00:00Z")
     )
-    assert cut(on, at("2023-11-01T06:00Z"), at("2023-11-01T12:00Z"), day).end == at("2023-11-01T12:00Z")
+    assert next_window(on, at("2023-11-01T06:00Z"), at("2023-11-01T12:00Z"), day).end == at(
+        "2023-11-01T12:00Z"
+    )
 
 
 def test_halves_meet_at_the_edge_nearest_to_the_middle() -> None:

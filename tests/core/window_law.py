@@ -53,7 +53,7 @@ def cases(draw: st.DrawFn, zone_name: str | None = None) -> Case:
     granularity = Period.parse(draw(st.sampled_from(GRANULARITIES)))
     length = Period.parse(draw(st.sampled_from(LENGTHS)))
     start = draw(moments("1999-01-01", "2035-01-01"))
-    step = timedelta(seconds=max(granularity.least_seconds, length.least_seconds))
+    step = timedelta(seconds=max(granularity.min_seconds, length.min_seconds))
     shifts = _SHIFTS if step >= timedelta(days=1) else _SHIFTS[:3]
     stop = start + min(_TWO_YEARS, step * draw(st.integers(0, _MOST_WINDOWS))) + draw(st.sampled_from(shifts))
     reach = st.one_of(st.none(), st.sampled_from(_REACHES).map(lambda times: step * times))

@@ -110,7 +110,7 @@ def test_groups_with_fewer_keys_stand_beside_the_others() -> None:
 
 def test_the_medium_comes_unasked_and_has_a_column() -> None:
     """``mediaType`` may come without being asked for: voice and chat of a queue must not become one row."""
-    asked = results(unasked=("mediaType",))
+    asked = results(implicit_dimensions=("mediaType",))
     groups: tuple[Part, ...] = (
         {"queueId": "q1", "mediaType": "voice"},
         {"queueId": "q1", "mediaType": "chat"},

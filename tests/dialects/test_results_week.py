@@ -22,7 +22,7 @@ METRICS = (
 )  # fmt: skip
 ASKED = results(
     metrics=METRICS,
-    unasked=("mediaType",),
+    implicit_dimensions=("mediaType",),
     granularity=Period.parse("P1W"),
     zone=ZoneInfo("Asia/Riyadh"),
     anchor=date(2025, 1, 26),
@@ -50,7 +50,7 @@ def test_the_recorded_week_is_one_bucket() -> None:
 
 def test_the_recorded_week_in_long_has_a_row_a_metric() -> None:
     """Seventy-five metrics of six queues are seventy-five rows, with the same sums."""
-    long = rows(results(metrics=METRICS, unasked=("mediaType",), shape="long"), SAMPLE, of=WEEK)
+    long = rows(results(metrics=METRICS, implicit_dimensions=("mediaType",), shape="long"), SAMPLE, of=WEEK)
     wide = rows(ASKED, SAMPLE, of=WEEK)
     assert len(long) == 75
     handled = [each["sum"] for each in long if each["metric"] == "tHandle"]

@@ -42,9 +42,9 @@ QUERIES: dict[str, Query] = {
     "tree without groups": tree(),
     "tree by interval": tree("interval"),
     "tree of three levels": tree("interval", "routing.queue.id", "mediaType"),
-    "results": results(unasked=("mediaType",)),
-    "results by status": results(unasked=("mediaType",), metrics=_PRESENCE, qualified=True),
-    "long results": results(unasked=("mediaType",), shape="long", metrics=_PRESENCE),
+    "results": results(implicit_dimensions=("mediaType",)),
+    "results by status": results(implicit_dimensions=("mediaType",), metrics=_PRESENCE, qualified=True),
+    "long results": results(implicit_dimensions=("mediaType",), shape="long", metrics=_PRESENCE),
 }
 
 

@@ -58,9 +58,9 @@ QUERIES = (
     tree(),
     tree("interval"),
     tree("interval", "routing.queue.id", "mediaType"),
-    results(unasked=("mediaType",)),
-    results(unasked=("mediaType",), metrics=("nOffered", "tSystemPresence"), qualified=True),
-    results(unasked=("mediaType",), shape="long", metrics=("nOffered", "tSystemPresence")),
+    results(implicit_dimensions=("mediaType",)),
+    results(implicit_dimensions=("mediaType",), metrics=("nOffered", "tSystemPresence"), qualified=True),
+    results(implicit_dimensions=("mediaType",), shape="long", metrics=("nOffered", "tSystemPresence")),
 )
 SAMPLES = tuple(json.dumps(each).encode() for each in (*TREES, RESULTS))
 

@@ -94,7 +94,7 @@ MUTATIONS = (
         "there is no look-back",
         (
             Bookmark,
-            "begin",
+            "next_start",
             "(self.loaded_before, self.final_before, now - lookback)",
             "(self.loaded_before,)",
         ),
@@ -103,7 +103,7 @@ MUTATIONS = (
         "after an outage, what had not settled before is not read again",
         (
             Bookmark,
-            "begin",
+            "next_start",
             "(self.loaded_before, self.final_before, now - lookback)",
             "(self.loaded_before, now - lookback)",
         ),
