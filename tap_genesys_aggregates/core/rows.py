@@ -25,7 +25,7 @@ LARGEST_INTEGER = 2**63 - 1
 Number = int | float
 Row = dict[str, str | int | float | bool | None]
 PlainRow = msgspec.Struct
-"""A row as a Struct with a field per column: the same JSON as of a dict, encoded in a fraction of the time."""
+"""A row as a Struct with a field per column: the same JSON as a dict, encoded in a fraction of the time."""
 
 
 class Leaf(msgspec.Struct, frozen=True, gc=False):

@@ -131,7 +131,10 @@ class Lookup(msgspec.Struct, frozen=True):
         return (
             *(
                 Column(
-                    each.name, each.kind, f"{each.description}. [response: {each.path}]", key=each.name == "id"
+                    each.name,
+                    each.kind,
+                    f"{each.description}. [response: {each.path}]",
+                    key=each.name == "id",
                 )
                 for each in self.columns
             ),

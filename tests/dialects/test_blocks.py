@@ -19,7 +19,9 @@ from tests.dialects.making import STAMP, body, hour, results, rows, tree, window
 if TYPE_CHECKING:
     from tap_genesys_aggregates.core.query import Query
 
-RESULTS = results(group_by=("queueId", "userId"), implicit_dimensions=("mediaType",), metrics=("nOffered", "tHandle"))
+RESULTS = results(
+    group_by=("queueId", "userId"), implicit_dimensions=("mediaType",), metrics=("nOffered", "tHandle")
+)
 TREE = tree("interval", "routing.queue.id", "mediaType")
 _COUNTS = st.none() | st.integers(0, 2**63 - 1)
 _NUMBERS = st.none() | st.integers(-(10**20), 10**20) | st.floats(allow_nan=False, allow_infinity=False)
