@@ -1,4 +1,4 @@
-"""The ledger: one row for each window pulled, so that a warehouse can prove that it has everything."""
+"""The ledger: one row per window pulled, so that SQL in the warehouse can prove that nothing is missing."""
 
 from __future__ import annotations
 
@@ -23,34 +23,38 @@ if TYPE_CHECKING:
 NAME = "extractions"
 
 COLUMNS = (
-    Column("query", "string", "Name of the query, and so of its table. [tap]", key=True),
+    Column("query", "string", "Name of the query and of its table. [tap]", key=True),
     Column("window_start", "date-time", "Start of the window, UTC. [tap]", key=True),
     Column("window_end", "date-time", "Exclusive end of the window, UTC. [tap]", key=True),
     Column(
         "extracted_at",
         "date-time",
-        "When it was asked for, UTC; its rows carry the same instant. [tap]",
+        "When the window was requested, UTC; its rows have the same value. [tap]",
         key=True,
     ),
-    Column("rows", "integer", "Rows that it brought. [tap]"),
-    Column("pages", "integer", "Pages that they came on. [tap]"),
-    Column("requests", "integer", "Requests sent for it, tries included. [tap]"),
-    Column("retries", "integer", "Requests among them that were sent again. [tap]"),
-    Column("bytes", "integer", "Bytes of its answers, uncompressed. [tap]"),
-    Column("seconds", "number", "Time spent on it, in seconds. [tap]"),
-    Column("is_final", "boolean", "Whether all of it was older than the look-back. [tap]"),
-    Column("was_split", "boolean", "Whether the server could not answer for a longer window at once. [tap]"),
+    Column("rows", "integer", "Rows in it. [tap]"),
+    Column("pages", "integer", "Pages of the answer. [tap]"),
+    Column("requests", "integer", "Requests sent for it, retries included. [tap]"),
+    Column("retries", "integer", "Retries among the requests. [tap]"),
+    Column("bytes", "integer", "Size of the answers, uncompressed, in bytes. [tap]"),
+    Column("seconds", "number", "Time spent on the requests, in seconds. [tap]"),
+    Column("is_final", "boolean", "Whether the whole window was older than the lookback. [tap]"),
+    Column(
+        "was_split",
+        "boolean",
+        "Whether a longer window was split because the server could not answer it. [tap]",
+    ),
 )
 
 
 def entry(query: str, window: Window, stamp: Stamp, usage: Usage) -> Row:
-    """The ledger's row for a window that is complete.
+    """The ledger's row for a complete window.
 
     Args:
         query: Name of the query.
         window: The window.
-        stamp: When it was asked for.
-        usage: What it brought, and what that cost.
+        stamp: When it was requested.
+        usage: What it brought and what it cost.
 
     Returns:
         A value for each of ``COLUMNS``.
@@ -73,16 +77,15 @@ def entry(query: str, window: Window, stamp: Stamp, usage: Usage) -> Row:
 
 
 class LedgerStream(Stream):
-    """The stream ``extractions``: other streams write its rows, each before the STATE of its window."""
+    """The stream ``extractions``. Aggregate streams write its rows, each before the STATE of its window."""
 
     def __init__(self, tap: Tap) -> None:
-        """Begin, with the schema not yet out."""
         super().__init__(tap, schema=json_schema(COLUMNS), name=NAME)
         self.primary_keys = tuple(each.name for each in COLUMNS if each.key)
         self._announced = False
 
     def record(self, row: Row) -> None:
-        """Write a row now, after the schema if that is not out yet."""
+        """Write a row now, and the SCHEMA before the first one."""
         if self.selected:
             self._write_schema_message()
             self._write_record_message(row)
@@ -91,7 +94,7 @@ class LedgerStream(Stream):
     def get_records(self, context: Context | None) -> Iterator[Record]:
         return iter(())
 
-    # It has no state of its own: what is done stands in the bookmarks of the queries.
+    # It has no state of its own: the bookmarks of the queries say what was loaded.
 
     @override
     def _sync_records(

@@ -1,4 +1,4 @@
-"""The tap: its name, its settings, one stream a query."""
+"""The tap: its settings, its streams, its command line."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from singer_sdk.plugin_base import SingerCommand, _ConfigInput
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
-from tap_genesys_aggregates.client import Run
+from tap_genesys_aggregates.client import Client
 from tap_genesys_aggregates.clock import Clock, SystemClock
 from tap_genesys_aggregates.config.checks import unknown_names
 from tap_genesys_aggregates.config.settings import Settings, from_environment
 from tap_genesys_aggregates.config.settings_table import CONFIG_SCHEMA
 from tap_genesys_aggregates.core.errors import SettingError, TapError
 from tap_genesys_aggregates.extract.connection_test import report
+from tap_genesys_aggregates.extract.extractor import Extractor
+from tap_genesys_aggregates.extract.lookup_list import LookupList, lookup_lists
 from tap_genesys_aggregates.extract.progress import Progress
-from tap_genesys_aggregates.extract.user_batches import Users
-from tap_genesys_aggregates.http.transport import Transport
+from tap_genesys_aggregates.extract.user_batches import UserBatches
 from tap_genesys_aggregates.ledger import LedgerStream
-from tap_genesys_aggregates.lookups import LookupStream, lookup_streams
+from tap_genesys_aggregates.lookups import LookupStream
 from tap_genesys_aggregates.singer.log_redaction import redact_logs
 from tap_genesys_aggregates.singer.messages import MessageWriter
 from tap_genesys_aggregates.streams import AggregateStream
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
 
 class Command(SingerCommand):
-    """The command line; what the tap refuses is one line on standard error, without a traceback."""
+    """The command line. An error of the tap is one line on standard error, without a traceback."""
 
     @override
     def main(self, *args: Any, **kwargs: Any) -> Any:
@@ -53,14 +54,14 @@ class Command(SingerCommand):
         try:
             return super().main(*args, **kwargs)
         except ConfigValidationError as error:
-            self.logger.error("%s", " ".join(error.errors))  # noqa: TRY400  # no traceback: the line is all
+            self.logger.error("%s", " ".join(error.errors))  # noqa: TRY400  # a traceback would bury the line that helps
         except TapError as error:
             self.logger.error("%s", error)  # noqa: TRY400  # a traceback would bury the line that helps
         sys.exit(1)
 
     @override
     def invoke(self, ctx: click.Context) -> Any:
-        return click.Command.invoke(self, ctx)  # the SDK's would add a line of its own to a wrong config
+        return click.Command.invoke(self, ctx)  # the SDK's adds a line of its own to a config error
 
 
 class TapGenesysAggregates(Tap):
@@ -70,8 +71,8 @@ class TapGenesysAggregates(Tap):
     package_name = "tap-genesys-aggregates"
     config_jsonschema: ClassVar[dict[str, Any]] = CONFIG_SCHEMA
     message_writer_class = MessageWriter
-    dynamic_catalog = True  # queries are streams, so discovery needs a config that is right
-    # Without BATCH: its files would be announced after the STATE that follows their rows.
+    dynamic_catalog = True  # queries are streams, so discovery needs a valid config
+    # Without BATCH: the SDK would announce its files after the STATE that covers their rows.
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         TapCapabilities.CATALOG,
         TapCapabilities.STATE,
@@ -89,12 +90,12 @@ class TapGenesysAggregates(Tap):
         mount: Callable[[requests.Session], None] | None = None,
         **kwargs: Any,  # noqa: ANN401  # the SDK's own
     ) -> None:
-        """Begin a run.
+        """Prepare a run.
 
         Args:
-            clock: The present; the machine's own by default.
-            mount: Prepares each new HTTP session, to put another adapter under it.
-            kwargs: What the SDK's tap takes.
+            clock: The current time; the machine's own by default.
+            mount: Called with each new HTTP session, to mount another adapter on it.
+            kwargs: Passed to the SDK's tap.
         """
         self.clock = clock or SystemClock()
         self._mount = mount
@@ -106,39 +107,45 @@ class TapGenesysAggregates(Tap):
         for query in self.settings.queries:
             for line in unknown_names(query):
                 self.logger.warning("%s", line)
-        queries = map(self.aggregate_stream, self.settings.queries)
-        return [self.ledger, *self.lookups.values(), *queries]
+        denied: list[str] = []
+        lookups = [LookupStream(self, each, denied) for each in self.lookup_lists.values()]
+        progress = Progress(self.clock.monotonic, sys.stderr)
+        queries = [AggregateStream(self, extractor, progress, self.ledger) for extractor in self.extractors()]
+        return [self.ledger, *lookups, *queries]
 
-    @override  # type: ignore[misc]  # final in the SDK, which has no other place for the end of a run
+    @override  # type: ignore[misc]  # final in the SDK, which has no other hook for the end of a run
     def sync_all(self) -> None:
         try:
             super().sync_all()
         finally:
-            self.run.transport.close()
+            self.client.close()
 
     @cached_property
-    def run(self) -> Run:
-        """What all streams share."""
-        transport = Transport(self.settings, self.clock, self._mount)
-        return Run(self.settings, transport, self.clock, Progress(self.clock.monotonic, sys.stderr))
+    def client(self) -> Client:
+        """Sends the requests of every stream."""
+        return Client(self.settings, self.clock, self._mount)
 
     @cached_property
     def ledger(self) -> LedgerStream:
-        """The stream of windows pulled."""
+        """The stream of pulled windows."""
         return LedgerStream(self)
 
     @cached_property
-    def lookups(self) -> dict[str, LookupStream]:
-        """The streams of names for ids, by their own names."""
-        return lookup_streams(self, self.run)
+    def lookup_lists(self) -> dict[str, LookupList]:
+        """The lookup lists by name; the streams and the batches of users share them."""
+        return lookup_lists(self.client)
 
-    def aggregate_stream(self, query: Query) -> AggregateStream:
-        """The stream of a query."""
-        return AggregateStream(self, query, self.run, self.ledger, Users(self.lookups))
+    def extractors(self) -> list[Extractor]:
+        """An extractor for each query."""
+        return [self.extractor(query) for query in self.settings.queries]
+
+    def extractor(self, query: Query) -> Extractor:
+        """An extractor for a query, whether or not it is one of the settings."""
+        return Extractor(query, self.client, UserBatches(self.lookup_lists))
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Every check, in one place of our own: one line that names the setting."""
+        """Check everything in one place: an error is one line that names the setting."""
         self.append_builtin_config(self.config_jsonschema)
         self._config = from_environment(self._config)
         try:
@@ -159,7 +166,7 @@ class TapGenesysAggregates(Tap):
         """The tap for ``--config`` options: paths of JSON files, or ENV.
 
         Raises:
-            SettingError: A setting is wrong.
+            SettingError: A setting is invalid.
         """
         given = _ConfigInput.from_cli_args(*paths)
         try:
@@ -175,22 +182,21 @@ class TapGenesysAggregates(Tap):
             return
         given = ctx.params.get("config") or _ConfigInput()
         tap = cls(config=given.config, parse_env_config=given.parse_env)
-        queries = (stream for stream in tap.streams.values() if isinstance(stream, AggregateStream))
-        good = True
-        for well, line in report(queries):
+        passed = True
+        for works, line in report(tap.extractors()):
             click.echo(line)
-            good = good and well
-        ctx.exit(0 if good else 1)
+            passed = passed and works
+        ctx.exit(0 if passed else 1)
 
     @classmethod
     @override
     def get_singer_command(cls) -> click.Command:
-        usual = super().get_singer_command()
+        command = super().get_singer_command()
         return Command(
-            name=usual.name,
-            callback=usual.callback,
-            params=usual.params,
-            context_settings=usual.context_settings,
-            help=usual.help,
+            name=command.name,
+            callback=command.callback,
+            params=command.params,
+            context_settings=command.context_settings,
+            help=command.help,
             logger=cls.logger,
         )

@@ -1,4 +1,7 @@
-"""Answering an ask by a job: hand it in, look at it until it is done, read its pages, leave none behind."""
+"""Asynchronous jobs: submit a query, poll its job until it is done, read its pages, leave no job behind.
+
+See docs/api-notes.md, "Results: asynchronous jobs".
+"""
 
 from __future__ import annotations
 
@@ -26,73 +29,71 @@ if TYPE_CHECKING:
 
     from tap_genesys_aggregates.clock import Clock
     from tap_genesys_aggregates.core.query import Query
-    from tap_genesys_aggregates.dialects.protocol import Call, Page
-    from tap_genesys_aggregates.extract.pulling import Ask
+    from tap_genesys_aggregates.dialects.protocol import Call, Page, WindowRequest
     from tap_genesys_aggregates.http.usage import Usage
 
 T = TypeVar("T")
 _LOGGER = logging.getLogger("tap-genesys-aggregates")
 
 SUBMISSIONS = 3
-"""How often a window is handed in, if its jobs fail, expire or are cancelled by somebody."""
-LONGEST_JOB = 3600.0
-"""Seconds that a window's jobs may take in all until there are results to read."""
+"""How often a window is submitted if its jobs fail, expire or are cancelled by somebody else."""
+JOB_TIMEOUT = 3600.0
+"""Seconds that all jobs of a window may take until results are ready."""
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 20.0
-"""Seconds between two looks at a job: twice as many each time, from the first to the longest."""
+"""Seconds between two polls of a job; the pause doubles each time."""
 
 
 class Send(Protocol):
-    """How a call is sent: with token, pace and retries, its cost counted."""
+    """Sends a call with token, rate limit and retries (``Client.send``)."""
 
     def __call__(self, call: Call, read: Callable[[bytes], T], usage: Usage, *, divisible: bool = False) -> T:
-        """Send, and read the answer."""
+        """Send the call and read its answer."""
 
 
-class Jobs:
-    """Answers the asks of one query by jobs; as a context, it leaves none of them behind."""
+class AsyncJobs:
+    """Runs the jobs of one query. As a context manager, it cancels on exit what is still running."""
 
     def __init__(self, query: Query, send: Send, clock: Clock) -> None:
-        """Prepare; nothing is sent yet.
+        """Prepare; no request is sent yet.
 
         Args:
             query: A query whose family has jobs.
             send: Sends calls.
-            clock: Time and waiting.
+            clock: Time and sleeping.
         """
         self._dialect = JobsDialect(query)
         self._send = send
         self._clock = clock
-        self._under_way = OpenJobs()
+        self._open_jobs = OpenJobs()
 
     def __enter__(self) -> Self:
-        """Begin a run."""
-        self._under_way = OpenJobs()
+        self._open_jobs = OpenJobs()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End it, however it ended: what is still under way is cancelled."""
-        self._under_way.close()
+        self._open_jobs.close()
 
-    def pages(self, ask: Ask, usage: Usage) -> list[Page]:
+    def pages(self, request: WindowRequest, usage: Usage) -> list[Page]:
         """Every page of a window.
 
         Args:
-            ask: What to ask for.
-            usage: Where the cost is counted.
+            request: What to ask for.
+            usage: Counts the cost.
 
         Returns:
             The pages, in order.
 
         Raises:
-            TapError: They are not to be had.
+            TapError: No job returned results.
         """
-        limit = self._clock.monotonic() + LONGEST_JOB
-        return _JobRun(self._dialect, self._send, self._clock, self._under_way, ask, usage, limit).pages()
+        deadline = self._clock.monotonic() + JOB_TIMEOUT
+        run = _JobRun(self._dialect, self._send, self._clock, self._open_jobs, request, usage, deadline)
+        return run.pages()
 
 
 def _pauses() -> Iterator[float]:
-    """How long to wait before each look at a job, in seconds."""
+    """Seconds to wait before each poll."""
     pause = FIRST_PAUSE
     while True:
         yield pause
@@ -101,102 +102,99 @@ def _pauses() -> Iterator[float]:
 
 @dataclass(slots=True)
 class _JobRun:
-    """One ask on its way: as many jobs as it takes, one after the other."""
+    """One request answered by jobs: as many as it takes, one after the other."""
 
     dialect: JobsDialect
     send: Send
     clock: Clock
-    under_way: OpenJobs
-    ask: Ask
+    open_jobs: OpenJobs
+    request: WindowRequest
     usage: Usage
-    limit: float
+    deadline: float
     pauses: Iterator[float] = field(default_factory=_pauses)
 
     def pages(self) -> list[Page]:
-        """The pages of the first job that is done; a lost one is handed in again."""
+        """The pages of the first job that is done; a lost job is submitted again."""
         said = ""
         for number in range(1, SUBMISSIONS + 1):
-            with self.under_way.job(self._submit, self._cancel) as place:
-                outcome = self._outcome(place)
+            with self.open_jobs.job(self._submit, self._cancel) as path:
+                outcome = self._outcome(path)
             if not isinstance(outcome, Status):
                 return outcome
-            said = f"job {place} ended {outcome.state}"
+            said = f"job {path} ended as {outcome.state}"
             if outcome.error_message:
                 said = f"{said}: {shorten(outcome.error_message)}"
                 if is_too_large(outcome.error_message):
                     raise TooLargeError(said)
-            _LOGGER.warning("Submission %d of %d brought nothing: %s", number, SUBMISSIONS, said)
+            _LOGGER.warning("Submission %d of %d returned no results: %s", number, SUBMISSIONS, said)
         advice = "Try again later; a shorter window on this query may help, or mode: sync"
-        raise RefusedError(f"{SUBMISSIONS} jobs for it brought nothing, the last {said}", advice)
+        raise RefusedError(f"{SUBMISSIONS} jobs returned no results; the last {said}", advice)
 
     def _submit(self) -> str:
-        """Hand the ask in; the job's place."""
-        call = self.dialect.submit(self.ask.window, self.ask.users)
+        """Submit the query; returns the job's path."""
+        call = self.dialect.submit(self.request.window, self.request.users)
         read = self.dialect.read_submitted
         try:
-            submitted = self.send(call, read, self.usage, divisible=self.ask.divisible)
+            submitted = self.send(call, read, self.usage, divisible=self.request.divisible)
         except NotFoundError as error:
-            advice = "This host may have no jobs: leave mode: async out, or check region and base_url"
+            advice = "This host may not support jobs: remove mode: async, or check region and base_url"
             raise RefusedError(error.what, advice) from None
         return self.dialect.place(submitted)
 
-    def _cancel(self, place: str) -> None:
-        """Give a job up."""
-        self.send(self.dialect.cancel(place), lambda _: None, self.usage)
+    def _cancel(self, path: str) -> None:
+        self.send(self.dialect.cancel(path), lambda _: None, self.usage)
 
-    def _outcome(self, place: str) -> list[Page] | Status:
+    def _outcome(self, path: str) -> list[Page] | Status:
         """The results of a job, or the state in which it was lost."""
-        status = self._settled(place)
+        status = self._wait(path)
         if status.state != DONE:
             return status
         try:
-            return self._read(place)
-        except RefusedError:  # its state says whether it was lost just now
-            status = self._look(place)
+            return self._read(path)
+        except RefusedError:  # the job may have been lost a moment ago; its state tells
+            status = self._poll(path)
             if status.state in LOST:
                 return status
             raise
 
-    def _settled(self, place: str) -> Status:
+    def _wait(self, path: str) -> Status:
         """Wait until a job is done or lost.
 
-        A state that is not known counts as waiting: the platform may get more of them, and the limit
-        holds for those too.
+        An unknown state counts as waiting, because the platform may add states; the deadline applies to
+        those too.
         """
         status = Status("QUEUED")
         while status.state != DONE and status.state not in LOST:
             pause = next(self.pauses)
-            if self.clock.monotonic() + pause > self.limit:
-                what = f"job {place} is still {shorten(status.state)} after {LONGEST_JOB / 60:.0f} minutes"
-                raise TapError(what, "It is given up: set a shorter window on this query, or mode: sync")
+            if self.clock.monotonic() + pause > self.deadline:
+                what = f"job {path} is still {shorten(status.state)} after {JOB_TIMEOUT / 60:.0f} minutes"
+                raise TapError(what, "It was cancelled. Set a shorter window on this query, or mode: sync")
             self.clock.sleep(pause)
-            self.under_way.check()
-            before, status = status, self._look(place)
+            self.open_jobs.check()
+            before, status = status, self._poll(path)
             if status.state not in {*WAITING, DONE, *LOST, before.state}:
-                _LOGGER.warning("Job %s: waiting, as state %r is not known", place, shorten(status.state))
+                _LOGGER.warning("Job %s: still waiting; unknown state %r", path, shorten(status.state))
         return status
 
-    def _look(self, place: str) -> Status:
-        """How a job is doing; one that is gone has expired."""
+    def _poll(self, path: str) -> Status:
+        """The state of a job; one that no longer exists has expired."""
         try:
-            status = self.send(self.dialect.look(place), self.dialect.read_status, self.usage)
+            status = self.send(self.dialect.look(path), self.dialect.read_status, self.usage)
         except NotFoundError as error:
             return Status("EXPIRED", error.what)
         return Status(status.state.upper(), status.error_message)
 
-    def _read(self, place: str) -> list[Page]:
+    def _read(self, path: str) -> list[Page]:
         """Every page of a job's results."""
-        read = partial(self.dialect.read_page, window=self.ask.window)
-        found = [self.send(self.dialect.results(place, None), read, self.usage)]
+        read = partial(self.dialect.read_page, window=self.request.window)
+        found = [self.send(self.dialect.results(path, None), read, self.usage)]
         followed: set[str] = set()
         before = self.usage.bytes
         while cursor := found[-1].next:
             if cursor in followed:
-                what = f"the next page's cursor was followed before (after {len(found)} pages)"
-                raise UnreadableError(
-                    what, "The server's pages go round in a circle: please report it to its owner"
-                )
+                what = f"the cursor of the next page was already followed (after {len(found)} pages)"
+                raise UnreadableError(what, "The server's pages form a loop: report it to the server's owner")
             followed.add(cursor)
             check_window(len(found), self.usage.bytes - before)
-            found.append(self.send(self.dialect.results(place, cursor), read, self.usage))
+            found.append(self.send(self.dialect.results(path, cursor), read, self.usage))
         return found

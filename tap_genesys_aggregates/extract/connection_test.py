@@ -1,4 +1,4 @@
-"""``--test``: one small request a query, and what came of it in a line."""
+"""``--test``: one small request per query, and one line about each."""
 
 from __future__ import annotations
 
@@ -12,38 +12,39 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from tap_genesys_aggregates.core.query import Query
-    from tap_genesys_aggregates.streams import AggregateStream
+    from tap_genesys_aggregates.extract.extractor import Extractor
 
 GROUP_TREE_SCOPE = "analytics:conversation:view"
-"""What a group-tree host wants (group-tree.md)."""
+"""What a group-tree host requires (docs/api-notes.md, "Group tree: the query")."""
 
 
 def permissions(query: Query) -> str:
-    """The permission that a query needs, by name: one of several where the family takes several."""
+    """The permission that a query needs, by name; any one of several where the family accepts several."""
     family = families().get(query.endpoint or "")
     if family is None:
         return GROUP_TREE_SCOPE if query.api == "group_tree" else "that of its family"
     return " or ".join(family.permissions_any)
 
 
-def report(streams: Iterable[AggregateStream]) -> Iterator[tuple[bool, str]]:
-    """Try each query once, on its last complete bucket.
+def report(extractors: Iterable[Extractor]) -> Iterator[tuple[bool, str]]:
+    """Probe each query once.
 
     Args:
-        streams: The queries' streams.
+        extractors: One per query.
 
-    Returns:
-        For each, whether it went well, and a line for the user.
+    Yields:
+        Whether the query works, and a line for the user.
     """
-    return map(_try, streams)
+    for extractor in extractors:
+        yield _probe(extractor)
 
 
-def _try(stream: AggregateStream) -> tuple[bool, str]:
-    """One query's line."""
+def _probe(extractor: Extractor) -> tuple[bool, str]:
+    query = extractor.query
     try:
-        rows = stream.probe()
+        rows = extractor.probe()
     except DeniedError as error:
-        return False, f"{stream.name}: missing permission {permissions(stream.query)}. {error}"
+        return False, f"{query.name}: missing permission {permissions(query)}. {error}"
     except TapError as error:
-        return False, f"{stream.name}: {error}"
-    return True, f"{stream.name}: ok ({rows} rows in its last complete bucket)"
+        return False, f"{query.name}: {error}"
+    return True, f"{query.name}: ok ({rows} rows in its last complete bucket)"

@@ -1,4 +1,4 @@
-"""The jobs that are under way, in one place: so that a run that ends leaves none behind."""
+"""The asynchronous jobs that are open, in one place, so that a run that ends can cancel all of them."""
 
 from __future__ import annotations
 
@@ -13,100 +13,96 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
 _LOGGER = logging.getLogger("tap-genesys-aggregates")
-_LAST_SUBMISSIONS = 0.5
-_LAST_CANCELLATIONS = 2.0
-"""Seconds of real time that a run waits at its end: one that is killed must end."""
+_SUBMISSIONS_TIMEOUT = 0.5
+_CANCELLATIONS_TIMEOUT = 2.0
+"""Seconds that a run waits at its end: one that was told to stop must stop."""
 
 
 class OpenJobs:
-    """The jobs that are handed in and not yet read: the one place from which all can be cancelled.
-
-    Any number of threads may hand in and cancel.
-    """
+    """The jobs that were submitted and not yet read. Any number of threads may submit and cancel."""
 
     def __init__(self) -> None:
-        """Begin with none."""
         self._cancels: dict[str, Callable[[str], object]] = {}
-        self._leaving: set[str] = set()
+        self._cancelling: set[str] = set()
         self._submitting = 0
         self._closed = False
         self._changed = threading.Condition()
 
     @contextmanager
     def job(self, submit: Callable[[], str], cancel: Callable[[str], object]) -> Iterator[str]:
-        """Hand a job in, and cancel it where anything goes wrong before the block's end.
+        """Submit a job, and cancel it if the block raises.
 
         Args:
-            submit: Hands it in, and gives the place by which it is known.
-            cancel: Cancels what stands at a place.
+            submit: Submits the job and returns its path.
+            cancel: Cancels the job at a path.
 
         Yields:
-            The job's place.
+            The job's path.
 
         Raises:
             TapError: The run has ended.
         """
-        place = self._submitted(submit, cancel)
+        path = self._submit(submit, cancel)
         try:
-            yield place
+            yield path
         except BaseException:
-            self._give_up([place])
+            self._cancel_all([path])
             raise
         with self._changed:
-            self._cancels.pop(place, None)
+            self._cancels.pop(path, None)
 
     def check(self) -> None:
-        """Go no further once the run has ended.
+        """Stop a thread that is still waiting after the run has ended.
 
         Raises:
             TapError: It has.
         """
         if self._closed:
-            raise TapError("the run has ended meanwhile")
+            raise TapError("the run has ended in the meantime")
 
     def close(self) -> None:
-        """Cancel what is under way, jobs that are just being handed in too; take no more."""
+        """Cancel every open job, including those that are being submitted, and accept no more."""
         with self._changed:
             self._closed = True
-            self._changed.wait_for(lambda: not self._submitting, _LAST_SUBMISSIONS)
-            places = self._leaving.union(self._cancels)  # others may be cancelling theirs just now
-        self._give_up(places)
+            self._changed.wait_for(lambda: not self._submitting, _SUBMISSIONS_TIMEOUT)
+            paths = self._cancelling.union(self._cancels)  # other threads may be cancelling theirs
+        self._cancel_all(paths)
 
-    def _submitted(self, submit: Callable[[], str], cancel: Callable[[str], object]) -> str:
-        """Hand in, in such a way that ``close`` can wait for it."""
+    def _submit(self, submit: Callable[[], str], cancel: Callable[[str], object]) -> str:
+        """Submit in such a way that ``close`` can wait for it."""
         with self._changed:
             self.check()
             self._submitting += 1
-        place = ""
+        path = ""
         try:
-            place = submit()
+            path = submit()
         finally:
             with self._changed:
                 self._submitting -= 1
-                if place:
-                    self._cancels[place] = cancel
+                if path:
+                    self._cancels[path] = cancel
                 self._changed.notify_all()
-        return place
+        return path
 
-    def _give_up(self, places: Collection[str]) -> None:
-        """Cancel jobs, all at once, and wait a moment for that: in threads that hold up no exit."""
+    def _cancel_all(self, paths: Collection[str]) -> None:
+        """Cancel jobs side by side and wait a moment, in daemon threads that cannot hold up the exit."""
         with self._changed:
-            mine = {place: self._cancels.pop(place) for place in places if place in self._cancels}
-            self._leaving.update(mine)
-        with suppress(RuntimeError):  # no thread is to be had: the jobs end by themselves
-            for place, cancel in mine.items():
-                threading.Thread(target=self._leave, args=(place, cancel), name="cancel", daemon=True).start()
+            mine = {path: self._cancels.pop(path) for path in paths if path in self._cancels}
+            self._cancelling.update(mine)
+        with suppress(RuntimeError):  # no thread can be started: the jobs expire by themselves
+            for path, cancel in mine.items():
+                threading.Thread(target=self._cancel, args=(path, cancel), name="cancel", daemon=True).start()
         with self._changed:
-            self._changed.wait_for(lambda: self._leaving.isdisjoint(places), _LAST_CANCELLATIONS)
-            self._leaving.difference_update(places)  # what takes longer is not waited for twice
+            self._changed.wait_for(lambda: self._cancelling.isdisjoint(paths), _CANCELLATIONS_TIMEOUT)
+            self._cancelling.difference_update(paths)  # do not wait for a slow one twice
 
-    def _leave(self, place: str, cancel: Callable[[str], object]) -> None:
-        """Cancel one job; that it cannot be had is no error of the run."""
+    def _cancel(self, path: str, cancel: Callable[[str], object]) -> None:
+        """Cancel one job. A failure to do so is not a failure of the run."""
         try:
-            cancel(place)
+            cancel(path)
         except TapError as error:
-            _LOGGER.info("Job %s was not cancelled, and will end by itself: %s", place, error)
+            _LOGGER.info("Job %s could not be cancelled and will expire by itself: %s", path, error)
         finally:
             with self._changed:
-                self._leaving.discard(place)
+                self._cancelling.discard(path)
                 self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""Work ahead, in order: knows nothing of Genesys."""
+"""Runs tasks ahead in threads and returns their results in order. It knows nothing of Genesys."""
 
 from __future__ import annotations
 
@@ -16,61 +16,60 @@ T = TypeVar("T")
 
 
 class _Task(Generic[T]):
-    """One piece of work and what came of it."""
+    """A function and, once it has run, its result or its error."""
 
-    def __init__(self, work: Callable[[], T]) -> None:
-        self._work = work
+    def __init__(self, function: Callable[[], T]) -> None:
+        self._function = function
         self._done = threading.Event()
         self._result: list[T] = []
         self._error: BaseException | None = None
 
     def run(self) -> None:
-        """Do the work, in whatever thread."""
         try:
-            self._result.append(self._work())
-        except BaseException as error:  # noqa: BLE001  # handed to the thread that waits for it
+            self._result.append(self._function())
+        except BaseException as error:  # noqa: BLE001  # raised in the thread that waits for it
             self._error = error
         self._done.set()
 
     def result(self) -> T:
-        """Wait for the work; its error is raised here."""
+        """Wait for the function; its error is raised here."""
         self._done.wait()
         if self._error is not None:
             raise self._error
         return self._result.pop()
 
 
-def in_order(works: Iterable[Callable[[], T]], workers: int, ahead: int) -> Iterator[T]:
-    """Run work in threads and give the results in the order of the work.
+def in_order(tasks: Iterable[Callable[[], T]], workers: int, ahead: int) -> Iterator[T]:
+    """Run tasks in threads and yield their results in the order of the tasks.
 
-    At most ``ahead`` results wait or are under way; ``works`` is drawn from no faster than that. The
-    first error, in order, is raised and ends everything: work not yet begun is dropped, and work
-    under way is left to end by itself in a daemon thread, so that it cannot hold up the exit.
+    At most ``ahead`` tasks are waiting, running or done but not yet yielded, and ``tasks`` is iterated no
+    faster than that. The first error, in order, is raised and ends everything: tasks that have not started
+    are dropped, and those that are running finish in daemon threads, so that they cannot hold up the exit.
 
     Args:
-        works: Functions without arguments; drawn lazily, in the caller's thread.
-        workers: How many threads; 1 works in the caller's thread, with nothing ahead.
-        ahead: How many results may be on the way.
+        tasks: Functions without arguments; iterated lazily, in the caller's thread.
+        workers: Number of threads; with 1, tasks run in the caller's thread, one at a time.
+        ahead: How many tasks may be in progress.
 
     Yields:
         The results.
     """
     if workers <= 1:
-        for work in works:
-            yield work()
+        for function in tasks:
+            yield function()
         return
-    source = iter(works)
+    source = iter(tasks)
     todo: queue.SimpleQueue[_Task[T] | None] = queue.SimpleQueue()
     pending: deque[_Task[T]] = deque()
     threads = 0
     try:
         while True:
-            for work in islice(source, ahead - len(pending)):
-                task = _Task(work)
+            for function in islice(source, ahead - len(pending)):
+                task = _Task(function)
                 pending.append(task)
                 todo.put(task)
                 if threads < min(workers, len(pending)):
-                    threading.Thread(target=_serve, args=(todo,), name="prefetch", daemon=True).start()
+                    threading.Thread(target=_run_tasks, args=(todo,), name="prefetch", daemon=True).start()
                     threads += 1
             if not pending:
                 return
@@ -81,14 +80,14 @@ def in_order(works: Iterable[Callable[[], T]], workers: int, ahead: int) -> Iter
             todo.put(None)
 
 
-def _serve(todo: queue.SimpleQueue[_Task[T] | None]) -> None:
-    """Work until told to stop."""
+def _run_tasks(todo: queue.SimpleQueue[_Task[T] | None]) -> None:
+    """Run tasks until a None arrives."""
     while (task := todo.get()) is not None:
         task.run()
 
 
 def _drain(todo: queue.SimpleQueue[_Task[T] | None]) -> None:
-    """Drop what has not begun."""
+    """Drop the tasks that have not started."""
     with suppress(queue.Empty):
         while True:
             todo.get_nowait()

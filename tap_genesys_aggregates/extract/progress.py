@@ -1,6 +1,7 @@
-"""How far a query is, for whoever watches: a status line on a terminal, else a line of the log now and then.
+"""How far a query is: a status line on a terminal, and a log line every few seconds elsewhere.
 
-It is told of windows and never of rows. Standard output is for messages: nothing is written there.
+Progress is counted in windows, so that it costs nothing per row. Nothing is written to standard output,
+which belongs to Singer messages.
 """
 
 from __future__ import annotations
@@ -18,30 +19,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
-    from tap_genesys_aggregates.extract.pulling import Part
+    from tap_genesys_aggregates.extract.pulling import WindowPart
 
 _LOGGER = logging.getLogger("tap-genesys-aggregates")
 
 DRAWN_EVERY = 0.2
 LOGGED_EVERY = 10.0
-"""Seconds between two of them, at the least; the end of a query is told at once."""
+"""Minimum seconds between two updates; the end of a query is always reported."""
 
 _BAR = 20
-_USUAL_WIDTH = 80
+_DEFAULT_WIDTH = 80
 
 
 @dataclass(slots=True)
 class Stage:
-    """What came of one query so far.
+    """How far one query is.
 
     Attributes:
         query: Its name.
-        start: The first instant that is wanted.
-        stop: The end of what is wanted, exclusive.
-        done: Until where it is there.
-        windows: Windows that are complete.
-        rows: Rows that they brought, and what there is of the next window.
-        requests: Requests sent for them.
+        start: First instant wanted.
+        stop: Exclusive end of what is wanted.
+        done: Everything before this instant was loaded.
+        windows: Complete windows.
+        rows: Rows loaded so far.
+        requests: Requests sent so far.
     """
 
     query: str
@@ -54,30 +55,30 @@ class Stage:
 
     @property
     def share(self) -> float:
-        """How much of the period is done, from 0 to 1."""
+        """The share of the period that was loaded, 0 to 1."""
         if self.stop <= self.start:
             return 1.0
         return min(max((self.done - self.start) / (self.stop - self.start), 0.0), 1.0)
 
     def seconds_left(self, spent: float) -> float | None:
-        """How long the rest takes at the pace so far; None where nothing is done yet.
+        """Estimated seconds until the query is done; None before anything was loaded.
 
         Args:
-            spent: Seconds since the query began.
+            spent: Seconds since the query started.
         """
         share = self.share
         return spent * (1 - share) / share if share else None
 
-    def add(self, part: Part) -> None:
-        """A part is done, its rows are out."""
+    def add(self, part: WindowPart) -> None:
+        """Count a part whose rows were written."""
         self.rows += part.usage.rows
         self.requests += part.usage.requests
-        if part.commits is not None:
+        if part.completes is not None:
             self.windows += 1
-            self.done = part.commits.end
+            self.done = part.completes.end
 
     def text(self, spent: float, *, ended: bool) -> str:
-        """The line for people, without the query's name."""
+        """The progress in words, without the query's name."""
         left = self.seconds_left(spent)
         time = f"in {_duration(spent)}" if ended else None if left is None else f"{_duration(left)} left"
         counts = {"window": self.windows, "row": self.rows, "request": self.requests}
@@ -86,13 +87,13 @@ class Stage:
 
 
 class Progress:
-    """Says how far the queries of a run are; on a terminal in a line that log lines do not garble."""
+    """Reports the progress of a run's queries; on a terminal, in a line that log lines do not garble."""
 
     def __init__(self, clock: Callable[[], float], stream: TextIO) -> None:
-        """Begin; nothing is said yet.
+        """Prepare; nothing is written yet.
 
         Args:
-            clock: Seconds that only grow.
+            clock: A monotonic clock, in seconds.
             stream: Standard error, whether or not it is a terminal.
         """
         self._clock = clock
@@ -100,39 +101,39 @@ class Progress:
         self._every = DRAWN_EVERY if self._line else LOGGED_EVERY
 
     def over(
-        self, query: str, start: datetime, stop: datetime, found: Iterable[list[Part]]
-    ) -> Iterator[list[Part]]:
-        """Hand on what was pulled for a query, and say how far it is whenever somebody comes for more.
+        self, query: str, start: datetime, stop: datetime, found: Iterable[list[WindowPart]]
+    ) -> Iterator[list[WindowPart]]:
+        """Pass on what was pulled for a query, and report progress whenever the caller asks for more.
 
         Args:
             query: Its name.
-            start: The first instant that is wanted.
-            stop: The end of what is wanted, exclusive.
-            found: The parts of its windows, in order; the rows of one are out when the next is wanted.
+            start: First instant wanted.
+            stop: Exclusive end of what is wanted.
+            found: The parts of its windows, in order. The rows of a part were written when the next is
+                asked for.
 
         Yields:
-            The same.
+            The same parts.
         """
         stage = Stage(query, start, stop, start)
-        began = told = self._clock()
+        began = reported = self._clock()
         try:
             if self._line:
-                self._tell(stage, 0.0)
+                self._report(stage, 0.0)
             for parts in found:
                 yield parts
                 for part in parts:
                     stage.add(part)
-                if (now := self._clock()) - told >= self._every:
-                    self._tell(stage, now - began)
-                    told = now
+                if (now := self._clock()) - reported >= self._every:
+                    self._report(stage, now - began)
+                    reported = now
             stage.done = max(stage.start, stage.stop)
-            self._tell(stage, self._clock() - began, ended=True)
+            self._report(stage, self._clock() - began, ended=True)
         finally:
             if self._line:
                 self._line.close()
 
-    def _tell(self, stage: Stage, spent: float, *, ended: bool = False) -> None:
-        """Say it, where it is to be said."""
+    def _report(self, stage: Stage, spent: float, *, ended: bool = False) -> None:
         text, left = stage.text(spent, ended=ended), stage.seconds_left(spent)
         if self._line:
             done = int(stage.share * _BAR)
@@ -150,13 +151,14 @@ class Progress:
 
 
 class StatusLine:
-    """The last line of a terminal, drawn over and over; handlers of the log write above it.
+    """The last line of a terminal, redrawn in place; log handlers write above it.
 
-    As their stream it is written to from any thread. A terminal that goes away ends no run.
+    While a line is shown, it replaces the terminal as the stream of the log handlers, and so is written
+    to from any thread. A terminal that goes away does not end the run.
     """
 
     def __init__(self, stream: TextIO) -> None:
-        """Begin without a line.
+        """Prepare; no line is shown yet.
 
         Args:
             stream: The terminal.
@@ -167,9 +169,9 @@ class StatusLine:
         self._handlers: list[logging.StreamHandler[TextIO]] = []
 
     def draw(self, text: str) -> None:
-        """Show a text in place of the one before, cut off at the terminal's edge."""
+        """Replace the text shown, cut at the edge of the terminal."""
         if not self._handlers:
-            self._come_between()
+            self._capture_log_handlers()
         text = text[: self._columns() - 1]
         with suppress(OSError, ValueError), self._lock:
             self._stream.write(f"\r{text:<{self._shown}}")
@@ -177,9 +179,9 @@ class StatusLine:
             self._shown = len(text)
 
     def close(self) -> None:
-        """Leave the last text where it stands, and give the log its stream back."""
+        """Leave the last text where it is, and give the log handlers their stream back."""
         atexit.unregister(self.close)
-        for handler in self._handlers:  # not under the lock, which their own threads may want
+        for handler in self._handlers:  # without the lock, which their own threads may be waiting for
             handler.setStream(self._stream)
         self._handlers.clear()
         with suppress(OSError, ValueError), self._lock:
@@ -189,7 +191,7 @@ class StatusLine:
                 self._stream.flush()
 
     def write(self, text: str) -> int:
-        """Write what is logged in the line's place; it is drawn again when there is something new."""
+        """Write a log line in place of the text; the text is redrawn with the next update."""
         with self._lock:
             blank = f"\r{' ' * self._shown}\r" if self._shown else ""
             self._shown = 0
@@ -197,11 +199,10 @@ class StatusLine:
         return len(text)
 
     def flush(self) -> None:
-        """Flush what is logged."""
         self._stream.flush()
 
-    def _come_between(self) -> None:
-        """Take the place of the terminal in the log's handlers, at the latest until the process ends."""
+    def _capture_log_handlers(self) -> None:
+        """Take the terminal's place in the log handlers, until ``close`` or the end of the process."""
         for handler in logging.getLogger().handlers:
             if isinstance(handler, logging.StreamHandler) and handler.stream is self._stream:
                 handler.setStream(cast("TextIO", self))
@@ -209,13 +210,12 @@ class StatusLine:
         atexit.register(self.close)
 
     def _columns(self) -> int:
-        """How wide the terminal is."""
         try:
-            return os.get_terminal_size(self._stream.fileno()).columns or _USUAL_WIDTH
+            return os.get_terminal_size(self._stream.fileno()).columns or _DEFAULT_WIDTH
         except (OSError, ValueError):
-            return _USUAL_WIDTH
+            return _DEFAULT_WIDTH
 
 
 def _duration(seconds: float) -> str:
-    """Hours, minutes and seconds."""
+    """``H:MM:SS``."""
     return str(timedelta(seconds=round(seconds)))

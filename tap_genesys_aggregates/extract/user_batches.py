@@ -1,7 +1,7 @@
-"""Users in batches: queries of the family ``users`` want to be told whom to ask about.
+"""User ids in batches: queries of the family ``users`` must name the users they ask about.
 
-They take a filter on ``userId`` with at most 100 predicates (aggregates-api.md). A query that brings a
-filter of its own is sent as it is; for any other, everybody is asked about who is or was a user.
+They take a filter on ``userId`` with at most 100 predicates (docs/api-notes.md, "Results: users"). A query
+with a filter of its own is sent unchanged; any other asks about everybody who is or was a user.
 """
 
 from __future__ import annotations
@@ -15,31 +15,31 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tap_genesys_aggregates.core.query import Query
-    from tap_genesys_aggregates.lookups import LookupStream
+    from tap_genesys_aggregates.extract.lookup_list import LookupList
 
 BATCH = 100
 """Users that one request may name."""
 
 
 @dataclass(frozen=True, slots=True)
-class Users:
-    """The users of the organisation, for queries that want them named.
+class UserBatches:
+    """The users of the organization, in batches.
 
     Attributes:
-        lookups: The look-up streams by name; ``users`` is asked for once a run, whoever wants it.
+        lists: The lookup lists by name. The list of users is read at most once per run.
     """
 
-    lookups: Mapping[str, LookupStream]
+    lists: Mapping[str, LookupList]
 
-    def batches(self, query: Query) -> list[tuple[str, ...]]:
-        """Whom to ask about, request by request.
+    def of(self, query: Query) -> list[tuple[str, ...]]:
+        """The users to ask about, one batch per request.
 
         Args:
             query: Any query.
 
         Returns:
-            Batches of ids; none where there are no users; one empty batch where the query does not want
-            them named.
+            Batches of user ids. A query that need not name users has one empty batch; an organization
+            without users has no batch.
 
         Raises:
             DeniedError: The client may not list users.
@@ -47,8 +47,8 @@ class Users:
         if query.endpoint != "users" or query.filter:
             return [()]
         try:
-            ids = [str(row["id"]) for row in self.lookups["users"].rows()]
+            ids = [str(row["id"]) for row in self.lists["users"].rows()]
         except DeniedError as error:
-            what = f"query {query.name!r} wants the ids of all users, and {error.what}"
+            what = f"query {query.name!r} needs the ids of all users, and {error.what}"
             raise DeniedError(what, f"{error.advice}, or set a filter on userId for this query") from None
         return [tuple(ids[start : start + BATCH]) for start in range(0, len(ids), BATCH)]

@@ -1,7 +1,7 @@
-"""``tap-genesys-aggregates-warehouse``: views for the warehouse, and the proof that it agrees.
+"""The command ``tap-genesys-aggregates-warehouse``.
 
-``views`` prints SQL; ``reconcile`` asks the API for each day in one bucket and compares with what a
-PostgreSQL warehouse holds (needs the extra ``warehouse``).
+``views`` prints the SQL of the views. ``reconcile`` asks the API for each day as one bucket and compares
+that with a PostgreSQL warehouse (it needs the extra ``warehouse``).
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import click
 
 from tap_genesys_aggregates.core import instants
 from tap_genesys_aggregates.core.errors import SettingError, TapError
-from tap_genesys_aggregates.streams import AggregateStream
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 from tap_genesys_aggregates.warehouse.reconcile import by_day, differences, sums
 from tap_genesys_aggregates.warehouse.views import additive, literal, quoted, views
@@ -25,22 +24,22 @@ if TYPE_CHECKING:
     from tap_genesys_aggregates.core.query import Query
     from tap_genesys_aggregates.warehouse.reconcile import Sums
 
-_CONFIG = click.option("--config", multiple=True, help="The tap's config file, or ENV.")
+_CONFIG = click.option("--config", multiple=True, help="Config file of the tap, or ENV.")
 _SCHEMA = click.option(
-    "--schema", default="tap_genesys_aggregates", show_default=True, help="The tables' schema."
+    "--schema", default="tap_genesys_aggregates", show_default=True, help="Schema of the tables."
 )
 
 
 @click.group()
 def main() -> None:
-    """What a warehouse needs beside the rows."""
+    """Views for the warehouse, and a comparison with the API."""
 
 
 @main.command("views")
 @_CONFIG
 @_SCHEMA
 def print_views(config: tuple[str, ...], schema: str) -> None:
-    """Print the SQL that makes the views of every query; pipe it into psql."""
+    """Print the SQL that creates the views of every query. Pipe it into psql."""
     click.echo(views(_tap(config).settings.queries, schema))
 
 
@@ -51,23 +50,19 @@ def print_views(config: tuple[str, ...], schema: str) -> None:
     "--database-url", envvar="DATABASE_URL", required=True, help="postgresql://user:password@host/database"
 )
 @click.option("--from", "start", help="First day; by default start_date.")
-@click.option("--to", "stop", help="Exclusive end; by default the look-back before now.")
+@click.option("--to", "stop", help="Exclusive end; by default the lookback before now.")
 def reconcile(
     config: tuple[str, ...], schema: str, database_url: str, start: str | None, stop: str | None
 ) -> None:
-    """Compare the API with the warehouse, by query and day; exit 1 where they differ."""
+    """Compare the API with the warehouse by query and day. Exits with 1 if they differ."""
     try:
         tap = _tap(config)
         found = 0
-        for stream in tap.streams.values():
-            if not isinstance(stream, AggregateStream):
-                continue
-            if stream.query.shape == "long":
-                click.echo(f"{stream.query.name}: not compared, since its shape is long")
+        for query in tap.settings.queries:
+            if query.shape == "long":
+                click.echo(f"{query.name}: not compared, because its shape is long")
             else:
-                found += _reconcile(
-                    tap, stream.query, _Period(tap, stream.query, start, stop), (database_url, schema)
-                )
+                found += _reconcile(tap, query, _Period(tap, query, start, stop), (database_url, schema))
     except TapError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(2)
@@ -75,7 +70,7 @@ def reconcile(
 
 
 class _Period:
-    """The whole local days that are compared."""
+    """The whole local days to compare."""
 
     def __init__(self, tap: TapGenesysAggregates, query: Query, start: str | None, stop: str | None) -> None:
         grid, now = by_day(query).grid, tap.clock.now()
@@ -86,10 +81,9 @@ class _Period:
 
 
 def _reconcile(tap: TapGenesysAggregates, query: Query, period: _Period, place: tuple[str, str]) -> int:
-    """Compare one query; say what came of it; the number of differences."""
+    """Compare one query and print the result; returns the number of differences."""
     daily = by_day(query)
-    stream = tap.aggregate_stream(daily)
-    api = sums(daily, stream.rows(period.start, period.stop))
+    api = sums(daily, tap.extractor(daily).rows(period.start, period.stop))
     found = list(differences(api, _held(query, period, *place)))
     days = {day for day, _ in api}
     span = f"{instants.text(period.start)}/{instants.text(period.stop)}"
@@ -101,8 +95,8 @@ def _reconcile(tap: TapGenesysAggregates, query: Query, period: _Period, place: 
 
 
 def _held(query: Query, period: _Period, database_url: str, schema: str) -> Sums:
-    """What the warehouse adds up to, by day and column."""
-    import psycopg  # noqa: PLC0415  # an extra that only this command needs
+    """The sums of the warehouse by day and column."""
+    import psycopg  # noqa: PLC0415  # an optional dependency that only this command needs
 
     names = additive(query)
     totals = ", ".join(f"sum({quoted(name)})" for name in names)
@@ -121,12 +115,12 @@ def _held(query: Query, period: _Period, database_url: str, schema: str) -> Sums
 
 
 def _timestamp(instant: datetime) -> str:
-    """An instant as the target stores it: UTC, without a zone."""
+    """An instant as SQL, the way target-postgres stores it: UTC, without a zone."""
     return f"timestamp {literal(instants.text(instant)[:-1])}"
 
 
 def _instant(name: str, value: str) -> datetime:
-    """A date-time of the command line."""
+    """A date-time from the command line."""
     try:
         return instants.parse(value)
     except ValueError as error:
@@ -134,5 +128,4 @@ def _instant(name: str, value: str) -> datetime:
 
 
 def _tap(config: tuple[str, ...]) -> TapGenesysAggregates:
-    """The tap as the config makes it."""
     return TapGenesysAggregates.of_command_line(config)

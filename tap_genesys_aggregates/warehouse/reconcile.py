@@ -1,4 +1,4 @@
-"""Reconciling: what the API says of each day against what the warehouse adds up to. Pure."""
+"""Compares what the API says about each day with what the warehouse adds up to. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Sums = dict[tuple[str, str], Decimal]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One number on which the API and the warehouse disagree."""
+    """One sum on which the API and the warehouse disagree."""
 
     day: str
     column: str
@@ -33,13 +33,12 @@ class Difference:
 
     @override
     def __str__(self) -> str:
-        """A line for people."""
         off = self.warehouse - self.api
         return f"{self.day} {self.column}: API {self.api}, warehouse {self.warehouse}, off by {off}"
 
 
 def by_day(query: Query) -> Query:
-    """The same query in one bucket a day; longer buckets stay as they are."""
+    """The same query in buckets of a day; longer buckets stay as they are."""
     if query.granularity.min_seconds >= DAY:
         return query
     return replace(query, granularity=Period("P1D", days=1))
@@ -49,11 +48,11 @@ def sums(query: Query, rows: Iterable[Row]) -> Sums:
     """Add up the additive columns of rows by local day.
 
     Args:
-        query: Whose rows they are.
+        query: The query of the rows.
         rows: Rows of the tap.
 
     Returns:
-        The sums; a day on which a column was always null has none.
+        The sums. A column that was null all day has none.
     """
     names = additive(query)
     found: Sums = {}
@@ -70,7 +69,7 @@ def sums(query: Query, rows: Iterable[Row]) -> Sums:
 def differences(
     api: Mapping[tuple[str, str], Decimal], warehouse: Mapping[tuple[str, str], Decimal]
 ) -> Iterator[Difference]:
-    """Where the two disagree, by day and column; a sum that one side lacks counts as 0.
+    """The differing sums by day and column; a sum that one side lacks counts as 0.
 
     Args:
         api: What the API says.
@@ -80,6 +79,6 @@ def differences(
         The differences, in order.
     """
     for day, column in sorted({*api, *warehouse}):
-        told, held = api.get((day, column), Decimal(0)), warehouse.get((day, column), Decimal(0))
-        if told != held:
-            yield Difference(day, column, told, held)
+        expected, held = api.get((day, column), Decimal(0)), warehouse.get((day, column), Decimal(0))
+        if expected != held:
+            yield Difference(day, column, expected, held)

@@ -1,7 +1,7 @@
-"""SQL for the warehouse (PostgreSQL): what is current, what is missing, what a day adds up to.
+"""SQL views for PostgreSQL: what is current, what is missing, what each day adds up to. Pure text.
 
-Pure text. An upsert never notices a row that a rewrite of history removed, and never says what it
-lost; the ledger (``extractions``) does, and these views read it.
+An upsert does not notice that a rewrite of history removed a row, nor that rows were lost. The ledger
+(``extractions``) knows both, and these views read it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LEDGER = "extractions"
 
 _CURRENT = """\
--- {query}: current rows only. A row is stale when its bucket was pulled again later without it.
+-- {query}: current rows only. A row is stale if its bucket was pulled again later without it.
 drop view if exists {by_day};
 drop view if exists {current};
 create view {current} as
@@ -36,7 +36,7 @@ where not exists (
 """
 
 _MISSING = """\
--- {query}: windows whose rows are not all here, by the ledger; empty when all is well.
+-- {query}: windows of which rows are missing, according to the ledger. Empty when nothing is missing.
 drop view if exists {missing};
 create view {missing} as
 select
@@ -61,7 +61,7 @@ having count(r.extracted_at) <> e.rows;
 """
 
 _GAPS = """\
--- Stretches between two pulled windows that no window covers; empty when all is well.
+-- Time between two pulled windows that no window covers. Empty when nothing is missing.
 drop view if exists {gaps};
 create view {gaps} as
 select query, covered_until as gap_start, window_start as gap_end
@@ -75,7 +75,7 @@ where window_start > covered_until;
 """
 
 _BY_DAY = """\
--- {query}: what each local day adds up to; only columns that may be added.
+-- {query}: the sum of each local day, for the columns that may be added up.
 create view {by_day} as
 select (interval_start at time zone 'UTC' at time zone {zone})::date as day{sums}
 from {current}
@@ -84,19 +84,19 @@ group by 1;
 
 
 def quoted(name: str) -> str:
-    """A name as an SQL identifier."""
+    """A name as a quoted SQL identifier."""
     escaped = name.replace('"', '""')
     return f'"{escaped}"'
 
 
 def literal(text: str) -> str:
-    """A text as an SQL literal."""
+    """A text as a quoted SQL literal."""
     escaped = text.replace("'", "''")
     return f"'{escaped}'"
 
 
 def additive(query: Query) -> tuple[str, ...]:
-    """The columns of a query whose buckets may be summed: not ratios, extremes, distinct counts."""
+    """The columns of a query that may be summed over buckets: no ratios, extremes or distinct counts."""
     found = []
     for each in schema.columns(query):
         name, statistic = each.wire or ("", "")
@@ -107,11 +107,11 @@ def additive(query: Query) -> tuple[str, ...]:
 
 
 def views(queries: Iterable[Query], schema_name: str) -> str:
-    """The SQL that makes, or makes anew, the views of some queries.
+    """The SQL that creates or replaces the views of some queries.
 
     Args:
-        queries: The queries whose tables are in the warehouse.
-        schema_name: The schema that they are in.
+        queries: Queries whose tables are in the warehouse.
+        schema_name: The schema of the tables.
 
     Returns:
         SQL for PostgreSQL, in one transaction.
@@ -138,5 +138,5 @@ def views(queries: Iterable[Query], schema_name: str) -> str:
 
 
 def _in(schema_name: str, name: str) -> str:
-    """A table or view in its schema."""
+    """A table or view, qualified with its schema."""
     return f"{quoted(schema_name)}.{quoted(name)}"

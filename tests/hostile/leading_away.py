@@ -1,4 +1,4 @@
-"""Links and redirects that lead elsewhere, round in a circle, or on for ever."""
+"""Links and redirects that lead elsewhere, form a loop, or on for ever."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ CASES = (
     Case(
         "pages: users without an end",
         "A list of users whose pages go on for ever, each with other users",
-        r"^UnreadableError: look-up 'users': .*no end",
+        r"^UnreadableError: lookup 'users': .*no end",
         _endless_users,
         config={"api": "results", "queries": [USERS]},
         seconds=90,

@@ -123,7 +123,7 @@ def test_a_window_whose_jobs_are_lost_again_and_again_stops_the_run(state: str) 
     assert isinstance(outcome.error, RefusedError)
     said = str(outcome.error)
     assert said.startswith("query 'calls', window 2026-03-03T00:00:00.000Z/2026-03-04T00:00:00.000Z: 3 jobs")
-    assert f"ended {state}: Out of sorts. Try again later" in said
+    assert f"ended as {state}: Out of sorts. Try again later" in said
     assert [body["interval"][8:10] for body in submitted(sandbox)] == ["02", "03", "03", "03"]
     assert outcome.state["bookmarks"]["calls"]["replication_key_value"] == "2026-03-03T00:00:00.000Z"
     assert {row["interval_start"][:10] for row in outcome.rows("calls")} == {"2026-03-02"}
@@ -152,7 +152,7 @@ def test_a_host_without_jobs_is_told_by_its_404() -> None:
     """Where jobs cannot be handed in, the advice is to leave them."""
     sandbox = centre()
     sandbox.faults = Rules(Rule(status(404), match=f"POST {JOBS}", times=None))
-    assert "leave mode: async out" in str(run(sandbox, WEEK).error)
+    assert "remove mode: async" in str(run(sandbox, WEEK).error)
     assert len(submitted(sandbox)) == 1
 
 
@@ -187,16 +187,16 @@ def test_a_single_bucket_that_is_too_large_stops_the_run() -> None:
     """Where no time is left to halve, the run says so."""
     sandbox = centre()
     sandbox.faults = Rules(Rule(ended("FAILED", "limit of 30000 results"), match=LOOKS, times=None))
-    assert "a single bucket of PT1H holds more" in str(run(sandbox, WEEK).error)
+    assert "a single bucket of PT1H is larger than the server returns" in str(run(sandbox, WEEK).error)
 
 
 def test_a_cursor_that_comes_again_is_refused() -> None:
-    """Pages that go round in a circle end the run instead of filling the disk."""
+    """Pages that go form a loop end the run instead of filling the disk."""
     sandbox = centre()
     sandbox.faults = Rules(Rule(same_page(), match="cursor=", times=9))
     outcome = run(sandbox, MANY_PAGES)
     assert isinstance(outcome.error, UnreadableError)
-    assert "cursor was followed before" in str(outcome.error)
+    assert "cursor of the next page was already followed" in str(outcome.error)
     assert len(asked(sandbox, "GET", "/results")) == 2
 
 

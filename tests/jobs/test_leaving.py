@@ -196,7 +196,7 @@ def test_reading_without_writing_leaves_no_job_either() -> None:
     sandbox = centre()
     sandbox.faults = office = only_the_first(status(403))
     with pytest.raises(DeniedError):
-        list(stream_of(sandbox).rows(BEGIN, NOW))
+        list(stream_of(sandbox).extractor.rows(BEGIN, NOW))
     assert sorted(cancelled(sandbox)) == sorted(office.windows)
 
 
@@ -206,6 +206,6 @@ def test_the_end_of_one_reading_is_not_the_end_of_the_next() -> None:
     sandbox.faults = Rules(Rule(put(("state",), "FAILED"), match=LOOKS, times=None))
     stream = stream_of(sandbox)
     with pytest.raises(RefusedError):
-        list(stream.rows(BEGIN, NOW))
+        list(stream.extractor.rows(BEGIN, NOW))
     sandbox.faults = None
-    assert list(stream.rows(BEGIN, NOW))
+    assert list(stream.extractor.rows(BEGIN, NOW))

@@ -58,5 +58,5 @@ def test_a_run_whose_jobs_are_lost_exits_1(tmp_path: Path) -> None:
         ended = run("--config", settings(tmp_path, url))
     assert ended.status == 1
     assert "query 'calls', window 2026-03-02T00:00:00.000Z/" in ended.said
-    assert "3 jobs for it brought nothing" in ended.said.splitlines()[-1]
+    assert "3 jobs returned no results" in ended.said.splitlines()[-1]
     assert len(submitted(sandbox)) >= 3

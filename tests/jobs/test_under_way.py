@@ -79,4 +79,4 @@ def test_a_cancellation_that_fails_is_noted(caplog: pytest.LogCaptureFixture) ->
         under_way.job(lambda: "one", cancel),
     ):
         raise ValueError("its own")
-    assert "Job one was not cancelled" in caplog.text
+    assert "Job one could not be cancelled" in caplog.text

@@ -24,7 +24,7 @@ def test_the_others_go_on() -> None:
     """One list is denied: the lists after it and the queries are loaded, and the run is a failure even so."""
     outcome = pull(sandbox(forbidden=frozenset({PATHS["divisions"]})), "divisions", "queues", "skills")
     assert isinstance(outcome.error, DeniedError)
-    assert "every stream is done but these look-ups, which were denied: divisions" in str(outcome.error)
+    assert "every stream was loaded except these denied lookups: divisions" in str(outcome.error)
     assert outcome.rows("queues")
     assert outcome.rows("skills")
     whole = pull(sandbox(), "queues", "skills")
@@ -49,12 +49,10 @@ def test_each_is_told_with_its_permission(caplog: pytest.LogCaptureFixture) -> N
     """For each list: what the server said, which permission it takes, and what else can be done."""
     centre = sandbox(forbidden=frozenset({PATHS["queues"], PATHS["users"]}))
     outcome = pull(centre, "queues", "users")
-    assert "denied: queues, users" in str(outcome.error)
+    assert "denied lookups: queues, users" in str(outcome.error)
     told = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
-    queues, users = (line for line in told if "look-up" in line)
-    assert queues.startswith(
-        "look-up 'queues': sandbox.invalid answered 403 Forbidden: missing.permissions: "
-    )
+    queues, users = (line for line in told if "lookup" in line)
+    assert queues.startswith("lookup 'queues': sandbox.invalid answered 403 Forbidden: missing.permissions: ")
     assert queues.endswith(
         "Give the OAuth client a role with routing:queue:view, or do not select this stream; "
         "the run goes on without it"
@@ -84,7 +82,7 @@ def test_the_command_ends_with_one_line_and_code_1(tmp_path: Path) -> None:
     streams = {json.loads(line).get("stream") for line in done.stdout.splitlines()}
     assert streams == {"calls", "extractions", "queues", None}
     assert "architect:flow:view" in done.stderr
-    assert "which were denied: flows" in done.stderr.splitlines()[-1]
+    assert "denied lookups: flows" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     tokens = {entry.headers["authorization"].partition(" ")[2] for entry in centre.log}
     assert len(tokens) == 2

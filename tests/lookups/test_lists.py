@@ -84,7 +84,7 @@ def test_a_value_of_another_kind_is_refused(field: str, value: object) -> None:
     outcome = pull(centre, "queues")
     assert isinstance(outcome.error, UnreadableError)
     assert str(outcome.error).startswith(
-        f"look-up 'queues': {field} of 05f1c285-6777-4ccc-806f-8db085ae0793 is"
+        f"lookup 'queues': {field} of 05f1c285-6777-4ccc-806f-8db085ae0793 is"
     )
     assert len(asked(centre, PATHS["queues"])) == 1
     assert outcome.rows("queues") == []
@@ -98,7 +98,7 @@ def test_a_count_that_never_comes_true_is_told(caplog: pytest.LogCaptureFixture)
     assert outcome.error is None
     assert names(outcome.rows("queues")) == facts(centre)["queues"]
     assert len(asked(centre, PATHS["queues"])) == 2
-    assert "look-up 'queues' says that it has 3 entries more than came" in caplog.text
+    assert "lookup 'queues' reports 3 more entries than it returned" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -139,6 +139,6 @@ def test_any_other_error_stops_the_run() -> None:
     """What is not a missing permission ends the run at once, before later streams."""
     outcome = pull(sandbox(always(status(400), "/flows")), "flows", "queues", "calls")
     assert isinstance(outcome.error, RefusedError)
-    assert str(outcome.error).startswith("look-up 'flows': ")
+    assert str(outcome.error).startswith("lookup 'flows': ")
     assert outcome.rows("calls")
     assert outcome.rows("queues") == []

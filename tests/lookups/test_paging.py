@@ -94,7 +94,7 @@ def test_a_page_that_comes_again_is_refused() -> None:
     centre = Stubborn(now=sandbox().now)
     outcome = pull(centre, "queues")
     assert isinstance(outcome.error, UnreadableError)
-    assert "look-up 'queues': page 2 of the list came before" in str(outcome.error)
+    assert "lookup 'queues': page 2 of the list came before" in str(outcome.error)
     assert outcome.rows("queues") == []
 
 
@@ -102,7 +102,7 @@ def test_a_cursor_that_goes_round_is_refused() -> None:
     """A next link that leads back ends the run, not in a circle."""
     outcome = pull(sandbox(always(same_page(), "after="), small=True), "teams")
     assert isinstance(outcome.error, UnreadableError)
-    assert "round in a circle" in str(outcome.error)
+    assert "form a loop" in str(outcome.error)
 
 
 def test_a_list_without_end_is_refused() -> None:
@@ -130,7 +130,7 @@ def test_a_link_to_another_host_is_refused(name: str, link: str) -> None:
     centre = sandbox(always(put(("nextUri",), link), PATHS[name]))
     outcome = pull(centre, name)
     assert isinstance(outcome.error, OtherHostError)
-    assert f"look-up {name!r}: the next page's link leads away" in str(outcome.error)
+    assert f"lookup {name!r}: the link to the next page leads away" in str(outcome.error)
     assert len(asked(centre, PATHS[name])) == 1
 
 

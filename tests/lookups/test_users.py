@@ -159,7 +159,7 @@ def test_threads_share_the_list() -> None:
     tap = tap_of(centre)
 
     def look(_: int) -> list[str]:
-        return [str(row["id"]) for row in tap.lookups["users"].rows()]
+        return [str(row["id"]) for row in tap.lookup_lists["users"].rows()]
 
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(look, range(8)))
@@ -204,7 +204,7 @@ def test_without_users_a_probe_asks_nothing() -> None:
     centre = sandbox(agents=0)
     stream = tap_of(centre).streams["agent_status"]
     assert isinstance(stream, AggregateStream)
-    assert stream.probe() == 0
+    assert stream.extractor.probe() == 0
     assert bodies(centre) == []
 
 
@@ -225,7 +225,7 @@ def test_a_query_whose_users_are_denied_says_what_to_do() -> None:
     outcome = pull(centre, queries=[STATUS])
     assert isinstance(outcome.error, DeniedError)
     line = str(outcome.error)
-    assert line.startswith("query 'agent_status' wants the ids of all users, and look-up 'users': ")
+    assert line.startswith("query 'agent_status' needs the ids of all users, and lookup 'users': ")
     assert "directory:user:view" in line
     assert line.endswith("or set a filter on userId for this query")
     assert "a-secret-of-the-sandbox" not in line

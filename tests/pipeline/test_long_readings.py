@@ -28,8 +28,8 @@ def test_a_year_of_days_takes_few_requests() -> None:
 
     settings = config(queries=[QUERY], start_date=START.isoformat(), max_window="P31D")
     tap = TapGenesysAggregates(config=settings, clock=Time(NOW), mount=mount)
-    stream = tap.aggregate_stream(by_day(tap.settings.queries[0]))
+    extractor = tap.extractor(by_day(tap.settings.queries[0]))
     stop = START + timedelta(days=300)
-    rows = list(stream.rows(START, stop))
+    rows = list(extractor.rows(START, stop))
     assert bag(rows) == bag(ExpectedRows(sandbox).rows({**QUERY, "granularity": "P1D"}, START, stop)) != {}
     assert len(sandbox.log) < 300 / 10

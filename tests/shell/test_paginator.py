@@ -152,11 +152,11 @@ def test_no_link_leads_to_another_host(link: str) -> None:
 
 
 def test_a_link_that_was_followed_is_refused() -> None:
-    """Pages that go round in a circle would never end."""
+    """Pages that go form a loop would never end."""
     pages = paginator()
     pages.advance(Page((), "?pageNumber=2"))
     pages.advance(Page((), "?pageNumber=3"))
-    with pytest.raises(UnreadableError, match="followed before"):
+    with pytest.raises(UnreadableError, match="already followed"):
         pages.advance(Page((), f"{FIRST}?pageNumber=2"))
 
 

@@ -11,7 +11,7 @@ from typing_extensions import override
 from tap_genesys_aggregates.core.rows import Stamp
 from tap_genesys_aggregates.core.windows import Window
 from tap_genesys_aggregates.extract.progress import Progress
-from tap_genesys_aggregates.extract.pulling import Part
+from tap_genesys_aggregates.extract.pulling import WindowPart
 from tap_genesys_aggregates.http.usage import Usage
 from tests.shell.making import Time
 
@@ -47,14 +47,14 @@ class Terminal(io.StringIO):
         return shown
 
 
-def part(day: int, rows: int = 100, requests: int = 2, *, whole: bool = True) -> Part:
+def part(day: int, rows: int = 100, requests: int = 2, *, whole: bool = True) -> WindowPart:
     """A day's answer."""
     window = Window(START + day * DAY, START + (day + 1) * DAY)
     usage = Usage(requests=requests, rows=rows)
-    return Part(window, Stamp("", ""), [], usage, window if whole else None)
+    return WindowPart(window, Stamp("", ""), [], usage, window if whole else None)
 
 
-def days(time: Time, number: int, seconds: float) -> Iterator[list[Part]]:
+def days(time: Time, number: int, seconds: float) -> Iterator[list[WindowPart]]:
     """So many days, each of which takes so long."""
     for day in range(number):
         time.push(seconds)

@@ -11,7 +11,7 @@ import sys
 from multiprocessing import get_context
 
 from tap_genesys_aggregates.auth import ClientCredentials
-from tap_genesys_aggregates.client import GenesysStream, LinkPaginator
+from tap_genesys_aggregates.client import Client, LinkPaginator
 from tap_genesys_aggregates.core import instants, windows
 from tap_genesys_aggregates.core.bookmarks import Bookmark
 from tap_genesys_aggregates.core.rows import RowMaker, UniqueKeys
@@ -21,20 +21,21 @@ from tap_genesys_aggregates.dialects.results import ResultsDialect
 from tap_genesys_aggregates.dialects.results_block import ResultsBlocks
 from tap_genesys_aggregates.dialects.results_jobs import JobsDialect
 from tap_genesys_aggregates.extract.async_jobs import _JobRun
-from tap_genesys_aggregates.extract.pulling import Puller, _Work
+from tap_genesys_aggregates.extract.extractor import Extractor
+from tap_genesys_aggregates.extract.pulling import Puller, _Task
 from tap_genesys_aggregates.http.transport import Transport
 from tap_genesys_aggregates.singer.termination import Termination
 from tap_genesys_aggregates.streams import AggregateStream
 from tests.simulation.catching import attempt, tell
 from tests.simulation.mutating import mutation
 
-_COMMIT = "self._commit(part.commits, now)"
+_COMMIT = "self._commit(part.completes, now)"
 _EMIT = "yield from part.pages"
 
 MUTATIONS = (
     mutation(
         "the STATE goes out before the rows",
-        (AggregateStream, "_pages", _EMIT, f"part.commits and {_COMMIT}; {_EMIT}"),
+        (AggregateStream, "_pages", _EMIT, f"part.completes and {_COMMIT}; {_EMIT}"),
     ),
     mutation(
         "the ledger's line comes after the STATE",
@@ -46,16 +47,14 @@ MUTATIONS = (
             AggregateStream,
             "_pages",
             _COMMIT,
-            "self._commit(part.commits if part.usage.rows else Window(start, start), now)",
+            "self._commit(part.completes if part.usage.rows else Window(start, start), now)",
         ),
     ),
     mutation(
         "an empty window commits nothing",
-        (AggregateStream, "_pages", "if part.commits is not None:", "if part.commits and usage.rows:"),
+        (AggregateStream, "_pages", "if part.completes is not None:", "if part.completes and usage.rows:"),
     ),
-    mutation(
-        "the second page is skipped", (GenesysStream, "pages", "return found", "return found[:1] + found[2:]")
-    ),
+    mutation("the second page is skipped", (Client, "pages", "return found", "return found[:1] + found[2:]")),
     mutation(
         "an empty page counts as the last",
         (
@@ -80,15 +79,15 @@ MUTATIONS = (
     ),
     mutation(
         "a split loses its second half",
-        (Puller, "whole", "for half in halves or ()", "for half in (halves or ())[:1]"),
+        (Puller, "pull", "for half in halves or ()", "for half in (halves or ())[:1]"),
     ),
     mutation(
         "a batch of users commits the window of all",
-        (_Work, "_commits", "if self.last and", "if"),
+        (_Task, "_completes", "if self.last and", "if"),
     ),
     mutation(
         "a window that fails is passed over",
-        (_Work, "__call__", "raise error.within(", "return []; raise error.within("),
+        (_Task, "__call__", "raise error.within(", "return []; raise error.within("),
     ),
     mutation(
         "there is no look-back",
@@ -178,7 +177,7 @@ MUTATIONS = (
     ),
     mutation(
         "a time-out is not split",
-        (Puller, "whole", "except (TooLargeError, SlowError) as error", "except TooLargeError as error"),
+        (Puller, "pull", "except (TooLargeError, SlowError) as error", "except TooLargeError as error"),
     ),
     mutation(
         "a link to another host is followed",
@@ -190,7 +189,7 @@ MUTATIONS = (
     ),
     mutation(
         "only the first batch of users is asked for",
-        (AggregateStream, "batches", ".batches(self.query)", ".batches(self.query)[:1]"),
+        (Extractor, "batches", ".of(self.query)", ".of(self.query)[:1]"),
     ),
     mutation(
         "a job that failed is not handed in again",

@@ -205,7 +205,7 @@ def run(
                     config=dict(settings), state=json.loads(json.dumps(state)), clock=clock, mount=mount
                 )
             )
-            taps[0].run.transport._random = dice(visit.hours)  # noqa: SLF001  # one seed, one world
+            taps[0].client.transport._random = dice(visit.hours)  # noqa: SLF001  # one seed, one world
             taps[0].sync_all()
             sys.stdout.flush()
         except BaseException as raised:  # noqa: BLE001  # whatever ended it is part of the outcome

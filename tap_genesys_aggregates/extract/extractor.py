@@ -1,0 +1,130 @@
+"""Extracts one query: its windows, its pages, its rows. It needs a client, not a Tap."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from tap_genesys_aggregates.core.bookmarks import RunPeriod
+from tap_genesys_aggregates.core.rows import RowMaker
+from tap_genesys_aggregates.core.windows import Window
+from tap_genesys_aggregates.dialects import dialect_of
+from tap_genesys_aggregates.dialects.protocol import WindowRequest
+from tap_genesys_aggregates.extract.async_jobs import AsyncJobs
+from tap_genesys_aggregates.extract.prefetch import in_order
+from tap_genesys_aggregates.extract.pulling import Puller
+from tap_genesys_aggregates.http.usage import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from tap_genesys_aggregates.client import Client
+    from tap_genesys_aggregates.core.query import Query
+    from tap_genesys_aggregates.core.rows import Row
+    from tap_genesys_aggregates.dialects.protocol import Page
+    from tap_genesys_aggregates.extract.pulling import WindowPart
+    from tap_genesys_aggregates.extract.user_batches import UserBatches
+
+
+class Extractor:
+    """Asks for the windows of one query and makes rows of the answers.
+
+    The aggregate stream, ``--test`` and ``reconcile`` all read through one of these.
+    """
+
+    def __init__(self, query: Query, client: Client, users: UserBatches) -> None:
+        """Prepare; no request is sent yet.
+
+        Args:
+            query: What to extract.
+            client: Sends the requests.
+            users: The users to ask about, for families that must name them.
+        """
+        self.query = query
+        self.client = client
+        self.row_maker = RowMaker(query)
+        self._dialect = dialect_of(query)
+        self._users = users
+        self._jobs = AsyncJobs(query, client.send, client.clock) if query.mode == "async" else None
+
+    def open(self) -> AbstractContextManager[object]:
+        """A context to extract in: on leaving it, no asynchronous job is left running."""
+        return self._jobs or nullcontext()
+
+    def puller(self) -> Puller:
+        """A puller of this query's windows; what it learns about their size lasts as long as it does."""
+        client = self.client
+        return Puller(self.query, self.pages, client.clock, client.settings.max_window, self.batches)
+
+    def pull(self, puller: Puller, period: RunPeriod) -> Iterator[list[WindowPart]]:
+        """Pull a period, ahead and in order.
+
+        Args:
+            puller: Plans the windows.
+            period: What to read.
+
+        Yields:
+            The parts of each window, or of each batch of users in it.
+
+        Raises:
+            TapError: A window could not be pulled; everything before it was yielded.
+        """
+        workers = self.client.settings.concurrency
+        return in_order(puller.tasks(period), workers, ahead=2 * workers)
+
+    def pages(self, request: WindowRequest, usage: Usage) -> list[Page]:
+        """Every page of a window, from a job if the query is asynchronous.
+
+        Raises:
+            TapError: A page could not be fetched or read.
+        """
+        if self._jobs is not None:
+            return self._jobs.pages(request, usage)
+        return self.client.pages(self._dialect, request, usage)
+
+    def batches(self) -> list[tuple[str, ...]]:
+        """The batches of users to ask about (``UserBatches.of``)."""
+        return self._users.of(self.query)
+
+    def rows(self, start: datetime, stop: datetime) -> Iterator[Row]:
+        """Read a settled period without a stream: nothing is emitted and no state moves.
+
+        Args:
+            start: First instant; the bucket that contains it is read whole.
+            stop: Exclusive end.
+
+        Yields:
+            Its rows.
+
+        Raises:
+            TapError: They could not be read.
+        """
+        puller = self.puller()
+        with self.open():
+            for parts in self.pull(puller, RunPeriod(start, stop, stop)):
+                for part in parts:
+                    for leaf in chain.from_iterable(page.leaves for page in part.pages):
+                        part.usage.rows += 1
+                        yield self.row_maker.row(leaf, part.stamp)
+                    puller.learn(part)
+
+    def probe(self) -> int:
+        """Ask for the last complete bucket, to find out whether the query works.
+
+        Returns:
+            The number of rows in it; 0 if there are no users to ask about.
+
+        Raises:
+            TapError: The query does not work.
+        """
+        settings, grid, now = self.client.settings, self.query.grid, self.client.clock.now()
+        end = grid.floor(min(now, settings.end_date or now))
+        window = Window(grid.floor(end - timedelta(milliseconds=1)), end)
+        batch = next(iter(self.batches()), None)
+        if batch is None:
+            return 0
+        pages = self.pages(WindowRequest(window, batch, divisible=False), Usage())
+        return sum(1 for page in pages for _ in page.leaves)
