@@ -1,4 +1,4 @@
-"""Serve a sandbox from the command line until it is told to stop."""
+"""Command line: serve a sandbox until it is stopped."""
 
 from __future__ import annotations
 
@@ -23,68 +23,83 @@ if TYPE_CHECKING:
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m genesys_sandbox",
-        description="A small Genesys to try against, on 127.0.0.1.",
+        description="Serve a small Genesys Cloud on 127.0.0.1.",
     )
-    parser.add_argument("--port", type=int, default=8765, help="0 for any that is free")
-    parser.add_argument("--seed", type=int, default=7, help="another seed, another centre")
-    parser.add_argument("--clock", type=from_text, help="its now at the start; it runs on from there")
-    parser.add_argument("--rewrites", action="store_true", help="history changes afterwards")
-    parser.add_argument("--volume", type=float, default=1.0, help="1 is about 420 conversations a Monday")
-    parser.add_argument("--agents", type=int, default=25, help="number of users")
-    parser.add_argument("--latency", type=int, default=0, metavar="MS", help="before every answer")
-    parser.add_argument("--media-type-unasked", action="store_true", help="mediaType in groups, unasked")
-    parser.add_argument("--requests-per-minute", type=int, help="429 after so many")
-    parser.add_argument("--max-results", type=int, help="reject answers with more rows")
-    parser.add_argument("--forbid", action="append", default=[], metavar="PATH", help="403 under this path")
+    parser.add_argument("--port", type=int, default=8765, help="port to listen on; 0 for any free port")
+    parser.add_argument("--seed", type=int, default=7, help="decides all generated data")
     parser.add_argument(
-        "--faults", type=float, default=0.0, metavar="SHARE", help="share of answers that fail"
+        "--clock",
+        type=from_text,
+        help="current time of the sandbox at the start, in ISO 8601; it runs on from there",
     )
-    parser.add_argument("--absolute-links", action="store_true", help="links to next pages are absolute")
-    parser.add_argument("--empty-pages", action="store_true", help="an empty page between any two")
+    parser.add_argument("--rewrites", action="store_true", help="change past data afterwards")
+    parser.add_argument("--volume", type=float, default=1.0, help="1 is about 420 conversations on a Monday")
+    parser.add_argument("--agents", type=int, default=25, help="number of users")
+    parser.add_argument("--latency", type=int, default=0, metavar="MS", help="delay of every response")
+    parser.add_argument(
+        "--media-type-unasked", action="store_true", help="add mediaType to groups even if not requested"
+    )
+    parser.add_argument("--requests-per-minute", type=int, help="answer 429 after this many requests")
+    parser.add_argument("--max-results", type=int, help="reject answers with more rows")
+    parser.add_argument(
+        "--forbid",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="answer 403 under this path (repeatable)",
+    )
+    parser.add_argument(
+        "--faults", type=float, default=0.0, metavar="SHARE", help="share of requests that fail, from 0 to 1"
+    )
+    parser.add_argument("--absolute-links", action="store_true", help="make links to next pages absolute")
+    parser.add_argument("--empty-pages", action="store_true", help="put an empty page between any two pages")
     return parser.parse_args(argv)
 
 
-def _options(asked: argparse.Namespace) -> Options:
+def _options(arguments: argparse.Namespace) -> Options:
     return Options(
-        seed=asked.seed,
-        agents=asked.agents,
-        volume=asked.volume,
-        rewrites=asked.rewrites,
-        unasked_media_type=asked.media_type_unasked,
-        requests_per_minute=asked.requests_per_minute,
-        max_results=asked.max_results,
-        absolute_links=asked.absolute_links,
-        empty_pages=asked.empty_pages,
-        forbidden=frozenset(asked.forbid),
-        latency=asked.latency / 1000,
+        seed=arguments.seed,
+        agents=arguments.agents,
+        volume=arguments.volume,
+        rewrites=arguments.rewrites,
+        unasked_media_type=arguments.media_type_unasked,
+        requests_per_minute=arguments.requests_per_minute,
+        max_results=arguments.max_results,
+        absolute_links=arguments.absolute_links,
+        empty_pages=arguments.empty_pages,
+        forbidden=frozenset(arguments.forbid),
+        latency=arguments.latency / 1000,
     )
 
 
 def _clock(start: datetime | None) -> Callable[[], datetime]:
-    """The real clock, or one that is ahead of or behind it by as much as now."""
-    ahead = start - utc_now() if start else timedelta()
-    return lambda: utc_now() + ahead
+    """Return the real clock, shifted so that it shows `start` now."""
+    offset = start - utc_now() if start else timedelta()
+    return lambda: utc_now() + offset
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM; answers the exit status: 0, or 1 where the port is taken."""
-    asked = _arguments(argv)
+    """Serve until SIGINT or SIGTERM. Returns the exit status: 0, or 1 if the port is taken."""
+    arguments = _arguments(argv)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    plan = random_faults(asked.faults, asked.seed) if asked.faults else None
-    sandbox = Sandbox(_options(asked), now=_clock(asked.clock), faults=plan)
+    faults = random_faults(arguments.faults, arguments.seed) if arguments.faults else None
+    sandbox = Sandbox(_options(arguments), now=_clock(arguments.clock), faults=faults)
     try:
-        with serve(sandbox, asked.port) as url:
-            _say(f"Sandbox at {url} (any client id and secret, such as sandbox/sandbox); stop it with Ctrl-C")
+        with serve(sandbox, arguments.port) as url:
+            _print(
+                f"Sandbox running at {url}. Use any client ID and secret, such as sandbox/sandbox."
+                " Stop it with Ctrl-C."
+            )
             stop.wait()
     except OSError as error:
-        _say(f"Port {asked.port} cannot be served: {error.strerror}")
+        _print(f"Cannot listen on port {arguments.port}: {error.strerror}")
         return 1
     return 0
 

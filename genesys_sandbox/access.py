@@ -21,18 +21,17 @@ if TYPE_CHECKING:
 
 
 class Tokens:
-    """Every token handed out, with the instant at which it dies."""
+    """Issues access tokens and checks them until they expire."""
 
     def __init__(self, options: Options) -> None:
-        """Accept the credentials that the options name."""
         self._options = options
-        self._deaths: dict[str, datetime] = {}
+        self._expirations: dict[str, datetime] = {}
         self._lock = threading.Lock()
 
     def issue(self, request: Request, now: datetime) -> Response:
-        """Response `POST /oauth/token`; its errors have a body of their own."""
-        granted = parse_qs(request.body.decode("utf-8", "replace")).get("grant_type", [""])[0]
-        if granted != "client_credentials":
+        """Respond to `POST /oauth/token`. Its error bodies differ from those of the API."""
+        grant_type = parse_qs(request.body.decode("utf-8", "replace")).get("grant_type", [""])[0]
+        if grant_type != "client_credentials":
             return _error(400, "unsupported_grant_type", "unsupported grant type")
         client = _credentials(request.headers.get("authorization", ""))
         if client is None or not all(client):
@@ -40,40 +39,40 @@ class Tokens:
         if self._options.credentials not in {None, client}:
             return _error(401, "invalid_client", f"client not found or not active: {client[0]}")
         token = secrets.token_urlsafe(48)
-        life = self._options.expires_in if self._options.token_life is None else self._options.token_life
+        lifetime = self._options.expires_in if self._options.token_life is None else self._options.token_life
         with self._lock:
-            self._deaths[token] = now + timedelta(seconds=life)
+            self._expirations[token] = now + timedelta(seconds=lifetime)
         body = {"access_token": token, "token_type": "bearer", "expires_in": self._options.expires_in}
         return json_response(body, headers={"Cache-Control": "no-store"})
 
     def check(self, request: Request, now: datetime) -> str:
-        """The token that a request carries.
+        """Return the request's bearer token.
 
         Raises:
-            ApiError: 401, there is none, or it is unknown or dead.
+            ApiError: 401, the token is missing, unknown or expired.
         """
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             message = "No authentication bearer token specified in authorization header."
             reject(message, "authentication.required", status=401)
         with self._lock:
-            death = self._deaths.get(token)
-        if death is None or now >= death:
+            expiration = self._expirations.get(token)
+        if expiration is None or now >= expiration:
             reject("Invalid login credentials.", "bad.credentials", status=401)
         return token
 
     def revoke(self) -> None:
-        """Kill every token: the next call with one gets 401."""
+        """Invalidate every token: the next request with one gets 401."""
         with self._lock:
-            self._deaths.clear()
+            self._expirations.clear()
 
 
 def _credentials(header: str) -> tuple[str, str] | None:
-    scheme, _, packed = header.partition(" ")
+    scheme, _, encoded = header.partition(" ")
     if scheme.lower() != "basic":
         return None
     try:
-        user, colon, password = base64.b64decode(packed, validate=True).decode().partition(":")
+        user, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
         return None
     return (user, password) if colon else None
@@ -85,20 +84,22 @@ def _error(status: int, error: str, description: str) -> Response:
     )
 
 
-_USUAL = 300
+_DEFAULT_LIMIT = 300
 
 
 class RateLimiter:
-    """How often each token asked in this minute of the clock."""
+    """Counts requests per token and clock minute.
+
+    Without a limit in the options it only sends the rate-limit headers.
+    """
 
     def __init__(self, options: Options) -> None:
-        """Refuse above the options' limit; without one, only announce the platform's."""
         self._limit = options.requests_per_minute
         self._counts: dict[tuple[str, int], int] = {}
         self._lock = threading.Lock()
 
     def count(self, token: str, as_of: int) -> dict[str, str]:
-        """Count one request; answers the headers that say how many there were."""
+        """Count one request and return its rate-limit headers."""
         minute = as_of // MINUTE
         with self._lock:
             if (token, minute) not in self._counts:
@@ -106,13 +107,13 @@ class RateLimiter:
             count = self._counts[token, minute] = self._counts.get((token, minute), 0) + 1
         reset = -(-(MINUTE - as_of % MINUTE) // SECOND)
         return {
-            "inin-ratelimit-allowed": str(self._limit or _USUAL),
+            "inin-ratelimit-allowed": str(self._limit or _DEFAULT_LIMIT),
             "inin-ratelimit-count": str(count),
             "inin-ratelimit-reset": str(reset),
         }
 
     def check(self, headers: dict[str, str]) -> None:
-        """Refuse what is too much, by its own headers.
+        """Reject a request over the limit, judging by its own rate-limit headers.
 
         Raises:
             ApiError: 429, with `Retry-After` in seconds.
@@ -130,7 +131,7 @@ class RateLimiter:
 
 
 def check_permission(path: str, permissions: tuple[str, ...], forbidden: frozenset[str]) -> None:
-    """Refuse a path that is forbidden, naming what is missing.
+    """Reject a forbidden path and name the missing permissions.
 
     Raises:
         ApiError: 403.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from zoneinfo import ZoneInfo
 
 from genesys_sandbox.contract import Kind, families, kind
-from genesys_sandbox.conversations import HAND_MADE, ConversationGenerator
+from genesys_sandbox.conversations import MODELED_METRICS, ConversationGenerator
 from genesys_sandbox.directory import PRESENCES, ROUTING_STATUSES, Directory
 from genesys_sandbox.events import Batch, Event, Subject, digest, draw_value
 from genesys_sandbox.timestamps import DAY, HOUR, SECOND, to_datetime
@@ -21,95 +21,95 @@ if TYPE_CHECKING:
     from genesys_sandbox.events import Event
 
 
-# A conversation that begins in one hour may post its last fact three hours later.
-_SPILL = 3
+# A conversation may post its last event three hours after the hour in which it started.
+_LONGEST_CONVERSATION_HOURS = 3
 _HOURS_KEPT = 1_000
 
-Facts: TypeAlias = "Mapping[str, Sequence[Event]]"
-"""The facts of one hour of one family, by metric."""
+EventsByMetric: TypeAlias = "Mapping[str, Sequence[Event]]"
+"""The events of one hour and one family, by metric."""
 
 
 @lru_cache(maxsize=8)
 def open_contact_center(seed: int, agents: int, volume: float, zone: str) -> ContactCenter:
-    """A centre that all sandboxes of the same kind share: it never changes."""
+    """Return the contact center shared by all sandboxes with these options. It never changes."""
     return ContactCenter(seed, agents, volume, zone)
 
 
 class ContactCenter:
-    """A believable contact centre: six queues, some agents, days with a shape.
+    """A realistic contact center: six queues, some agents, busy mornings and quiet weekends.
 
-    The same seed, agents, volume and zone always give the same facts, in any order of asking.
+    The same seed, agents, volume and zone always give the same events, whatever the order of the calls.
     """
 
     def __init__(self, seed: int, agents: int, volume: float, zone: str) -> None:
-        """Open a centre.
+        """Generate a contact center.
 
         Args:
-            seed: Decides everything that chance decides.
-            agents: How many users there are.
+            seed: Decides every random choice.
+            agents: Number of users.
             volume: 1 for about 420 conversations on a Monday, 10 for ten times as many.
-            zone: IANA time zone in which it opens and closes.
+            zone: IANA time zone of its opening hours.
         """
         self.directory = Directory(agents)
         self._seed = seed
         self._volume = volume
         self._zone = ZoneInfo(zone)
-        self._begun = lru_cache(maxsize=_HOURS_KEPT)(self._begin)
+        self._started = lru_cache(maxsize=_HOURS_KEPT)(self._start)
         self._hours = lru_cache(maxsize=_HOURS_KEPT)(self._collect)
 
-    def hour(self, family: str, hour: int) -> Facts:
-        """The facts posted in one UTC hour, counted from 1970, whatever is known of them when."""
+    def hour(self, family: str, hour: int) -> EventsByMetric:
+        """Return all events posted in a UTC hour (counted from 1970), whenever they become known."""
         return self._hours(family, hour)
 
-    def _collect(self, family: str, hour: int) -> Facts:
-        """What began in this hour or shortly before, and was posted in this one."""
+    def _collect(self, family: str, hour: int) -> EventsByMetric:
+        """Collect the events of conversations that started up to three hours earlier."""
         found: dict[str, list[Event]] = {}
-        for begun in range(hour - _SPILL, hour + 1):
-            for event in self._begun(family, begun).get(hour, ()):
+        for started in range(hour - _LONGEST_CONVERSATION_HOURS, hour + 1):
+            for event in self._started(family, started).get(hour, ()):
                 found.setdefault(event.metric, []).append(event)
         return found
 
-    def _begin(self, family: str, hour: int) -> dict[int, list[Event]]:
-        """What begins in an hour, by the hour in which it is posted."""
+    def _start(self, family: str, hour: int) -> dict[int, list[Event]]:
+        """Generate what starts in an hour, keyed by the hour in which each event is posted."""
         batch = Batch(Random(digest(self._seed, family, hour)))
-        self._fill(batch, family, hour)
+        self._generate(batch, family, hour)
         posted: dict[int, list[Event]] = {}
         for event in batch.events:
             posted.setdefault(event.at // HOUR, []).append(event)
         return posted
 
-    def _fill(self, batch: Batch, family: str, hour: int) -> None:
+    def _generate(self, batch: Batch, family: str, hour: int) -> None:
         moment = local_hour(hour, self._zone)
         if family == "users":
-            make_presence(batch, self.directory, moment)
+            generate_presence(batch, self.directory, moment)
             return
-        expected = business(moment) * self._volume
+        expected = expected_conversations(moment) * self._volume
         metrics = families()[family].metrics
         if family == "conversations":
-            others = tuple(metric for metric in metrics if metric not in HAND_MADE)
-            ConversationGenerator(batch, self.directory, moment, others).work(expected)
+            others = tuple(metric for metric in metrics if metric not in MODELED_METRICS)
+            ConversationGenerator(batch, self.directory, moment, others).generate(expected)
         else:
-            make_generic(batch, metrics, moment, expected)
+            generate_generic(batch, metrics, moment, expected)
 
 
-# Conversations that begin in each local hour of an ordinary Monday: about 420 in all.
+# Conversations that start in each local hour of an ordinary Monday: about 420 in all.
 _DAY = (1, 1, 0, 0, 0, 1, 3, 9, 28, 46, 52, 47, 36, 31, 36, 35, 30, 23, 15, 10, 7, 5, 3, 1)
 _WEEK = (1.0, 0.96, 0.92, 0.94, 0.88, 0.24, 0.12)
 _HOLIDAYS = {(12, 25), (1, 1)}
 
 
 def is_holiday(day: date) -> bool:
-    """Christmas Day and New Year's Day: nobody works and nobody calls."""
+    """Whether it is Christmas Day or New Year's Day: nobody works and nobody calls."""
     return (day.month, day.day) in _HOLIDAYS
 
 
 def local_hour(hour: int, zone: ZoneInfo) -> datetime:
-    """The wall clock of the centre when an hour begins (hours since 1970, UTC)."""
+    """Return the local time at which an hour (counted from 1970, UTC) starts."""
     return to_datetime(hour * HOUR).astimezone(zone)
 
 
-def business(moment: datetime) -> float:
-    """How many conversations are to be expected in the hour that begins at a local moment."""
+def expected_conversations(moment: datetime) -> float:
+    """Return how many conversations to expect in the hour that starts at a local time."""
     if is_holiday(moment.date()):
         return 0.0
     return _DAY[moment.hour] * _WEEK[moment.weekday()]
@@ -120,11 +120,11 @@ _PRESENCES = tuple(PRESENCES)
 _PRESENCE_SHARES = (20, 10, 8, 8, 6, 5, 3, 40)
 
 
-def make_presence(batch: Batch, directory: Directory, moment: datetime) -> None:
-    """One hour of every agent on shift.
+def generate_presence(batch: Batch, directory: Directory, moment: datetime) -> None:
+    """Generate one hour of status events for every agent on shift.
 
-    The statuses of an agent fill the hour without a gap: the sums of `tAgentRoutingStatus`, of
-    `tSystemPresence` and of `tOrganizationPresence` are an hour each.
+    An agent's statuses fill the hour without a gap: `tAgentRoutingStatus`, `tSystemPresence` and
+    `tOrganizationPresence` each add up to one hour.
     """
     if is_holiday(moment.date()):
         return
@@ -136,8 +136,8 @@ def make_presence(batch: Batch, directory: Directory, moment: datetime) -> None:
             _presence(batch, subject, moment)
 
 
-def _stretches(batch: Batch, moment: datetime, several: int) -> list[tuple[int, int]]:
-    """The hour cut into stretches: when each ends, and its length. The last ends within the hour."""
+def _periods(batch: Batch, moment: datetime, several: int) -> list[tuple[int, int]]:
+    """Split the hour into periods and return each one's end and length. The last ends within the hour."""
     start = int(moment.timestamp()) * SECOND
     inner = sorted(int(batch.rng.random() * HOUR) for _ in range(several - 1))
     cuts = [start, *(start + cut for cut in inner), start + HOUR]
@@ -145,13 +145,13 @@ def _stretches(batch: Batch, moment: datetime, several: int) -> list[tuple[int, 
 
 
 def _routing(batch: Batch, subject: Subject, moment: datetime) -> None:
-    for at, length in _stretches(batch, moment, 5):
+    for at, length in _periods(batch, moment, 5):
         (status,) = batch.rng.choices(ROUTING_STATUSES, _ROUTING_SHARES)
         batch.post(at, "tAgentRoutingStatus", subject, length, status)
 
 
 def _presence(batch: Batch, subject: Subject, moment: datetime) -> None:
-    for at, length in _stretches(batch, moment, 2):
+    for at, length in _periods(batch, moment, 2):
         (status,) = batch.rng.choices(_PRESENCES, _PRESENCE_SHARES)
         batch.post(at, "tSystemPresence", subject, length, status)
         definition = batch.rng.choice(PRESENCES[status])
@@ -162,8 +162,8 @@ _SUBJECTS = 0.4
 _BUSIEST = 5
 
 
-def make_generic(batch: Batch, metrics: tuple[str, ...], moment: datetime, expected: float) -> None:
-    """Subjects of any family that begin in the hour from `moment` on, each with a few of its metrics."""
+def generate_generic(batch: Batch, metrics: tuple[str, ...], moment: datetime, expected: float) -> None:
+    """Generate subjects of any family that start in the hour from `moment`, each with a few metrics."""
     rng = batch.rng
     start = int(moment.timestamp()) * SECOND
     for _ in batch.about(expected * _SUBJECTS):
@@ -173,39 +173,38 @@ def make_generic(batch: Batch, metrics: tuple[str, ...], moment: datetime, expec
             batch.post(at + rng.randrange(HOUR), metric, subject, draw_value(batch, metric))
 
 
-# Of a hundred facts: so many come late, the next ones are corrected, the next removed.
+# Upper bounds of a draw from 0 to 99: below the first, an event is late; then corrected; then removed.
 _LATE, _CORRECTED, _REMOVED = 8, 13, 16
 _LATEST = 2 * DAY
 _FIRST_REWRITE = 2 * DAY
-_RESOLUTIONS_TAKE_LONGER = 3
+_RESOLUTIONS_SETTLE_DAYS_LATER = 3
 _HOURS_KEPT = 1_000
 
 
 class History:
-    """The facts of a centre as they are known at an instant, a pure function of that instant.
+    """The events as they are known at a given time, a pure function of that time.
 
-    Without `rewrites`, a fact is known from the millisecond after it is posted and never changes.
-    With them, some come up to two days late, and some are corrected or removed between two days and
-    one day before they settle. Nothing changes once a fact is `settle_days` old (three more for
-    resolutions).
+    Without `rewrites`, an event is known from the millisecond after it is posted and never changes.
+    With `rewrites`, some events arrive up to two days late, and some are corrected or removed between two
+    days after they are posted and one day before they settle. Nothing changes once an event is
+    `settle_days` old (`settle_days` is at least 4; resolutions settle three days later).
     """
 
     def __init__(self, contact_center: ContactCenter, settle_days: int, *, rewrites: bool) -> None:
-        """Write down a centre's facts; `settle_days` is at least 4."""
         self.contact_center = contact_center
         self._settle_days = settle_days
         self._rewrites = rewrites
         self._settled = lru_cache(maxsize=_HOURS_KEPT)(self._settle)
 
     def settles_after(self, family: str) -> int:
-        """Age in milliseconds from which on the facts of a family do not change."""
+        """Return the age in milliseconds from which the events of a family no longer change."""
         if not self._rewrites:
             return 0
-        more = _RESOLUTIONS_TAKE_LONGER if family == "resolutions" else 0
+        more = _RESOLUTIONS_SETTLE_DAYS_LATER if family == "resolutions" else 0
         return (self._settle_days + more) * DAY
 
-    def hour(self, family: str, hour: int, as_of: int) -> Facts:
-        """What is known at `as_of` (UTC milliseconds) of one UTC hour, by metric."""
+    def hour(self, family: str, hour: int, as_of: int) -> EventsByMetric:
+        """Return the events of one UTC hour that are known at `as_of` (UTC milliseconds), by metric."""
         begin, end = hour * HOUR, (hour + 1) * HOUR
         if as_of <= begin:
             return {}
@@ -216,21 +215,21 @@ class History:
     def between(
         self, family: str, start: int, end: int, as_of: int, metrics: Iterable[str]
     ) -> Iterator[Event]:
-        """What is known at `as_of` of the half-open interval, metric by metric within each hour."""
+        """Yield the events of a half-open interval known at `as_of`, metric by metric within each hour."""
         wanted = tuple(dict.fromkeys(metrics))
         for hour in range(start // HOUR, -(-min(end, as_of) // HOUR)):
-            facts = self.hour(family, hour, as_of)
+            events = self.hour(family, hour, as_of)
             for metric in wanted:
-                for event in facts.get(metric, ()):
+                for event in events.get(metric, ()):
                     if start <= event.at < end:
                         yield event
 
-    def _settle(self, family: str, hour: int) -> Facts:
+    def _settle(self, family: str, hour: int) -> EventsByMetric:
         if not self._rewrites:
             return self.contact_center.hour(family, hour)
         return self._seen(family, hour, (hour + 1) * HOUR + self.settles_after(family))
 
-    def _seen(self, family: str, hour: int, as_of: int) -> Facts:
+    def _seen(self, family: str, hour: int, as_of: int) -> EventsByMetric:
         seen: dict[str, list[Event]] = {}
         for metric, events in self.contact_center.hour(family, hour).items():
             known = [now for event in events if (now := self._known(family, event, as_of)) is not None]
@@ -243,7 +242,7 @@ class History:
             return None
         if not self._rewrites:
             return event
-        fate, share = event.dice % 100, (event.dice >> 8) / 2**24
+        fate, share = event.random_bits % 100, (event.random_bits >> 8) / 2**24
         age = as_of - event.at
         if fate < _LATE:
             return event if age > share * _LATEST else None

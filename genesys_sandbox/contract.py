@@ -1,6 +1,6 @@
 """What is known of the real API: the 19 aggregate families, how metrics are measured, and the sample week.
 
-The sample week is a real answer with one bucket for six queues. It is replayed to conversations queries
+The sample week is a real response with one bucket for six queues. It is replayed for conversations queries
 whose interval is exactly that week, in any offset, and whose granularity is none or at least a week.
 Every other query is answered from generated events.
 """
@@ -23,11 +23,11 @@ _FAMILIES = _HERE.parent / "tap_genesys_aggregates" / "data" / "aggregates.json"
 _SAMPLE_WEEK = _HERE / "data" / "results-voice-week.json"
 
 TARGET = 0.8
-"""The service level that every queue of the sandbox aims at."""
+"""The service level target of every queue in the sandbox."""
 
 
 class Kind(Enum):
-    """What a metric measures, which its first letter says."""
+    """What a metric measures. Its first letter tells, except for ratios."""
 
     COUNT = "n"
     TIMER = "t"
@@ -37,7 +37,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FamilySpec:
-    """One family: where it is asked, and which names it knows."""
+    """One family: its paths and permissions, and the names it accepts."""
 
     name: str
     path: str
@@ -52,7 +52,7 @@ class FamilySpec:
 
 @cache
 def families() -> dict[str, FamilySpec]:
-    """Every family by its name."""
+    """Return every family by its name."""
     table = json.loads(_FAMILIES.read_text(encoding="utf-8"))
     return {
         name: FamilySpec(
@@ -72,7 +72,7 @@ def families() -> dict[str, FamilySpec]:
 
 @cache
 def kind(metric: str) -> Kind:
-    """How a metric is measured: `n` counts, `t` milliseconds, `o` amounts or a share of a whole."""
+    """Return how a metric is measured: `n` counts, `t` milliseconds, `o` amounts or ratios."""
     if metric[0] == "o":
         share = metric.endswith("ServiceLevel") or metric == "oServiceTarget"
         return Kind.RATIO if share else Kind.AMOUNT
@@ -84,12 +84,12 @@ SAMPLE_END = to_ms(from_text("2025-02-01T21:00:00.000Z"))
 
 
 def is_sample_week(start: int, end: int, as_of: int) -> bool:
-    """Whether an interval is the sample's, seen when it was over."""
+    """Whether an interval is the sample week and that week is over."""
     return start == SAMPLE_START and end == SAMPLE_END and as_of >= SAMPLE_END
 
 
 @cache
 def sample_week() -> dict[str, Any]:
-    """The sample as it was recorded: an answer's body."""
+    """Return the body of the recorded response."""
     recorded: dict[str, Any] = json.loads(_SAMPLE_WEEK.read_text(encoding="utf-8"))
     return recorded

@@ -1,10 +1,9 @@
-"""Conversations by hand, so that their metrics add up as those of the real sample do.
+"""Conversations whose metrics add up as they do in the real sample week.
 
-Three laws hold for whatever is posted here, and for the sample. Every offered conversation ends
-answered, abandoned or flowed out: `nOffered = tAnswered + tAbandon + tFlowOut = tWait`. The service
-level is what was answered in time over what was offered and did not flow out. Handling is talk, hold,
-after-call work, contacting and dialling: `tHandle = tTalkComplete + tHeldComplete + tAcw + tContacting +
-tDialing`.
+Three rules hold for every generated conversation, and for the sample. Every offered conversation is
+answered, abandoned or flows out: `nOffered = tAnswered + tAbandon + tFlowOut = tWait`. The service level is
+the share answered in time of those offered that did not flow out. Handle time is talk, hold, after-call
+work, contacting and dialing: `tHandle = tTalkComplete + tHeldComplete + tAcw + tContacting + tDialing`.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 _MEDIA = ("voice", "chat", "email", "callback")
 _MEDIA_SHARES = (62, 20, 12, 6)
-# Shares of the six queues, in their order.
+# Relative volumes of the six queues, in the order of `QUEUES`.
 _ASKED_FOR = (0, 40, 6, 28, 0, 26)
 _CALLED_FROM = (60, 6, 0, 4, 22, 8)
 _IN_TIME = {"voice": 20 * SECOND, "chat": 30 * SECOND, "email": 5 * MINUTE, "callback": 2 * MINUTE}
@@ -35,7 +34,7 @@ _LONGEST_TALK = 2 * HOUR
 _LONGEST_BEFORE_TRANSFER = 20 * MINUTE
 _SHORT_ABANDON = 6 * SECOND
 
-HAND_MADE = frozenset(
+MODELED_METRICS = frozenset(
     {
         "nBlindTransferred",
         "nConnected",
@@ -70,7 +69,7 @@ HAND_MADE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One conversation on one queue: as the queue saw it, as the agent did, and once wrapped up."""
+    """One conversation on one queue, as three subjects: the queue, the agent, and the agent after wrap-up."""
 
     media: str
     queue: Subject
@@ -80,11 +79,11 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class ConversationGenerator:
-    """The floor of the centre in one hour: makes every conversation that begins in it.
+    """Generates every conversation that starts in one hour.
 
     Attributes:
-        moment: When the hour begins, on the wall clock of the centre.
-        others: Metrics of the family that are not made by hand; they come sparsely.
+        moment: When the hour starts, in the contact center's local time.
+        others: Metrics of the family that are not modeled; a few random values are posted.
     """
 
     batch: Batch
@@ -92,16 +91,16 @@ class ConversationGenerator:
     moment: datetime
     others: tuple[str, ...]
 
-    def work(self, expected: float) -> None:
-        """Post all conversations of the hour, about so many, with all that follows from them."""
+    def generate(self, expected: float) -> None:
+        """Post about `expected` conversations with all their events."""
         start = int(self.moment.timestamp()) * SECOND
         for _ in self.batch.about(expected):
-            self._converse(start + self.batch.rng.randrange(HOUR))
+            self._generate_conversation(start + self.batch.rng.randrange(HOUR))
 
-    def _converse(self, at: int) -> None:
+    def _generate_conversation(self, at: int) -> None:
         batch = self.batch
         outbound = batch.chance(0.22)
-        leg = self._begin("outbound" if outbound else "inbound")
+        leg = self._new_leg("outbound" if outbound else "inbound")
         batch.post(at, "nConversations", leg.queue)
         if batch.chance(0.06):
             batch.post(at, "nError", leg.queue)
@@ -114,13 +113,13 @@ class ConversationGenerator:
         else:
             self._offer(leg, at)
 
-    def _begin(self, direction: str) -> Leg:
+    def _new_leg(self, direction: str) -> Leg:
         rng = self.batch.rng
         shares = _CALLED_FROM if direction == "outbound" else _ASKED_FOR
         queue = rng.choices(QUEUES, shares)[0].id
         media = "voice" if direction == "outbound" else rng.choices(_MEDIA, _MEDIA_SHARES)[0]
         weekend = self.moment.weekday() > 4  # noqa: PLR2004 - Friday
-        agent = rng.choice(self.directory.roster(queue, self.moment.hour, weekend=weekend))
+        agent = rng.choice(self.directory.agents_serving(queue, self.moment.hour, weekend=weekend))
         seen: dict[str, str | None] = {
             "queueId": queue,
             "mediaType": media,
@@ -141,7 +140,7 @@ class ConversationGenerator:
         return Leg(media, Subject(seen, source), Subject(taken, source), wrapped)
 
     def _call(self, leg: Leg, at: int) -> None:
-        """An outbound call: contacting, dialling, and talk when somebody picks up."""
+        """Post an outbound call: contacting, dialing, and talk if somebody picks up."""
         batch, rng = self.batch, self.batch.rng
         contacting, dialing = rng.randrange(8, 2_000), rng.randrange(300, 45_000)
         batch.post(at, "nOutbound", leg.agent)
@@ -158,7 +157,7 @@ class ConversationGenerator:
             self._wrap_up(leg, at, contacting + dialing)
 
     def _offer(self, leg: Leg, at: int) -> None:
-        """An inbound conversation waits in its queue until it is answered, given up or sent elsewhere."""
+        """Post an inbound conversation that waits until it is answered, abandoned or flows out."""
         batch = self.batch
         wait = min(int(batch.rng.expovariate(1 / _WAIT[leg.media])) + 90, _LONGEST_WAIT)
         batch.post(at, "nOffered", leg.queue)
@@ -194,7 +193,7 @@ class ConversationGenerator:
         at = self._handle(leg, at, 0, longest=_LONGEST_BEFORE_TRANSFER)
         batch.post(at, "nTransferred", leg.agent)
         batch.post(at, "nBlindTransferred" if batch.chance(0.7) else "nConsultTransferred", leg.agent)
-        onward = self._begin("inbound")
+        onward = self._new_leg("inbound")
         batch.post(at, "nOffered", onward.queue)
         batch.post(at + 90, "tWait", onward.queue, 90)
         batch.post(at + 90, "tAcd", onward.queue, 90)
@@ -204,7 +203,7 @@ class ConversationGenerator:
         self._handle(onward, at + 90, 0, longest=HOUR)
 
     def _handle(self, leg: Leg, at: int, before: int, longest: int = _LONGEST_TALK) -> int:
-        """Talk, perhaps with a hold in it, then wrap up; answers when the talk ended."""
+        """Post talk, perhaps with a hold, then wrap-up; return when the talk ended."""
         batch, rng = self.batch, self.batch.rng
         length = rng.expovariate(1 / _TALK[leg.media]) * (12 if batch.chance(0.01) else 1)
         talk = min(int(length) + 350, longest)
@@ -223,7 +222,7 @@ class ConversationGenerator:
         return at
 
     def _wrap_up(self, leg: Leg, at: int, before: int) -> None:
-        """After-call work, mostly, and the handling as a whole."""
+        """Post after-call work (usually) and the handle time."""
         acw = self.batch.rng.randrange(1_000, 65_000) if self.batch.chance(0.9) else 0
         if acw:
             self.batch.post(at + acw, "tAcw", leg.wrapped, acw)

@@ -21,15 +21,15 @@ _GIVEN = ("Ada", "Bilal", "Carmen", "Dmitri", "Elif", "Farid", "Greta", "Hugo", 
 _FAMILY = ("Aksoy", "Brandt", "Costa", "Demir", "Eriksen", "Fischer", "Garcia", "Hansen", "Kaya", "Lopes")
 _SHIFT_HOURS = 9
 
-# A value of its own for each subject: grouping by one of these makes as many groups as subjects.
+# Unique per subject: grouping by one of these returns as many groups as there are subjects.
 _UNIQUE = frozenset({"conversationId", "sessionId", "correlationId", "surveyId", "evaluationId"})
-# One draw in so many leaves the dimension unset.
+# One in seven drawn values is unset.
 _UNSET_EVERY = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """Something with an identity: a queue, a skill, a flow."""
+    """A queue, skill, flow or anything else with an ID and a name."""
 
     id: str
     name: str
@@ -40,8 +40,8 @@ class Agent:
     """A user who takes conversations.
 
     Attributes:
-        first_hour: Local hour at which the shift begins; it lasts nine hours.
-        queues: Ids of the queues served.
+        first_hour: Local hour at which the nine-hour shift starts.
+        queues: IDs of the queues served.
     """
 
     id: str
@@ -53,7 +53,6 @@ class Agent:
     weekends: bool
 
     def on_shift(self, hour: int, *, weekend: bool) -> bool:
-        """Whether the agent works in a local hour."""
         return self.first_hour <= hour < self.first_hour + _SHIFT_HOURS and (self.weekends or not weekend)
 
 
@@ -61,7 +60,7 @@ def _named(what: str, names: str) -> tuple[Entity, ...]:
     return tuple(Entity(stable_id(what, name), name) for name in names.split(", "))
 
 
-# The six ids are those of the sample week; the names are ours.
+# The IDs are those of the sample week, which has no names.
 QUEUES = (
     Entity("027396f4-553b-43ed-8ec0-09303971bd1c", "Outbound Campaigns"),
     Entity("05f1c285-6777-4ccc-806f-8db085ae0793", "Customer Care"),
@@ -96,7 +95,7 @@ def _ids(things: tuple[Entity, ...]) -> tuple[str, ...]:
     return tuple(thing.id for thing in things)
 
 
-def _hire(number: int) -> Agent:
+def _agent(number: int) -> Agent:
     names = list(product(_FAMILY, _GIVEN))
     family, given = names[number * 7 % len(names)]
     queues = [QUEUES[(number + step) % len(QUEUES)].id for step in range(1 + number % 3)]
@@ -112,11 +111,13 @@ def _hire(number: int) -> Agent:
 
 
 class Directory:
-    """The agents of one centre, and the values that dimensions take there."""
+    """The agents of one contact center, and the values of dimensions there.
+
+    The same number of agents always gives the same agents.
+    """
 
     def __init__(self, agents: int) -> None:
-        """Hire so many agents, always the same ones."""
-        self.agents = tuple(map(_hire, range(agents)))
+        self.agents = tuple(map(_agent, range(agents)))
         self._shared = {
             "queueId": _ids(QUEUES),
             "touchpointQueueId": _ids(QUEUES),
@@ -133,44 +134,44 @@ class Directory:
             "requestedLanguageId": _ids(LANGUAGES),
         }
         self._drawn = lru_cache(maxsize=100_000)(self._draw)
-        self._rosters = cache(self._find_roster)
+        self._serving = cache(self._find_serving)
 
     def value(self, subject: Subject, dimension: str) -> str | None:
-        """The value of a dimension of a subject; None where it is not set."""
+        """Return a subject's value of a dimension; None if it is not set."""
         if dimension in subject.known:
             return subject.known[dimension]
         if dimension in _UNIQUE:
             return stable_id(dimension, subject.source)
         return self._drawn(dimension, subject.source % 4093)
 
-    def _draw(self, dimension: str, dice: int) -> str | None:
-        roll = digest("dimension", dimension, dice)
-        if roll % _UNSET_EVERY == 0:
+    def _draw(self, dimension: str, random_bits: int) -> str | None:
+        digest_of_value = digest("dimension", dimension, random_bits)
+        if digest_of_value % _UNSET_EVERY == 0:
             return None
         shared = self._shared.get(dimension)
         if shared is not None:
-            return shared[roll // _UNSET_EVERY % len(shared)]
-        return f"{dimension}-{roll // _UNSET_EVERY % 5}"
+            return shared[digest_of_value // _UNSET_EVERY % len(shared)]
+        return f"{dimension}-{digest_of_value // _UNSET_EVERY % 5}"
 
-    def roster(self, queue: str, hour: int, *, weekend: bool) -> tuple[Agent, ...]:
-        """Who serves a queue in a local hour; everybody who knows it when nobody is on shift."""
-        return self._rosters(queue, hour, weekend)
+    def agents_serving(self, queue: str, hour: int, *, weekend: bool) -> tuple[Agent, ...]:
+        """Return the agents on shift for a queue in a local hour, or all who serve it if none is on shift."""
+        return self._serving(queue, hour, weekend)
 
-    def _find_roster(self, queue: str, hour: int, weekend: bool) -> tuple[Agent, ...]:  # noqa: FBT001
+    def _find_serving(self, queue: str, hour: int, weekend: bool) -> tuple[Agent, ...]:  # noqa: FBT001
         able = tuple(agent for agent in self.agents if queue in agent.queues) or self.agents
         return tuple(agent for agent in able if agent.on_shift(hour, weekend=weekend)) or able
 
 
-_USUAL_PAGE = 25
-_LARGEST_PAGE = 500
+_DEFAULT_PAGE_SIZE = 25
+_MAX_PAGE_SIZE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class LookupList:
-    """One list of things.
+    """One lookup list.
 
     Attributes:
-        by_cursor: Whether pages are found by an `after` mark instead of by their number.
+        by_cursor: Whether pages are addressed by an `after` cursor instead of a page number.
     """
 
     path: str
@@ -179,29 +180,29 @@ class LookupList:
     by_cursor: bool = False
 
     def page(self, request: Request) -> dict[str, object]:
-        """The page that a request asks for by `pageSize` and `pageNumber`, or by `after`.
+        """Return the page given by `pageSize` and `pageNumber`, or by `after`.
 
         Raises:
-            ApiError: 400, a parameter is out of its bounds.
+            ApiError: 400, a parameter is out of range.
         """
-        size = _number(request, "pageSize", _USUAL_PAGE)
-        if size > _LARGEST_PAGE:
-            reject("pageSize must be at most {most}", "invalid.value", most=_LARGEST_PAGE)
-        return self._after(request, size) if self.by_cursor else self._numbered(request, size)
+        size = _number(request, "pageSize", _DEFAULT_PAGE_SIZE)
+        if size > _MAX_PAGE_SIZE:
+            reject("pageSize must be at most {maximum}", "invalid.value", maximum=_MAX_PAGE_SIZE)
+        return self._page_by_cursor(request, size) if self.by_cursor else self._page_by_number(request, size)
 
-    def _after(self, request: Request, size: int) -> dict[str, object]:
-        mark = request.query.get("after")
+    def _page_by_cursor(self, request: Request, size: int) -> dict[str, object]:
+        cursor = request.query.get("after")
         known = [str(entity["id"]) for entity in self.entities]
-        if mark is not None and mark not in known:
-            reject("Unknown cursor: {after}", "invalid.value", after=mark)
-        first = known.index(mark) + 1 if mark else 0
-        shown = self.entities[first : first + size]
-        page: dict[str, object] = {"entities": shown}
+        if cursor is not None and cursor not in known:
+            reject("Unknown cursor: {after}", "invalid.value", after=cursor)
+        first = known.index(cursor) + 1 if cursor else 0
+        visible = self.entities[first : first + size]
+        page: dict[str, object] = {"entities": visible}
         if first + size < len(self.entities):
-            page["nextUri"] = self._uri(pageSize=size, after=shown[-1]["id"])
+            page["nextUri"] = self._uri(pageSize=size, after=visible[-1]["id"])
         return page
 
-    def _numbered(self, request: Request, size: int) -> dict[str, object]:
+    def _page_by_number(self, request: Request, size: int) -> dict[str, object]:
         number, total = _number(request, "pageNumber", 1), len(self.entities)
         pages = max(1, -(-total // size))
         page: dict[str, object] = {
@@ -223,7 +224,7 @@ class LookupList:
 
 
 def lookups(directory: Directory) -> dict[str, LookupList]:
-    """Every list of a centre, by its path."""
+    """Return every lookup list by its path."""
     home = DIVISIONS[0]
     several = (
         _lookup("routing/queues", "routing:queue:view", QUEUES, division=_reference(home)),

@@ -1,4 +1,4 @@
-"""The bucket boundaries that a correct tap must use, computed independently of the sandbox's own."""
+"""The bucket boundaries that a correct tap must use, computed independently of the sandbox and the tap."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _DAY_MINUTES = 24 * 60
 
 
 def _parts(granularity: str) -> tuple[int, str]:
-    """How many of which unit; minutes and hours are `T` and counted in minutes."""
+    """Return number and unit; minutes and hours have the unit `T` and are counted in minutes."""
     clock = re.fullmatch(r"PT(\d+)([HM])", granularity)
     if clock:
         return int(clock[1]) * _MINUTES[clock[2]], "T"
     dates = re.fullmatch(r"P(\d+)([DWM])", granularity)
     if dates is None:
-        message = f"the witness knows no granularity {granularity!r}"
+        message = f"{granularity!r} is not a granularity"
         raise ValueError(message)
     return int(dates[1]), dates[2]
 
 
 def is_long(granularity: str | None, length: int) -> bool:
-    """Whether a bucket takes in so many milliseconds, in any season."""
+    """Whether a bucket spans at least `length` milliseconds, whatever the season."""
     if granularity is None:
         return True
     number, unit = _parts(granularity)
@@ -37,11 +37,11 @@ def is_long(granularity: str | None, length: int) -> bool:
 
 
 def grid(start: int, end: int, granularity: str | None, zone: ZoneInfo) -> list[int]:
-    """Bucket boundaries from `start`, which is on the grid, to `end`, which is always the last.
+    """Return the bucket boundaries from `start`, which is on the grid, to `end`, always the last.
 
-    Hours and minutes that divide a day begin anew at each local midnight, so that a 23- or 25-hour day
-    has a short last bucket; those that do not are stepped from the start. Days, weeks and months are
-    stepped on the wall clock from the start.
+    Minutes and hours that divide a day restart at every local midnight, so a 23- or 25-hour day has a
+    short last bucket. Those that do not divide a day are counted from `start`. Days, weeks and months are
+    counted in local time from `start`.
     """
     if granularity is None:
         return [start, end]
@@ -70,7 +70,7 @@ def _span(unit: str) -> timedelta:
 
 
 def _months_on(day: date, months: int) -> date:
-    """The same day of another month, or its last day where it has none such."""
+    """Return the same day of another month, or that month's last day if it is shorter."""
     years, month = divmod(day.month - 1 + months, 12)
     first = date(day.year + years, month + 1, 1)
     length = (first.replace(day=28) + timedelta(days=4)).replace(day=1) - first

@@ -31,7 +31,7 @@ _TREE_DIMENSIONS = {
     "direction": "direction",
 }
 _TREE_METRICS = {
-    # Every conversation ends, on each queue, handled, abandoned or flowed out.
+    # On every queue, a conversation ends handled, abandoned or flowed out.
     "conversationCount": ("tHandle", "tAbandon", "tFlowOut"),
     "abandonCount": ("tAbandon",),
     "handleDurationSum": ("tHandle",),
@@ -43,33 +43,33 @@ _TREE_METRICS = {
 
 
 class ExpectedRows:
-    """Says which rows a query has, without asking the sandbox's answers.
+    """Computes the rows that a query must return, without using the sandbox's responses.
 
+    It shares the events and their history with the sandbox, but none of the code that aggregates them.
     A query is an entry of the tap's `queries` setting (`endpoint`, `group_by`, `metrics`, `granularity`,
-    `filter`, `time_zone`, `views`, `shape`, `query_type`, `sort_metric`, `limit`) and `api`, which is
+    `filter`, `time_zone`, `views`, `shape`, `query_type`, `sort_metric`, `limit`) plus `api`, which is
     `results` (the default) or `group_tree`.
     """
 
     def __init__(self, sandbox: Sandbox) -> None:
-        """Look at the facts of this sandbox."""
         self._sandbox = sandbox
 
     def rows(self, query: Query, start: datetime, end: datetime, as_of: datetime | None = None) -> list[Row]:
-        """The rows of the half-open period, in the tap's column names; order is by key.
+        """Return the rows of a half-open period with the tap's column names, ordered by key.
 
-        Only buckets with at least one metric have rows. Instants are 24 characters of UTC. A metric that
-        did not happen is None. A dimension that is not set is the empty string (`unknown` in the group
-        tree). A view has the four columns of a timer. `extracted_at` and `is_final` are the tap's own and
-        not given. The sample week is one bucket when it is asked for as exactly one; see `sample_week`.
+        Only buckets with at least one metric have rows. Timestamps are 24 characters in UTC. A metric without
+        a value is None. A dimension that is not set is the empty string (`unknown` in the group tree). A view
+        has the four columns of a timer. The tap's own columns `extracted_at` and `is_final` are left out. The
+        sample week is used when the period is exactly that week in one bucket; see `contract.sample_week`.
 
         Args:
-            query: What is asked for.
-            start: First instant; it lies on the grid of the granularity.
-            end: First instant that no longer belongs to the period; the last bucket ends there.
-            as_of: What is known then counts; None for the sandbox's now.
+            query: The query.
+            start: Start of the period, on the grid of the granularity.
+            end: End of the period (exclusive); the last bucket ends there.
+            as_of: When the data is looked at; None for the sandbox's current time.
 
         Raises:
-            ValueError: the granularity is none that the platform has.
+            ValueError: The platform has no such granularity.
         """
         first, last = to_ms(start), to_ms(end)
         known = to_ms(as_of or self._sandbox.now())
@@ -88,7 +88,6 @@ class ExpectedRows:
         return build(found, boundaries, query, self._columns(query))
 
     def count(self, query: Query, start: datetime, end: datetime, as_of: datetime | None = None) -> int:
-        """How many rows there are."""
         return len(self.rows(query, start, end, as_of))
 
     def _is_sample(self, query: Query, start: int, end: int, known: int) -> bool:
@@ -100,7 +99,7 @@ class ExpectedRows:
         )
 
     def _columns(self, query: Query) -> tuple[str, ...]:
-        """The dimensions of the key; conversations always have the media type."""
+        """Return the key's dimensions; conversations always have the media type."""
         asked = tuple(query.get("group_by") or ())
         if query.get("endpoint", "conversations") == "conversations" and "mediaType" not in asked:
             return (*asked, "mediaType")
@@ -116,23 +115,23 @@ class ExpectedRows:
         for event, seen in self._events(family, query, boundaries, known):
             group = tuple((seen(name) or "") if name in asked else "" for name in columns)
             key = bisect_right(boundaries, event.at) - 1, group, event.qualifier
-            found.setdefault(key, {}).setdefault(event.metric, Values()).note_one(event)
+            found.setdefault(key, {}).setdefault(event.metric, MetricValues()).add_event(event)
             for view in query.get("views") or ():
                 if view["target"] == event.metric and _within(view["range"], event.value):
                     unqualified = found.setdefault((*key[:2], ""), {})
-                    unqualified.setdefault(view["name"], Values()).note_one(event)
+                    unqualified.setdefault(view["name"], MetricValues()).add_event(event)
         return found
 
     def _sample(self, query: Query) -> Found:
         found: Found = {}
         for result in sample_week()["results"]:
             seen = result["group"].get
-            if not passes(query.get("filter") or {}, seen):
+            if not matches(query.get("filter") or {}, seen):
                 continue
             row = found.setdefault((0, tuple(seen(name, "") for name in self._columns(query)), ""), {})
             for entry in result["data"][0]["metrics"]:
                 if entry["metric"] in query["metrics"]:
-                    row.setdefault(entry["metric"], Values()).note_all(entry["stats"])
+                    row.setdefault(entry["metric"], MetricValues()).add_aggregate(entry["stats"])
         return {key: row for key, row in found.items() if row}
 
     def _tree(self, query: Query, boundaries: Sequence[int], known: int) -> Tree:
@@ -150,19 +149,19 @@ class ExpectedRows:
     def _events(
         self, family: str, query: Query, boundaries: Sequence[int], known: int
     ) -> Iterator[tuple[Event, Callable[[str], str | None]]]:
-        """Every fact that the query is about, and what its dimensions are."""
+        """Yield every matching event with a function that returns its dimension values."""
         directory = self._sandbox.history.contact_center.directory
         clause = query.get("filter") or {}
         for event in self._sandbox.history.between(
             family, boundaries[0], boundaries[-1], known, query["metrics"]
         ):
             seen = partial(directory.value, event.subject)
-            if passes(clause, seen):
+            if matches(clause, seen):
                 yield event, seen
 
 
 def _tree_as_results(query: Query) -> Query:
-    """A group-tree query as one about the facts: their metrics, and the filter without its wrapping."""
+    """Translate a group-tree query into one about events: their metrics, and the bare filter."""
     metrics = [timer for metric in query["metrics"] for timer in _TREE_METRICS[metric]]
     expression = (query.get("filter") or {}).get("expression") or {}
     return {"metrics": metrics, "filter": _translated(expression)}
@@ -179,33 +178,32 @@ def _within(bounds: Mapping[str, float], value: float) -> bool:
 
 
 @dataclass(slots=True)
-class Values:
-    """All that was measured for one metric in one row: numbers, totals, least and greatest values."""
+class MetricValues:
+    """The values of one metric in one row: their counts, totals, minimums and maximums."""
 
     number: list[float] = field(default_factory=list)
     total: list[float] = field(default_factory=list)
     least: list[float] = field(default_factory=list)
     greatest: list[float] = field(default_factory=list)
 
-    def note(self, number: float, total: float, least: float, greatest: float) -> None:
-        """Write one measurement, or one group of them, down."""
+    def add(self, number: float, total: float, least: float, greatest: float) -> None:
+        """Add one value, or one aggregate of several."""
         self.number.append(number)
         self.total.append(total)
         self.least.append(least)
         self.greatest.append(greatest)
 
-    def note_one(self, event: Event) -> None:
-        """Write one fact down."""
-        self.note(1, event.value, event.value, event.value)
+    def add_event(self, event: Event) -> None:
+        self.add(1, event.value, event.value, event.value)
 
-    def note_all(self, stats: Mapping[str, float]) -> None:
-        """Write down what was added up elsewhere."""
+    def add_aggregate(self, stats: Mapping[str, float]) -> None:
+        """Add an aggregate as the API reports it."""
         number = stats.get("denominator", stats.get("count", 0))
         total = stats.get("numerator", stats.get("sum", number))
-        self.note(number, total, stats.get("min", 0), stats.get("max", 0))
+        self.add(number, total, stats.get("min", 0), stats.get("max", 0))
 
     def statistics(self, metric: str) -> dict[str, float]:
-        """The statistics of a metric, by their name in the API."""
+        """Return the statistics of a metric by their names in the API."""
         number, total = sum(self.number), sum(self.total)
         what = kind(metric)
         if what is Kind.COUNT:
@@ -216,7 +214,7 @@ class Values:
 
 
 def wide_statistics(metric: str) -> tuple[str, ...]:
-    """Which statistics have a column for a metric in the wide shape."""
+    """Return the statistics that have a column for a metric in the wide shape."""
     if metric == "oServiceLevel":
         return ("ratio", "numerator", "denominator", "target")
     additive = ("count", "sum", "min", "max")
@@ -227,16 +225,18 @@ def wide_statistics(metric: str) -> tuple[str, ...]:
     }[metric[0]]
 
 
-def passes(clause: Mapping[str, Any], value: Callable[[str], str | None]) -> bool:
-    """Whether a fact passes a filter clause of either contract."""
+def matches(clause: Mapping[str, Any], value: Callable[[str], str | None]) -> bool:
+    """Whether an event matches a filter clause of either query format."""
     inner = [*(clause.get("clauses") or ()), *(clause.get("predicates") or ())]
     if not inner:
         return True
-    verdicts = [_holds(entry, value) if "dimension" in entry else passes(entry, value) for entry in inner]
+    verdicts = [
+        _predicate_holds(entry, value) if "dimension" in entry else matches(entry, value) for entry in inner
+    ]
     return any(verdicts) if clause["type"] == "or" else all(verdicts)
 
 
-def _holds(predicate: Mapping[str, Any], value: Callable[[str], str | None]) -> bool:
+def _predicate_holds(predicate: Mapping[str, Any], value: Callable[[str], str | None]) -> bool:
     actual = value(predicate["dimension"])
     return {
         "exists": actual is not None,
@@ -246,13 +246,13 @@ def _holds(predicate: Mapping[str, Any], value: Callable[[str], str | None]) -> 
 
 
 def top_groups(found: Found, query: Mapping[str, Any]) -> Found:
-    """Only the rows of the groups that a topN or bottomN query keeps, ranked over the whole period."""
+    """Keep only the groups that a topN or bottomN query returns, ranked over the whole period."""
     sort = query["sort_metric"]
-    measured: dict[tuple[str, ...], Values] = {}
+    measured: dict[tuple[str, ...], MetricValues] = {}
     for (_, group, _), row in found.items():
         for values in [row[sort["name"]]] if sort["name"] in row else []:
             for portion in zip(values.number, values.total, values.least, values.greatest, strict=True):
-                measured.setdefault(group, Values()).note(*portion)
+                measured.setdefault(group, MetricValues()).add(*portion)
     ranks = {group: _rank(values, sort) for group, values in measured.items()}
     sign = -1 if query["query_type"] == "topN" else 1
     groups = sorted({group for _, group, _ in found})
@@ -261,7 +261,7 @@ def top_groups(found: Found, query: Mapping[str, Any]) -> Found:
     return {key: row for key, row in found.items() if key[1] in kept}
 
 
-def _rank(values: Values, sort: Mapping[str, str]) -> float:
+def _rank(values: MetricValues, sort: Mapping[str, str]) -> float:
     if sort["name"][0] == "n":
         return sum(values.total)
     return {
@@ -272,11 +272,11 @@ def _rank(values: Values, sort: Mapping[str, str]) -> float:
     }[sort.get("function", "count")]
 
 
-Found: TypeAlias = "dict[tuple[int, tuple[str, ...], str], dict[str, Values]]"
-"""What was measured, by bucket number, group and qualifier; then by metric or view."""
+Found: TypeAlias = "dict[tuple[int, tuple[str, ...], str], dict[str, MetricValues]]"
+"""Values by bucket number, group and qualifier, then by metric or view."""
 
 Tree: TypeAlias = "dict[tuple[int, tuple[str, ...]], dict[str, float]]"
-"""What was measured in the group-tree contract, by bucket number and group; then by metric."""
+"""Values of the group tree by bucket number and group, then by metric."""
 
 _VIEW = "tView"
 _LONG = (
@@ -286,33 +286,33 @@ _LONG = (
 
 
 @cache
-def snake(name: str) -> str:
-    """The column of a name: `nOverSla` → `n_over_sla`, `routing.queue.id` → `routing_queue_id`."""
+def column_name(name: str) -> str:
+    """Return the column for a name: `nOverSla` → `n_over_sla`, `routing.queue.id` → `routing_queue_id`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name.replace(".", "_")).lower()
 
 
 def tree_dimensions(query: Mapping[str, Any]) -> tuple[str, ...]:
-    """The dimensions of a group-tree query; the interval is none of them."""
+    """Return the dimensions of a group-tree query, without the interval."""
     return tuple(name for name in query.get("group_by") or () if name != "interval")
 
 
 def wide_rows(
     found: Found, boundaries: Sequence[int], query: Mapping[str, Any], dimensions: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """One row for each bucket, group and, for users, qualifier."""
+    """Return one row per bucket, group and (for users) qualifier."""
     return [
         {**_key(bucket, group, boundaries, dimensions), **_qualified(query, qualifier), **_wide(query, row)}
-        for (bucket, group, qualifier), row in sorted(found.items(), key=_by_key)
+        for (bucket, group, qualifier), row in sorted(found.items(), key=_key_order)
     ]
 
 
 def long_rows(
     found: Found, boundaries: Sequence[int], query: Mapping[str, Any], dimensions: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """One row for each bucket, group, metric or view, and qualifier, with all fourteen statistics."""
+    """Return one row per bucket, group, metric or view, and qualifier, with all fourteen statistics."""
     rows = []
     views = {view["name"] for view in query.get("views") or ()}
-    for (bucket, group, qualifier), row in sorted(found.items(), key=_by_key):
+    for (bucket, group, qualifier), row in sorted(found.items(), key=_key_order):
         for name, values in sorted(row.items()):
             statistics = values.statistics(_VIEW if name in views else name)
             rows.append(
@@ -327,17 +327,17 @@ def long_rows(
 
 
 def tree_rows(tree: Tree, boundaries: Sequence[int], query: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One row for each bucket and group, one number a metric."""
+    """Return one row per bucket and group, with one number per metric."""
     return [
         {
             **_key(bucket, group, boundaries, tree_dimensions(query)),
-            **{snake(metric): row.get(metric) for metric in query["metrics"]},
+            **{column_name(metric): row.get(metric) for metric in query["metrics"]},
         }
         for (bucket, group), row in sorted(tree.items())
     ]
 
 
-def _by_key(entry: tuple[tuple[int, tuple[str, ...], str], object]) -> tuple[int, tuple[str, ...], str]:
+def _key_order(entry: tuple[tuple[int, tuple[str, ...], str], object]) -> tuple[int, tuple[str, ...], str]:
     return entry[0]
 
 
@@ -347,7 +347,7 @@ def _key(
     return {
         "interval_start": to_text(boundaries[bucket]),
         "interval_end": to_text(boundaries[bucket + 1]),
-        **{snake(name): value for name, value in zip(dimensions, group, strict=True)},
+        **{column_name(name): value for name, value in zip(dimensions, group, strict=True)},
     }
 
 
@@ -355,12 +355,12 @@ def _qualified(query: Mapping[str, Any], qualifier: str) -> dict[str, str]:
     return {"qualifier": qualifier} if query.get("endpoint") == "users" else {}
 
 
-def _wide(query: Mapping[str, Any], row: Mapping[str, Values]) -> dict[str, float | None]:
+def _wide(query: Mapping[str, Any], row: Mapping[str, MetricValues]) -> dict[str, float | None]:
     columns: dict[str, float | None] = {}
     named = [(metric, metric) for metric in query["metrics"]]
     named += [(view["name"], _VIEW) for view in query.get("views") or ()]
     for name, measured_as in named:
         statistics = row[name].statistics(measured_as) if name in row else {}
         for statistic in wide_statistics(measured_as):
-            columns[f"{snake(name)}_{statistic}"] = statistics.get(statistic)
+            columns[f"{column_name(name)}_{statistic}"] = statistics.get(statistic)
     return columns

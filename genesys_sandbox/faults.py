@@ -1,7 +1,7 @@
-"""Faults on demand: what platforms, gateways and networks do on a bad day.
+"""Fault injection: what platforms, gateways and networks do on a bad day.
 
-A plan is any function from the number of a request (from 1, in order of arrival) and the request to a
-`Fault` or None; `Rules` is a plan made of rules. Every fault works over sockets and in process.
+A plan is a function that takes the number of a request (from 1, in order of arrival) and the request, and
+returns a `Fault` or None. `Rules` is a plan made of rules. Every fault works over sockets and in process.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ class Fault:
     """What goes wrong with one request.
 
     Attributes:
-        name: How the sandbox's log calls it.
-        instead: Answers in place of the sandbox, which then never sees the request.
-        edit: Changes the sandbox's answer.
-        transport: How the answer travels.
-        delay: Seconds before it.
+        name: The name in the sandbox's log.
+        instead: Builds a response in place of the sandbox, which then never sees the request.
+        edit: Changes the sandbox's response.
+        delivery: How the response is sent.
+        delay: Seconds before it is sent.
     """
 
     name: str
@@ -56,66 +56,66 @@ class Fault:
     delay: float = 0.0
 
     def apply(self, request: Request, response: Response) -> Response:
-        """The answer as this fault leaves it."""
-        spoiled = self.edit(request, response) if self.edit else response
-        return replace(spoiled, delivery=self.delivery, delay=spoiled.delay + self.delay)
+        """Return the response with the fault applied."""
+        edited = self.edit(request, response) if self.edit else response
+        return replace(edited, delivery=self.delivery, delay=edited.delay + self.delay)
 
 
 Plan: TypeAlias = Callable[[int, Request], "Fault | None"]
 
 
 def status(code: int, retry_after: str | None = None) -> Fault:
-    """The platform's error of a status; `retry_after` stands in `Retry-After` as it is."""
+    """The platform's error response; `retry_after` is sent as `Retry-After`, unchanged."""
     headers = {} if retry_after is None else {"Retry-After": retry_after}
-    message = f"A fault was asked for: {code}"
+    message = f"Injected fault: {code}"
     error = ApiError(code, _CODES.get(code, "internal.server.error"), message, {}, headers)
     return Fault(f"status {code}", instead=error.response)
 
 
 def http_date(instant: datetime) -> str:
-    """An aware UTC instant as `Retry-After` may give it."""
+    """Format an aware UTC datetime as an HTTP date, one of the two forms of `Retry-After`."""
     return format_datetime(instant, usegmt=True)
 
 
 def reset_before() -> Fault:
-    """The connection is reset before any byte of the answer."""
+    """The connection is reset before the first byte of the response."""
     return Fault("reset before", delivery=Delivery.RESET_BEFORE)
 
 
 def reset_after_headers() -> Fault:
-    """The connection is reset once the headers are out."""
+    """The connection is reset after the headers."""
     return Fault("reset after headers", delivery=Delivery.RESET_AFTER_HEADERS)
 
 
 def reset_mid_body() -> Fault:
-    """The connection is reset when half of the body is out."""
+    """The connection is reset halfway through the body."""
     return Fault("reset mid body", delivery=Delivery.RESET_MID_BODY)
 
 
 def reset_after() -> Fault:
-    """The whole answer; then the connection that was kept alive is reset by the next request on it."""
+    """The response is complete, but the next request on the kept-alive connection is reset."""
     return Fault("reset after", delivery=Delivery.RESET_AFTER)
 
 
 def drip() -> Fault:
-    """The answer comes in small pieces, for less than half a second in all."""
+    """The response arrives in small pieces, over less than half a second."""
     return Fault("drip", delivery=Delivery.DRIP)
 
 
 def delay(seconds: float) -> Fault:
-    """The right answer, late."""
+    """The correct response, late."""
     return Fault("delay", delay=seconds)
 
 
 def cut_json() -> Fault:
-    """A complete answer whose JSON stops in the middle."""
+    """A complete response whose JSON ends in the middle."""
     return Fault(
         "cut JSON", edit=lambda _, response: replace(response, body=response.body[: len(response.body) // 2])
     )
 
 
 def garbled_json() -> Fault:
-    """A complete answer whose JSON has bytes in it that are no text."""
+    """A complete response whose JSON contains bytes that are not valid UTF-8."""
     return Fault(
         "garbled JSON",
         edit=lambda _, response: replace(
@@ -125,25 +125,25 @@ def garbled_json() -> Fault:
 
 
 def html(code: int = 200) -> Fault:
-    """A proxy's page in place of JSON."""
+    """A proxy's HTML page in place of JSON."""
     page = b"<!doctype html><html><body><h1>Please sign in</h1></body></html>"
     return Fault("HTML", instead=lambda _: Response(code, {"Content-Type": "text/html"}, page))
 
 
 def redirect(location: str, code: int = 307) -> Fault:
-    """A redirect to somewhere else."""
+    """A redirect to another location."""
     return Fault("redirect", instead=lambda _: Response(code, {"Location": location}))
 
 
 def put(path: Sequence[str | int], value: object) -> Fault:
-    """Another value at a place of the JSON: `put(("results", 0, "data"), None)`; `"*"` is every item."""
+    """Replace a value in the JSON: `put(("results", 0, "data"), None)`; `"*"` means every item."""
     return Fault(
         f"put {value!r}", edit=lambda _, response: _edited(response, lambda body: _put(body, path, value))
     )
 
 
 def same_page() -> Fault:
-    """The link to the next page leads back to the page itself; for any page that was found by a link."""
+    """The link to the next page points to the same page. Only affects pages requested by a link."""
     return Fault("same page", edit=_link_back)
 
 
@@ -152,10 +152,10 @@ class Rule:
     """When a fault happens.
 
     Attributes:
-        match: A part of the request's method and target, such as `POST /oauth` or `cursor=`.
-        after: So many matching requests go well first.
-        times: How often it happens; None for ever.
-        every: Of the requests that are left, each so-manyeth.
+        match: Part of the request's method and target, such as `POST /oauth` or `cursor=`.
+        after: How many matching requests succeed first.
+        times: How often it happens; None for always.
+        every: Of the remaining matching requests, every n-th one fails.
     """
 
     fault: Fault
@@ -166,7 +166,7 @@ class Rule:
     seen: int = field(default=0, init=False)
 
     def applies(self, request: Request) -> bool:
-        """Whether it happens to this request, which is counted."""
+        """Count a matching request and return whether the fault happens to it."""
         if self.match not in f"{request.method} {request.target}":
             return False
         self.seen += 1
@@ -175,15 +175,13 @@ class Rule:
 
 
 class Rules:
-    """A plan of rules; the first that applies counts, and all count their requests."""
+    """A plan made of rules. Every rule counts every request; the first one that applies wins."""
 
     def __init__(self, *rules: Rule) -> None:
-        """Follow these rules."""
         self._rules = rules
         self._lock = threading.Lock()
 
     def __call__(self, number: int, request: Request) -> Fault | None:
-        """The fault of one request."""
         del number
         with self._lock:
             faults = [rule.fault for rule in self._rules if rule.applies(request)]
@@ -191,13 +189,15 @@ class Rules:
 
 
 def random_faults(share: float, seed: int = 7) -> Plan:
-    """A plan for demonstrations: a share of all requests meets something that a retry mends."""
-    usual = (status(429, "1"), status(503), status(502), reset_before(), reset_mid_body(), cut_json())
+    """A plan for demos: a share of all requests fails in a way that a retry fixes."""
+    faults = (status(429, "1"), status(503), status(502), reset_before(), reset_mid_body(), cut_json())
 
     def plan(number: int, request: Request) -> Fault | None:
         del request
-        roll = digest("sprinkle", seed, number)
-        return usual[roll % len(usual)] if roll % 10_007 < share * 10_007 else None
+        digest_of_request = digest("sprinkle", seed, number)
+        return (
+            faults[digest_of_request % len(faults)] if digest_of_request % 10_007 < share * 10_007 else None
+        )
 
     return plan
 

@@ -1,4 +1,4 @@
-"""Answers group-tree queries: a tree of groups with subtotals, page by page."""
+"""The group-tree endpoint: a tree of groups with subtotals, page by page."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from genesys_sandbox.events import Subject
     from genesys_sandbox.http_messages import Request
     from genesys_sandbox.options import Options
-    from genesys_sandbox.query_parts import Test
+    from genesys_sandbox.query_parts import Predicate
 
 
 PATH = "/api/v2/analytics/conversations/aggregate/query"
@@ -38,7 +38,7 @@ DIMENSIONS = {
     "mediaType": "mediaType",
     "direction": "direction",
 }
-"""Dimensions of this contract, and what the facts call them."""
+"""Dimensions of the group tree, and their names in events."""
 
 METRICS = {
     "conversationCount": (("tHandle", "tAbandon", "tFlowOut"), "count"),
@@ -49,19 +49,19 @@ METRICS = {
     "waitDurationSum": (("tWait",), "sum"),
     "abandonCount": (("tAbandon",), "count"),
 }
-"""Metrics of this contract: of which timers, and whether they are counted or summed (milliseconds)."""
+"""Metrics of the group tree: their source timers, and whether they are counted or summed (milliseconds)."""
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-_MOST_ENTITIES = 1_000
-_MOST_PAGES = 1_000_000
+_MAX_PAGE_SIZE = 1_000
+_MAX_PAGES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """Which page of which query is asked for, and as of when, so that pages fit together.
+    """A page of a query, and as of when, so that all pages are consistent.
 
     Attributes:
-        gap: Whether this is an empty page before the one of that number.
+        gap: Whether this is the empty page before page `number`.
     """
 
     body: Mapping[str, object]
@@ -70,25 +70,25 @@ class PageRequest:
     gap: bool
 
     def link(self, size: int) -> str:
-        """Where this page is found, without a body."""
+        """Return the link to this page. A request for it has no body."""
         state = json.dumps({"body": self.body, "as_of": self.as_of, "gap": self.gap})
         cursor = base64.urlsafe_b64encode(zlib.compress(state.encode())).decode()
         return f"{PATH}?{urlencode({'pageNumber': self.number, 'pageSize': size, 'cursor': cursor})}"
 
 
 def read_page(request: Request, as_of: int) -> PageRequest:
-    """The page that a request asks for: by its body, or by a link that was handed out.
+    """Return the page that a request asks for, by its body or by a link from an earlier page.
 
     Raises:
-        ApiError: 400, there is neither, or the link is not ours.
+        ApiError: 400, it has neither, or the link is not from this sandbox.
     """
     cursor = request.query.get("cursor")
     if cursor is None:
         body = query_parts.record(request.payload, "body")
-        number = query_parts.number(body, "pageNumber", default=1, most=_MOST_PAGES)
+        number = query_parts.number(body, "pageNumber", default=1, maximum=_MAX_PAGES)
         return PageRequest(body, number, as_of, gap=False)
     if request.body:
-        reject("A next page is asked for without a body")
+        reject("A request for a next page must not have a body")
     try:
         state = json.loads(zlib.decompress(base64.urlsafe_b64decode(cursor)))
         return PageRequest(state["body"], int(request.query["pageNumber"]), state["as_of"], state["gap"])
@@ -98,13 +98,13 @@ def read_page(request: Request, as_of: int) -> PageRequest:
 
 @dataclass(frozen=True, slots=True)
 class TreeQuery:
-    """A query, checked.
+    """A validated group-tree query.
 
     Attributes:
-        start: First instant, UTC milliseconds.
-        end: First instant that no longer belongs to it.
-        levels: As asked: dimensions of this contract, and perhaps `interval`.
-        granularity: None where there is no such level.
+        start: Start, UTC milliseconds.
+        end: End (exclusive), UTC milliseconds.
+        levels: The requested levels: dimensions, and perhaps `interval`.
+        granularity: None without the level `interval`.
     """
 
     start: int
@@ -113,15 +113,15 @@ class TreeQuery:
     granularity: Granularity | None
     zone: ZoneInfo
     metrics: tuple[str, ...]
-    keep: Test
+    matches: Predicate
     page_size: int
 
 
 def read_tree_query(body: Mapping[str, object]) -> TreeQuery:
-    """Check a query's body.
+    """Validate the body of a query.
 
     Raises:
-        ApiError: 400, as the host of this contract would.
+        ApiError: 400, as the real host responds.
     """
     levels = query_parts.known(query_parts.texts(body, "groupBy"), (INTERVAL, *DIMENSIONS), "groupBy")
     metrics = query_parts.known(query_parts.texts(body, "metrics"), tuple(METRICS), "metric")
@@ -136,8 +136,8 @@ def read_tree_query(body: Mapping[str, object]) -> TreeQuery:
         granularity=parse_granularity(query_parts.text(body, "interval")) if by_time else None,
         zone=query_parts.zone(body),
         metrics=tuple(dict.fromkeys(metrics)),
-        keep=_filter(body),
-        page_size=query_parts.number(body, "pageSize", default=25, most=_MOST_ENTITIES),
+        matches=_filter(body),
+        page_size=query_parts.number(body, "pageSize", default=25, maximum=_MAX_PAGE_SIZE),
     )
 
 
@@ -153,10 +153,10 @@ def _date(body: Mapping[str, object], name: str) -> int:
     try:
         return to_ms(from_text(value))
     except ValueError:
-        reject("{field} is no date: {value}", "invalid.date", field=name, value=value)
+        reject("{field} is not a valid date: {value}", "invalid.date", field=name, value=value)
 
 
-def _filter(body: Mapping[str, object]) -> Test:
+def _filter(body: Mapping[str, object]) -> Predicate:
     if body.get("filter") is None:
         return lambda _: True
     clause = query_parts.record(body["filter"], "filter")
@@ -168,49 +168,47 @@ def _filter(body: Mapping[str, object]) -> Test:
 
 
 _COUNT = "conversationCount"
-_TOTAL = "the total of all conversations, asked for or not"
+_TOTAL = "all conversations, whether or not the count is requested"
 _TREES_KEPT = 16
 
 
 @dataclass(slots=True)
 class TreeNode:
-    """A group: its subtotals, and the groups within it by id (None for an unset dimension)."""
+    """A group: its subtotals, and the groups within it by ID (None for an unset dimension)."""
 
     totals: dict[str, float] = field(default_factory=dict)
     groups: dict[str | None, TreeNode] = field(default_factory=dict)
 
     def add(self, metric: str, value: float) -> None:
-        """Take in one value."""
         self.totals[metric] = self.totals.get(metric, 0) + value
 
 
 class GroupTreeEndpoint:
-    """The group-tree contract over one history."""
+    """Answers group-tree queries from one history."""
 
     def __init__(self, history: History, options: Options) -> None:
-        """Response from a history, in the manner the options say."""
         self._history = history
         self._options = options
-        self._roots = lru_cache(maxsize=_TREES_KEPT)(self._grow)
+        self._roots = lru_cache(maxsize=_TREES_KEPT)(self._build)
 
     def query(self, request: Request, as_of: int) -> dict[str, object]:
-        """The body of the page that a request asks for.
+        """Return the body of the requested page.
 
-        The first page's link fixes what is known at the other pages, so that they fit together.
+        The link on the first page fixes the `as_of` of the other pages, so that all pages are consistent.
 
         Raises:
-            ApiError: the query is malformed.
+            ApiError: The query is malformed.
         """
         page = read_page(request, as_of)
-        asked = read_tree_query(page.body)
+        query = read_tree_query(page.body)
         root = self._roots(json.dumps({**page.body, "pageNumber": 1}), page.as_of)
-        groups = _in_order(root if asked.levels else TreeNode(groups={None: root}))
-        first, size = (page.number - 1) * asked.page_size, asked.page_size
-        shown = [] if page.gap else groups[first : first + size]
-        following = self._following(page, more=first + size < len(groups))
-        links = {"next": self._link(following, request, size)} if following else {}
+        groups = _sorted_groups(root if query.levels else TreeNode(groups={None: root}))
+        first, size = (page.number - 1) * query.page_size, query.page_size
+        visible = [] if page.gap else groups[first : first + size]
+        next_page = self._next_page(page, more=first + size < len(groups))
+        links = {"next": self._link(next_page, request, size)} if next_page else {}
         return {
-            "entities": [self._render(key, node, asked.metrics) for key, node in shown],
+            "entities": [self._render(key, node, query.metrics) for key, node in visible],
             "summary": {"totalConversations": root.totals.get(_TOTAL, 0)},
             "pageSize": size,
             "pageNumber": page.number,
@@ -218,15 +216,15 @@ class GroupTreeEndpoint:
             "links": links,
         }
 
-    def _grow(self, body: str, as_of: int) -> TreeNode:
-        asked = read_tree_query(json.loads(body))
-        boundaries = cut(asked.start, asked.end, asked.granularity, asked.zone)
+    def _build(self, body: str, as_of: int) -> TreeNode:
+        query = read_tree_query(json.loads(body))
+        boundaries = cut(query.start, query.end, query.granularity, query.zone)
         labels = [to_text(boundary) for boundary in boundaries]
-        levels = self._levels(asked)
-        counted, ends = _sources(asked.metrics), _sources((_COUNT,))
+        levels = self._levels(query)
+        counted, ends = _sources(query.metrics), _sources((_COUNT,))
         root = TreeNode()
-        for event in self._history.between("conversations", asked.start, asked.end, as_of, counted | ends):
-            if not asked.keep(partial(self._value, event.subject)):
+        for event in self._history.between("conversations", query.start, query.end, as_of, counted | ends):
+            if not query.matches(partial(self._value, event.subject)):
                 continue
             if event.metric in ends:
                 root.add(_TOTAL, 1)
@@ -245,13 +243,13 @@ class GroupTreeEndpoint:
     def _value(self, subject: Subject, dimension: str) -> str | None:
         return self._history.contact_center.directory.value(subject, DIMENSIONS[dimension])
 
-    def _levels(self, asked: TreeQuery) -> tuple[str, ...]:
-        """The levels of the tree from its root on."""
-        if self._options.nesting == "as_asked" or INTERVAL not in asked.levels:
-            return asked.levels
-        return (*(level for level in asked.levels if level != INTERVAL), INTERVAL)
+    def _levels(self, query: TreeQuery) -> tuple[str, ...]:
+        """Return the levels of the tree, from the root down."""
+        if self._options.nesting == "as_asked" or INTERVAL not in query.levels:
+            return query.levels
+        return (*(level for level in query.levels if level != INTERVAL), INTERVAL)
 
-    def _following(self, page: PageRequest, *, more: bool) -> PageRequest | None:
+    def _next_page(self, page: PageRequest, *, more: bool) -> PageRequest | None:
         if page.gap:
             return replace(page, gap=False)
         return replace(page, number=page.number + 1, gap=self._options.empty_pages) if more else None
@@ -264,12 +262,12 @@ class GroupTreeEndpoint:
         return {
             **named,
             "metrics": {name: {"value": node.totals[name]} for name in metrics if name in node.totals},
-            "groups": [self._render(inner, group, metrics) for inner, group in _in_order(node)],
+            "groups": [self._render(inner, group, metrics) for inner, group in _sorted_groups(node)],
         }
 
 
 def _sources(metrics: tuple[str, ...]) -> dict[str, list[tuple[str, str]]]:
-    """Which timers are read, and what each adds to which metric."""
+    """Return what each source timer adds to which metric."""
     found: dict[str, list[tuple[str, str]]] = {}
     for metric in dict.fromkeys(metrics):
         timers, statistic = METRICS[metric]
@@ -278,5 +276,5 @@ def _sources(metrics: tuple[str, ...]) -> dict[str, list[tuple[str, str]]]:
     return found
 
 
-def _in_order(node: TreeNode) -> list[tuple[str | None, TreeNode]]:
+def _sorted_groups(node: TreeNode) -> list[tuple[str | None, TreeNode]]:
     return sorted(node.groups.items(), key=lambda entry: entry[0] or "")

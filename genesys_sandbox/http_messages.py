@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 JSON_TYPE = "application/json"
 DRIP_SECONDS = 0.4
-"""How long an answer in small pieces takes in all."""
+"""How long a dripped response takes in all."""
 
 
 class Delivery(Enum):
-    """How an answer travels: whole, or broken on the way."""
+    """How a response is delivered: complete, or broken on the way."""
 
     WHOLE = "whole"
     RESET_BEFORE = "reset before any byte"
@@ -33,11 +33,11 @@ class Request:
     """One request.
 
     Attributes:
-        method: Upper case.
+        method: In upper case.
         target: Path and query as sent.
         headers: Names in lower case.
-        body: As sent, empty for none.
-        origin: `scheme://host:port` that the client asked, for absolute links.
+        body: As sent; empty for none.
+        origin: `scheme://host:port` as addressed by the client, for absolute links.
     """
 
     method: str
@@ -48,17 +48,16 @@ class Request:
 
     @property
     def path(self) -> str:
-        """The path without the query."""
         return urlsplit(self.target).path
 
     @property
     def query(self) -> dict[str, str]:
-        """The parameters; the last of a repeated name counts."""
+        """The query parameters; the last of a repeated name counts."""
         return dict(parse_qsl(urlsplit(self.target).query, keep_blank_values=True))
 
     @property
     def payload(self) -> object:
-        """The body as JSON; None where there is none, or where it is something else."""
+        """The body parsed as JSON; None if there is no body or it is not JSON."""
         try:
             return json.loads(self.body) if self.body else None
         except ValueError:
@@ -67,11 +66,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One answer.
+    """One response.
 
     Attributes:
-        transport: What becomes of it on the way.
-        delay: Seconds that pass before its first byte.
+        delivery: How it is sent.
+        delay: Seconds before its first byte.
     """
 
     status: int
@@ -82,26 +81,25 @@ class Response:
 
 
 class ApiError(Exception):
-    """A request that the platform refuses, with what its error body says.
+    """An error response of the platform.
 
     Attributes:
         status: HTTP status.
-        code: The platform's own word, such as `bad.request`.
+        code: The platform's error code, such as `bad.request`.
         template: The message, with `{names}` for the parameters.
-        params: What stands in for the names.
-        headers: More headers for the answer.
+        params: The values of those parameters.
+        headers: Extra response headers.
     """
 
     def __init__(
         self, status: int, code: str, template: str, params: Mapping[str, str], headers: Mapping[str, str]
     ) -> None:
-        """Refuse, for a reason."""
         self.status, self.code, self.template = status, code, template
         self.params, self.headers = params, headers
         super().__init__(template.format(**params))
 
     def response(self, context: str) -> Response:
-        """The error as the platform words it; `context` is what support asks for."""
+        """Return the error in the platform's format; `context` is the correlation ID for support."""
         body: dict[str, object] = {
             "message": str(self),
             "code": self.code,
@@ -123,23 +121,22 @@ def reject(
     headers: Mapping[str, str] | None = None,
     **params: object,
 ) -> NoReturn:
-    """Refuse a request, in the platform's words.
+    """Reject a request with the platform's error.
 
     Args:
         template: The message, with `{names}` for the parameters.
-        code: The platform's word for it.
+        code: The platform's error code.
         status: HTTP status.
-        headers: More headers for the answer.
-        params: What stands in for the names.
+        headers: Extra response headers.
+        params: The values of the parameters.
 
     Raises:
-        ApiError: always.
+        ApiError: Always.
     """
     named = {name: str(value) for name, value in params.items()}
     raise ApiError(status, code, template, named, headers or {})
 
 
 def json_response(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """An answer that carries JSON."""
     text = json.dumps(body, separators=(",", ":"))
     return Response(status, {"Content-Type": JSON_TYPE, **(headers or {})}, text.encode())

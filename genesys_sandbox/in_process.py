@@ -1,4 +1,4 @@
-"""A transport adapter for `requests` that asks a sandbox without any socket."""
+"""A transport adapter for `requests` that calls a sandbox directly, without a socket."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
     from genesys_sandbox.sandbox import Sandbox
 
-_CUT_SHORT = {Delivery.RESET_AFTER_HEADERS: 0.0, Delivery.RESET_MID_BODY: 0.5}
+_BODY_SHARES = {Delivery.RESET_AFTER_HEADERS: 0.0, Delivery.RESET_MID_BODY: 0.5}
 
 
 class _BrokenBody(io.BytesIO):
-    """A body that is reset once what arrived of it has been read."""
+    """A response body that raises a connection reset after its last byte."""
 
     @override
     def read(self, size: int | None = -1, /) -> bytes:
@@ -40,18 +40,16 @@ class _BrokenBody(io.BytesIO):
 
 
 class InProcessAdapter(HTTPAdapter):
-    """Mount it on a session for the sandbox's base URL, whatever that is called.
+    """Calls a sandbox. Mount it on a session for any base URL.
 
-    An answer that is broken on the way raises what `requests` raises over sockets. An answer that would
-    come later than the request's timeout raises `ReadTimeout` at once; a shorter delay is slept through
-    with the sandbox's own `sleep`.
+    A broken delivery raises what `requests` raises over sockets. A response that would arrive after the
+    request's timeout raises `ReadTimeout` at once; a shorter delay is waited for with the sandbox's `sleep`.
     """
 
     def __init__(self, sandbox: Sandbox) -> None:
-        """Ask this sandbox."""
         super().__init__()
         self._sandbox = sandbox
-        self._doomed = threading.Event()
+        self._reset_next_time = threading.Event()
 
     @override
     def send(
@@ -63,10 +61,10 @@ class InProcessAdapter(HTTPAdapter):
         cert: bytes | str | tuple[bytes | str, bytes | str] | None = None,
         proxies: Mapping[str, str] | None = None,
     ) -> ClientResponse:
-        if self._doomed.is_set():
-            self._doomed.clear()
+        if self._reset_next_time.is_set():
+            self._reset_next_time.clear()
             raise _reset(request)
-        response = self._sandbox.handle(_received(request))
+        response = self._sandbox.handle(_sandbox_request(request))
         read_timeout = timeout[1] if isinstance(timeout, tuple) else timeout
         if read_timeout is not None and response.delay > read_timeout:
             message = f"Read timed out. (read timeout={read_timeout})"
@@ -76,10 +74,10 @@ class InProcessAdapter(HTTPAdapter):
         if response.delivery is Delivery.RESET_BEFORE:
             raise _reset(request)
         if response.delivery is Delivery.RESET_AFTER:
-            self._doomed.set()
+            self._reset_next_time.set()
         if response.delivery is Delivery.DRIP:
             self._sandbox.sleep(DRIP_SECONDS)
-        return self.build_response(request, _arrived(response))
+        return self.build_response(request, _client_response(response))
 
 
 def _reset(request: PreparedRequest) -> ConnectionFailedError:
@@ -88,7 +86,7 @@ def _reset(request: PreparedRequest) -> ConnectionFailedError:
     )
 
 
-def _received(request: PreparedRequest) -> Request:
+def _sandbox_request(request: PreparedRequest) -> Request:
     url = urlsplit(request.url or "")
     body = request.body or b""
     return Request(
@@ -100,8 +98,8 @@ def _received(request: PreparedRequest) -> Request:
     )
 
 
-def _arrived(response: Response) -> HTTPResponse:
-    share = _CUT_SHORT.get(response.delivery)
+def _client_response(response: Response) -> HTTPResponse:
+    share = _BODY_SHARES.get(response.delivery)
     body: io.BytesIO = io.BytesIO(response.body)
     if share is not None:
         body = _BrokenBody(response.body[: int(len(response.body) * share)])

@@ -1,4 +1,4 @@
-"""Answers asynchronous jobs: submit, poll, read the results page by page, cancel."""
+"""The job endpoints: submit a query, poll its state, read the results page by page, cancel it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from genesys_sandbox.options import Options
 
 
-_LIFE = timedelta(days=1)
-_USUAL_PAGE = 1_000
-_LARGEST_PAGE = 100_000
+_RETENTION = timedelta(days=1)
+_DEFAULT_PAGE_SIZE = 1_000
+_MAX_PAGE_SIZE = 100_000
 
 
 @dataclass(slots=True)
@@ -31,53 +31,53 @@ class Job:
     """One job.
 
     Attributes:
-        body: The whole answer, made when the job was handed in.
-        coming: The states still to be seen, the next one first; the last one stays.
-        page_size: Buckets on a page.
+        body: The complete response, computed when the job was submitted.
+        upcoming_states: The states of the next polls; the last one stays.
+        page_size: Buckets per page.
     """
 
     body: dict[str, Any]
-    coming: list[str]
+    upcoming_states: list[str]
     page_size: int
     submitted: datetime
     completed: datetime | None = None
     buckets: list[tuple[object, object]] = field(default_factory=list)
 
-    def look(self, now: datetime) -> str:
-        """The state as this poll sees it; the next poll sees the next one."""
-        state = self.coming[0]
-        if len(self.coming) > 1:
-            del self.coming[0]
+    def poll(self, now: datetime) -> str:
+        """Return the current state, and move on to the next one."""
+        state = self.upcoming_states[0]
+        if len(self.upcoming_states) > 1:
+            del self.upcoming_states[0]
         elif self.completed is None:
             self.completed = now
         return state
 
     def page(self, first: int) -> dict[str, object]:
-        """The buckets from a number on, each group with those of its buckets that are on the page."""
+        """Return the page that starts at bucket number `first`, grouped as in a synchronous response."""
         results: list[dict[str, Any]] = []
         for group, bucket in self.buckets[first : first + self.page_size]:
             if not results or results[-1]["group"] is not group:
                 results.append({"group": group, "data": []})
             results[-1]["data"].append(bucket)
         page: dict[str, object] = {**self.body, "results": results}
-        following = first + self.page_size
-        return {**page, "cursor": str(following)} if following < len(self.buckets) else page
+        next_first = first + self.page_size
+        return {**page, "cursor": str(next_first)} if next_first < len(self.buckets) else page
 
 
 class JobEndpoints:
-    """Every job handed in, of every family."""
+    """The jobs of every family."""
 
     def __init__(
         self, options: Options, query: Callable[[FamilySpec, object, int], dict[str, object]]
     ) -> None:
-        """Run jobs by a function from family, body and instant (UTC milliseconds) to an answer's body."""
-        self._endings = ["FAILED"] * options.jobs_fail + ["EXPIRED"] * options.jobs_expire
+        """Run jobs with `query`, which takes family, body and time (UTC milliseconds) and returns a body."""
+        self._final_states = ["FAILED"] * options.jobs_fail + ["EXPIRED"] * options.jobs_expire
         self._query = query
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
 
     def handle(self, family: FamilySpec, rest: list[str], request: Request, now: datetime) -> Response:
-        """Response a request under a family's jobs path; `rest` is what follows that path.
+        """Respond to a request below a family's jobs path; `rest` is the part after that path.
 
         Raises:
             ApiError: 400 for a malformed query, 404 for an unknown job or a wrong method.
@@ -91,18 +91,18 @@ class JobEndpoints:
             reject("{path} is not found", "not.found", status=404, path=request.path)
         with self._lock:
             if request.method == "DELETE":
-                job.coming = ["CANCELLED"]
+                job.upcoming_states = ["CANCELLED"]
                 return Response(204)
-            return json_response(_described(job, job.look(now)))
+            return json_response(_status_body(job, job.poll(now)))
 
     def _submit(self, family: FamilySpec, request: Request, now: datetime) -> Response:
         payload = query_parts.record(request.payload, "body")
-        size = query_parts.number(payload, "pageSize", default=_USUAL_PAGE, most=_LARGEST_PAGE)
+        size = query_parts.number(payload, "pageSize", default=_DEFAULT_PAGE_SIZE, maximum=_MAX_PAGE_SIZE)
         body: dict[str, Any] = self._query(family, payload, to_ms(now))
         with self._lock:
-            ending = self._endings.pop(0) if self._endings else "FULFILLED"
+            final_state = self._final_states.pop(0) if self._final_states else "FULFILLED"
             name = stable_id("job", len(self._jobs))
-            job = self._jobs[name] = Job(body, ["QUEUED", "PENDING", ending], size, now)
+            job = self._jobs[name] = Job(body, ["QUEUED", "PENDING", final_state], size, now)
         for result in body.get("results") or ():
             job.buckets += [(result["group"], bucket) for bucket in result["data"]]
         return json_response({"jobId": name}, status=202)
@@ -115,22 +115,22 @@ class JobEndpoints:
         return job
 
     def _read(self, job: Job, request: Request) -> Response:
-        if job.coming != ["FULFILLED"]:
-            reject("The job has no results: {state}", state=job.coming[0])
-        mark = request.query.get("cursor", "0")
-        if not mark.isdecimal() or int(mark) > len(job.buckets):
-            reject("Unknown cursor: {cursor}", "invalid.value", cursor=mark)
-        return json_response(job.page(int(mark)))
+        if job.upcoming_states != ["FULFILLED"]:
+            reject("The job has no results. Its state is {state}", state=job.upcoming_states[0])
+        cursor = request.query.get("cursor", "0")
+        if not cursor.isdecimal() or int(cursor) > len(job.buckets):
+            reject("Unknown cursor: {cursor}", "invalid.value", cursor=cursor)
+        return json_response(job.page(int(cursor)))
 
 
-def _described(job: Job, state: str) -> dict[str, object]:
-    described: dict[str, object] = {
+def _status_body(job: Job, state: str) -> dict[str, object]:
+    body: dict[str, object] = {
         "state": state,
         "submissionDate": to_text(to_ms(job.submitted)),
-        "expirationDate": to_text(to_ms(job.submitted + _LIFE)),
+        "expirationDate": to_text(to_ms(job.submitted + _RETENTION)),
     }
     if job.completed is not None:
-        described["completionDate"] = to_text(to_ms(job.completed))
+        body["completionDate"] = to_text(to_ms(job.completed))
     if state == "FAILED":
-        described["errorMessage"] = "The query could not be completed"
-    return described
+        body["errorMessage"] = "The query could not be completed"
+    return body

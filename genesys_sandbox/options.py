@@ -1,4 +1,4 @@
-"""What a sandbox can be told to be like."""
+"""The options of a sandbox."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Everything adjustable; the defaults are a well-behaved platform.
+    """The options of a sandbox; the defaults are a well-behaved platform.
 
     Attributes:
-        seed: Decides every fact.
+        seed: Decides every event.
         agents: Number of users.
         volume: Scales the number of conversations; 1 is about 420 on a Monday.
-        zone: IANA zone in which the centre opens and closes.
-        rewrites: Whether history changes afterwards.
-        settle_days: Age from which history no longer changes, at least 4.
+        zone: IANA time zone of the contact center's opening hours.
+        rewrites: Whether past data changes afterwards.
+        settle_days: Age in days from which data no longer changes, at least 4.
         replay: Whether the real sample week is served for exactly its interval.
-        credentials: The one client id and secret accepted; None accepts any that are not empty.
-        expires_in: Seconds that a token is said to live.
-        token_life: Seconds that it really lives; None for `expires_in`.
-        unasked_media_type: `mediaType` comes in conversation groups unasked.
-        local_offsets: Answered intervals carry the offset of the asked zone instead of `Z`.
-        empty: What a results answer without any result looks like.
+        credentials: The only accepted client ID and secret; None accepts any that are not empty.
+        expires_in: Token lifetime in seconds that the token response announces.
+        token_life: Actual token lifetime in seconds; None for `expires_in`.
+        unasked_media_type: Groups of conversations carry `mediaType` even if it was not requested.
+        local_offsets: Intervals in responses carry the offset of the requested zone instead of `Z`.
+        empty: The form of a results response without results.
         absolute_links: Links to next pages carry scheme, host and port.
-        nesting: Order of the tree's levels: the interval last, or as asked.
-        empty_pages: An empty page with a link follows every tree page that has a successor.
+        nesting: Order of the tree's levels: the interval last, or as requested.
+        empty_pages: An empty page with a link precedes every group-tree page but the first.
         omit_ids: Tree nodes of an unset dimension have no `id` instead of `unknown`.
-        max_results: Rows (groups times buckets) above which a query is refused; None for no limit.
-        too_large_status: Status of that refusal.
-        slow_over: Longest interval that does not time out (504); None for any.
-        longest: Longest interval that is not refused (400); None for any.
-        requests_per_minute: Requests per token and clock minute; the next one gets 429. None for any number.
-        forbidden: Path prefixes that answer 403.
-        jobs_fail: So many jobs fail first.
-        jobs_expire: So many jobs, after the failed ones, expire.
-        latency: Seconds before every answer.
+        max_results: Rows (groups times buckets) above which a query is rejected; None for no limit.
+        too_large_status: Status of that rejection.
+        slow_over: Longest interval that does not time out (504); None for no limit.
+        longest: Longest interval that is accepted (otherwise 400); None for no limit.
+        requests_per_minute: Requests per token and clock minute before 429; None for no limit.
+        forbidden: Path prefixes that get 403.
+        jobs_fail: How many jobs fail first.
+        jobs_expire: How many jobs expire after those.
+        latency: Seconds before every response.
     """
 
     seed: int = 7

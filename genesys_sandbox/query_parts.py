@@ -1,4 +1,4 @@
-"""The parts that both query formats share: fields, filters, granularities and buckets."""
+"""What both query formats have in common: fields, filters, granularities and buckets."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from genesys_sandbox.timestamps import DAY, HOUR, MINUTE, to_datetime, to_ms
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    LookupList: TypeAlias = Callable[[str], "str | None"]
-    Test: TypeAlias = Callable[[LookupList], bool]
+    DimensionValue: TypeAlias = Callable[[str], "str | None"]
+    Predicate: TypeAlias = Callable[[DimensionValue], bool]
     from datetime import datetime
 
 
 def record(value: object, name: str) -> Mapping[str, object]:
-    """An object."""
+    """Return a value that must be an object."""
     if not isinstance(value, dict):
         reject("{field} must be an object", field=name)
     return value
 
 
 def records(body: Mapping[str, object], name: str) -> list[Mapping[str, object]]:
-    """A list of objects; empty when it is missing or null."""
+    """Return a list of objects; empty if it is missing or null."""
     value = body.get(name)
     if value is None:
         return []
@@ -38,7 +38,7 @@ def records(body: Mapping[str, object], name: str) -> list[Mapping[str, object]]
 
 
 def texts(body: Mapping[str, object], name: str) -> tuple[str, ...]:
-    """A list of strings; empty when it is missing or null."""
+    """Return a list of strings; empty if it is missing or null."""
     value = body.get(name)
     if value is None:
         return ()
@@ -48,7 +48,7 @@ def texts(body: Mapping[str, object], name: str) -> tuple[str, ...]:
 
 
 def text(body: Mapping[str, object], name: str, default: str | None = None) -> str:
-    """A string; required where there is no default."""
+    """Return a string; it is required if there is no default."""
     value = body.get(name, default)
     if value is None:
         value = default
@@ -57,46 +57,46 @@ def text(body: Mapping[str, object], name: str, default: str | None = None) -> s
     return value
 
 
-def number(body: Mapping[str, object], name: str, default: int, most: int) -> int:
-    """A whole number between one and a ceiling."""
+def number(body: Mapping[str, object], name: str, default: int, maximum: int) -> int:
+    """Return an integer from 1 to `maximum`."""
     value = body.get(name)
     if value is None:
         return default
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
-        reject("{field} must be between 1 and {most}", "invalid.value", field=name, most=most)
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= maximum:
+        reject("{field} must be between 1 and {maximum}", "invalid.value", field=name, maximum=maximum)
     return value
 
 
 def known(names: tuple[str, ...], allowed: frozenset[str] | tuple[str, ...], what: str) -> tuple[str, ...]:
-    """The names themselves, if the family knows them all."""
+    """Return the names if all of them are allowed."""
     for name in names:
         if name not in allowed:
-            reject("{what} {name} is not known here", what=what, name=name)
+            reject("{name} is not a known {what}", what=what, name=name)
     return names
 
 
 def zone(body: Mapping[str, object]) -> ZoneInfo:
-    """The time zone asked for, UTC by default."""
+    """Return the requested time zone, UTC by default."""
     name = text(body, "timeZone", "UTC")
     try:
         return ZoneInfo(name)
-    except (KeyError, OSError, ValueError):  # an unknown name is a KeyError
+    except (KeyError, OSError, ValueError):  # ZoneInfoNotFoundError is a KeyError
         reject("Invalid time zone: {zone}", "invalid.value", zone=name)
 
 
-def compile_filter(clause: Mapping[str, object], allowed: frozenset[str]) -> Test:
-    """The test of `{type: and|or, clauses: […], predicates: […]}`; without any part it lets all through."""
-    joined = _join(clause)
+def compile_filter(clause: Mapping[str, object], allowed: frozenset[str]) -> Predicate:
+    """Compile `{type: and|or, clauses: […], predicates: […]}`. Without any part it matches everything."""
+    combine = _combiner(clause)
     parts = [compile_predicate(entry, allowed) for entry in records(clause, "predicates")]
     parts += [compile_filter(entry, allowed) for entry in records(clause, "clauses")]
     if not parts:
         return lambda _: True
-    return lambda lookup: joined(part(lookup) for part in parts)
+    return lambda value_of: combine(part(value_of) for part in parts)
 
 
-def compile_tree_filter(clause: Mapping[str, object], allowed: frozenset[str]) -> Test:
-    """The test of a group-tree expression, whose clauses are predicates or clauses again."""
-    joined = _join(clause)
+def compile_tree_filter(clause: Mapping[str, object], allowed: frozenset[str]) -> Predicate:
+    """Compile a group-tree expression, whose clauses are predicates or nested clauses."""
+    combine = _combiner(clause)
     parts = [
         compile_predicate(entry, allowed)
         if entry.get("type") == "dimension"
@@ -105,28 +105,28 @@ def compile_tree_filter(clause: Mapping[str, object], allowed: frozenset[str]) -
     ]
     if not parts:
         return lambda _: True
-    return lambda lookup: joined(part(lookup) for part in parts)
+    return lambda value_of: combine(part(value_of) for part in parts)
 
 
-def compile_predicate(predicate: Mapping[str, object], allowed: frozenset[str]) -> Test:
-    """The test of one predicate on a dimension."""
+def compile_predicate(predicate: Mapping[str, object], allowed: frozenset[str]) -> Predicate:
+    """Compile one predicate on a dimension."""
     if text(predicate, "type", "dimension") != "dimension":
-        reject("The sandbox filters by dimensions only")
+        reject("Only dimension predicates are supported")
     name = known((text(predicate, "dimension"),), allowed, "dimension")[0]
     operator = text(predicate, "operator", "matches")
     if operator == "exists":
-        return lambda lookup: lookup(name) is not None
+        return lambda value_of: value_of(name) is not None
     if operator == "notExists":
-        return lambda lookup: lookup(name) is None
+        return lambda value_of: value_of(name) is None
     value = text(predicate, "value")
     if operator in {"matches", "equals"}:
-        return lambda lookup: lookup(name) == value
+        return lambda value_of: value_of(name) == value
     if operator == "notEquals":
-        return lambda lookup: lookup(name) != value
+        return lambda value_of: value_of(name) != value
     return reject("Invalid operator: {operator}", "invalid.value", operator=operator)
 
 
-def _join(clause: Mapping[str, object]) -> Callable[..., bool]:
+def _combiner(clause: Mapping[str, object]) -> Callable[..., bool]:
     kind = text(clause, "type")
     if kind not in {"and", "or"}:
         reject("Invalid filter type: {type}", "invalid.value", type=kind)
@@ -134,24 +134,24 @@ def _join(clause: Mapping[str, object]) -> Callable[..., bool]:
 
 
 _DURATION = re.compile(r"P(?:T(\d+)([MH])|(\d+)([DWM]))")
-_ELAPSED = {"M": MINUTE, "H": HOUR}
-_MOST_BUCKETS = 400_000
+_UNIT_MS = {"M": MINUTE, "H": HOUR}
+_MAX_BUCKETS = 400_000
 
 
 @dataclass(frozen=True, slots=True)
 class Granularity:
-    """The length of a bucket: elapsed milliseconds, or days or months on the wall clock."""
+    """The length of a bucket: elapsed milliseconds, or days or months in local time."""
 
     elapsed: int = 0
     days: int = 0
     months: int = 0
 
     def at_least(self, length: int) -> bool:
-        """Whether a bucket is at least so many milliseconds long, whatever the season."""
+        """Whether a bucket spans at least `length` milliseconds, whatever the season."""
         return self.elapsed + self.days * DAY + self.months * 28 * DAY >= length
 
     def boundary(self, start: datetime, number: int) -> int:
-        """Where the bucket of a number begins, counted from an instant in the asked zone."""
+        """Return the start of bucket `number`, counted from a start in the requested zone."""
         if self.elapsed:
             return to_ms(start) + number * self.elapsed
         if number == 0:
@@ -166,28 +166,28 @@ class Granularity:
 
 
 def parse_granularity(text: str) -> Granularity:
-    """The granularity of `PTnM`, `PTnH`, `PnD`, `PnW` or `PnM`; anything else is refused."""
+    """Parse `PTnM`, `PTnH`, `PnD`, `PnW` or `PnM`; reject anything else."""
     match = _DURATION.fullmatch(text)
     clock, clock_unit, dates, date_unit = match.groups() if match else (None, None, None, None)
     number = int(clock or dates or 0)
     if number == 0:
         reject("Invalid granularity: {granularity}", "invalid.value", granularity=text)
     if clock_unit:
-        return Granularity(elapsed=number * _ELAPSED[clock_unit])
+        return Granularity(elapsed=number * _UNIT_MS[clock_unit])
     if date_unit == "M":
         return Granularity(months=number)
     return Granularity(days=number * (7 if date_unit == "W" else 1))
 
 
 def cut(start: int, end: int, granularity: Granularity | None, zone: ZoneInfo) -> list[int]:
-    """The boundaries of the buckets, the start first and the end last: one more than there are buckets."""
+    """Return the bucket boundaries including start and end. Buckets are counted from the start."""
     boundaries = [start]
     origin = to_datetime(start).astimezone(zone)
     while granularity is not None:
-        following = granularity.boundary(origin, len(boundaries))
-        if following >= end:
+        next_boundary = granularity.boundary(origin, len(boundaries))
+        if next_boundary >= end:
             break
-        boundaries.append(following)
-        if len(boundaries) > _MOST_BUCKETS:
+        boundaries.append(next_boundary)
+        if len(boundaries) > _MAX_BUCKETS:
             reject("The granularity is too small for the interval")
     return [*boundaries, end]

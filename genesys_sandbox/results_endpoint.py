@@ -1,4 +1,4 @@
-"""Answers results queries: events aggregated by group and bucket, in the documented shape."""
+"""The results endpoint: events aggregated by group and bucket, in the documented format."""
 
 from __future__ import annotations
 
@@ -30,16 +30,14 @@ Group: TypeAlias = "tuple[str | None, ...]"
 
 
 class Cell:
-    """Everything that is ever asked of the values of one cell."""
+    """The aggregate of one metric in one bucket of one group."""
 
     __slots__ = ("largest", "number", "smallest", "total")
 
     def __init__(self, number: int, total: float, smallest: float, largest: float) -> None:
-        """So many values, their sum, the least and the greatest."""
         self.number, self.total, self.smallest, self.largest = number, total, smallest, largest
 
     def add(self, number: int, total: float, smallest: float, largest: float) -> None:
-        """Take in more values."""
         self.number += number
         self.total += total
         self.smallest = min(self.smallest, smallest)
@@ -48,12 +46,11 @@ class Cell:
 
 @dataclass(slots=True)
 class Table:
-    """The cells of one query, by group, bucket number, metric (or view) and qualifier."""
+    """The aggregates of one query, by group, bucket number, and metric (or view) and qualifier."""
 
     groups: dict[Group, dict[int, dict[tuple[str, str], Cell]]] = field(default_factory=dict)
 
     def add(self, group: Group, bucket: int, name: tuple[str, str], value: float) -> None:
-        """Take in one value."""
         cells = self.groups.setdefault(group, {}).setdefault(bucket, {})
         cell = cells.get(name)
         if cell is None:
@@ -62,19 +59,18 @@ class Table:
             cell.add(1, value, value, value)
 
     def merge(self, group: Group, bucket: int, name: tuple[str, str], cell: Cell) -> None:
-        """Take in what was added up elsewhere."""
         cells = self.groups.setdefault(group, {}).setdefault(bucket, {})
         mine = cells.setdefault(name, Cell(0, 0, cell.smallest, cell.largest))
         mine.add(cell.number, cell.total, cell.smallest, cell.largest)
 
     @property
     def rows(self) -> int:
-        """How many groups times buckets hold anything."""
+        """The number of groups times buckets that are not empty."""
         return sum(map(len, self.groups.values()))
 
 
 def stats(metric: str, cell: Cell) -> dict[str, float]:
-    """The statistics that the platform gives for a metric."""
+    """Return the statistics that the platform reports for a metric."""
     what = kind(metric)
     if what is Kind.COUNT:
         return {"count": cell.total}
@@ -84,8 +80,8 @@ def stats(metric: str, cell: Cell) -> dict[str, float]:
     return {"max": cell.largest, "min": cell.smallest, "count": cell.number, "sum": cell.total}
 
 
-def whole(cells: Iterable[Cell], metric: str, function: str) -> float | None:
-    """One statistic of several cells together; None where there are none. Of a count, its total."""
+def combined_statistic(cells: Iterable[Cell], metric: str, function: str) -> float | None:
+    """Return one statistic over several cells, or None if there are none. For a count, the total."""
     several = list(cells)
     if not several:
         return None
@@ -102,78 +98,84 @@ _TOO_LARGE = "The result set exceeds the limit of 30000 results"
 
 
 class ResultsEndpoint:
-    """The documented aggregates API over one history."""
+    """Answers queries of the documented aggregates API from one history."""
 
     def __init__(self, history: History, options: Options) -> None:
-        """Response from a history, in the manner the options say."""
         self._history = history
         self._options = options
 
     def query(self, family: FamilySpec, payload: object, as_of: int) -> dict[str, object]:
-        """The answer's body to a query's body, with what is known at an instant (UTC milliseconds).
+        """Return the response body with what is known at `as_of` (UTC milliseconds).
 
         Raises:
-            ApiError: the query is malformed, asks for too much, or for too long a time.
+            ApiError: The query is malformed, too large, or covers too long an interval.
         """
-        asked = read_query(family, payload)
-        self._check_length(asked)
-        boundaries = cut(asked.start, asked.end, asked.granularity, asked.zone)
-        replays = self._replays(asked, as_of)
-        shown = self._shown(asked, replays=replays)
-        table = _sample(asked, shown) if replays else self._add_up(asked, boundaries, shown, as_of)
+        query = read_query(family, payload)
+        self._check_length(query)
+        boundaries = cut(query.start, query.end, query.granularity, query.zone)
+        is_sample = self._is_sample_week(query, as_of)
+        dimensions = self._dimensions(query, is_sample=is_sample)
+        table = (
+            _sample(query, dimensions) if is_sample else self._aggregate(query, boundaries, dimensions, as_of)
+        )
         limit = self._options.max_results
         if limit is not None and table.rows > limit:
             reject(_TOO_LARGE, status=self._options.too_large_status)
-        intervals = [self._interval(asked, *pair) for pair in pairwise(boundaries)]
-        groups = _ranked(table, asked)
-        found: list[dict[str, object]] = [
+        intervals = [self._interval(query, *pair) for pair in pairwise(boundaries)]
+        groups = _ordered_groups(table, query)
+        results: list[dict[str, object]] = [
             {
-                "group": {name: value for name, value in zip(shown, group, strict=True) if value is not None},
+                "group": {
+                    name: value for name, value in zip(dimensions, group, strict=True) if value is not None
+                },
                 "data": [
-                    _bucket(intervals[number], cells, asked)
+                    _bucket(intervals[number], cells, query)
                     for number, cells in sorted(table.groups[group].items())
                 ],
             }
             for group in groups
         ]
-        return {**self._results(found), **_mappings(family)}
+        return {**self._results(results), **_presence_mappings(family)}
 
-    def _check_length(self, asked: ResultsQuery) -> None:
-        length = timedelta(milliseconds=asked.end - asked.start)
+    def _check_length(self, query: ResultsQuery) -> None:
+        length = timedelta(milliseconds=query.end - query.start)
         slow, longest = self._options.slow_over, self._options.longest
         if longest is not None and length > longest:
             reject("The interval is longer than {longest}", "invalid.value", longest=longest)
         if slow is not None and length > slow:
             reject("The request timed out.", "request.timeout", status=504)
 
-    def _shown(self, asked: ResultsQuery, *, replays: bool) -> tuple[str, ...]:
-        """The dimensions that groups carry: those asked for, and sometimes one more, as in the sample."""
-        shown = asked.group_by
-        unasked = self._options.unasked_media_type or replays
-        if unasked and asked.family.name == "conversations" and "mediaType" not in shown:
-            return (*shown, "mediaType")
-        return shown
+    def _dimensions(self, query: ResultsQuery, *, is_sample: bool) -> tuple[str, ...]:
+        """Return the dimensions of groups: as requested, sometimes plus `mediaType` as in the sample."""
+        dimensions = query.group_by
+        unasked = self._options.unasked_media_type or is_sample
+        if unasked and query.family.name == "conversations" and "mediaType" not in dimensions:
+            return (*dimensions, "mediaType")
+        return dimensions
 
-    def _replays(self, asked: ResultsQuery, as_of: int) -> bool:
+    def _is_sample_week(self, query: ResultsQuery, as_of: int) -> bool:
         return (
             self._options.replay
-            and asked.family.name == "conversations"
-            and is_sample_week(asked.start, asked.end, as_of)
-            and _one_bucket(asked.granularity)
+            and query.family.name == "conversations"
+            and is_sample_week(query.start, query.end, as_of)
+            and _one_bucket(query.granularity)
         )
 
-    def _add_up(
-        self, asked: ResultsQuery, boundaries: list[int], shown: tuple[str, ...], as_of: int
+    def _aggregate(
+        self, query: ResultsQuery, boundaries: list[int], dimensions: tuple[str, ...], as_of: int
     ) -> Table:
         table = Table()
         views: dict[str, list[RangeView]] = {}
-        for view in asked.views:
+        for view in query.views:
             views.setdefault(view.target, []).append(view)
         groups: dict[int, tuple[Subject, Group | None]] = {}
-        for event in self._history.between(asked.family.name, asked.start, asked.end, as_of, asked.metrics):
+        for event in self._history.between(query.family.name, query.start, query.end, as_of, query.metrics):
             seen = groups.get(id(event.subject))
-            if seen is None:  # the subject is kept beside its group, so that its id stays its own
-                seen = groups[id(event.subject)] = event.subject, self._group(event.subject, asked, shown)
+            if seen is None:  # keeping the subject keeps its id() unique
+                seen = groups[id(event.subject)] = (
+                    event.subject,
+                    self._group(event.subject, query, dimensions),
+                )
             group = seen[1]
             if group is None:
                 continue
@@ -184,53 +186,53 @@ class ResultsEndpoint:
                     table.add(group, bucket, (view.name, ""), event.value)
         return table
 
-    def _group(self, subject: Subject, asked: ResultsQuery, shown: tuple[str, ...]) -> Group | None:
-        """Where a subject belongs; None where the filter leaves it out."""
+    def _group(self, subject: Subject, query: ResultsQuery, dimensions: tuple[str, ...]) -> Group | None:
+        """Return the subject's group; None if the filter excludes it."""
         value = self._history.contact_center.directory.value
-        if asked.keep is not None and not asked.keep(lambda name: value(subject, name)):
+        if query.matches is not None and not query.matches(lambda name: value(subject, name)):
             return None
-        return tuple(value(subject, name) for name in shown)
+        return tuple(value(subject, name) for name in dimensions)
 
-    def _interval(self, asked: ResultsQuery, start: int, end: int) -> str:
+    def _interval(self, query: ResultsQuery, start: int, end: int) -> str:
         if not self._options.local_offsets:
             return f"{to_text(start)}/{to_text(end)}"
-        local = (to_datetime(ms).astimezone(asked.zone) for ms in (start, end))
+        local = (to_datetime(ms).astimezone(query.zone) for ms in (start, end))
         return "/".join(instant.isoformat(timespec="milliseconds") for instant in local)
 
-    def _results(self, found: list[dict[str, object]]) -> dict[str, object]:
-        if found or self._options.empty == "list":
-            return {"results": found}
+    def _results(self, results: list[dict[str, object]]) -> dict[str, object]:
+        if results or self._options.empty == "list":
+            return {"results": results}
         return {"results": None} if self._options.empty == "null" else {}
 
 
-def _sample(asked: ResultsQuery, shown: tuple[str, ...]) -> Table:
+def _sample(query: ResultsQuery, dimensions: tuple[str, ...]) -> Table:
     table = Table()
     for posting in sample_values():
-        if posting.metric in asked.metrics and (asked.keep is None or asked.keep(posting.group.get)):
-            group = tuple(posting.group.get(name) for name in shown)
+        if posting.metric in query.metrics and (query.matches is None or query.matches(posting.group.get)):
+            group = tuple(posting.group.get(name) for name in dimensions)
             table.merge(group, 0, (posting.metric, ""), posting.cell)
     return table
 
 
-def _bucket(interval: str, cells: Mapping[tuple[str, str], Cell], asked: ResultsQuery) -> dict[str, object]:
+def _bucket(interval: str, cells: Mapping[tuple[str, str], Cell], query: ResultsQuery) -> dict[str, object]:
     metrics: list[dict[str, object]] = []
-    for metric in asked.metrics:
+    for metric in query.metrics:
         for qualifier in sorted(q for name, q in cells if name == metric):
             named = {"metric": metric, "qualifier": qualifier} if qualifier else {"metric": metric}
             metrics.append({**named, "stats": stats(metric, cells[metric, qualifier])})
     bucket: dict[str, object] = {"interval": interval, "metrics": metrics}
     views = [
         {"name": view.name, "stats": stats(view.target, cells[view.name, ""])}
-        for view in asked.views
+        for view in query.views
         if (view.name, "") in cells
     ]
     return {**bucket, "views": views} if views else bucket
 
 
-def _ranked(table: Table, asked: ResultsQuery) -> list[Group]:
-    """The groups in the order of their values, or the first few by what they are ranked by."""
+def _ordered_groups(table: Table, query: ResultsQuery) -> list[Group]:
+    """Return the groups ordered by their values, or only the top ones by their rank."""
     groups = sorted(table.groups, key=lambda group: [value or "" for value in group])
-    top = asked.top
+    top = query.top
     if top is None:
         return groups
     sign = -1 if top.largest else 1
@@ -242,13 +244,13 @@ def _ranked(table: Table, asked: ResultsQuery) -> list[Group]:
             for (name, _), cell in bucket.items()
             if name == top.metric
         )
-        value = whole(cells, top.metric, top.function)
+        value = combined_statistic(cells, top.metric, top.function)
         return float("inf") if value is None else sign * value
 
     return sorted(groups, key=rank)[: top.limit]
 
 
-def _mappings(family: FamilySpec) -> dict[str, object]:
+def _presence_mappings(family: FamilySpec) -> dict[str, object]:
     if family.name != "users":
         return {}
     mappings = {status: [named.id for named in several] for status, several in PRESENCES.items()}
@@ -257,7 +259,7 @@ def _mappings(family: FamilySpec) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class SampleValue:
-    """One metric of one queue over the whole week."""
+    """One metric of one queue over the whole sample week."""
 
     group: Mapping[str, str]
     metric: str
@@ -265,13 +267,13 @@ class SampleValue:
 
 
 def _one_bucket(granularity: Granularity | None) -> bool:
-    """Whether buckets of a granularity take in the whole week."""
+    """Whether one bucket covers the whole sample week."""
     return granularity is None or granularity.at_least(SAMPLE_END - SAMPLE_START)
 
 
 @cache
 def sample_values() -> tuple[SampleValue, ...]:
-    """The sample, one posting for a queue and a metric."""
+    """Return the sample week, one value per queue and metric."""
     return tuple(
         SampleValue(result["group"], entry["metric"], _sample_cell(entry["metric"], entry["stats"]))
         for result in sample_week()["results"]

@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from zoneinfo import ZoneInfo
 
-    from genesys_sandbox.query_parts import Test
+    from genesys_sandbox.query_parts import Predicate
 
 
-_MOST_VIEWS = 10
-_MOST_USERS = 100
+_MAX_VIEWS = 10
+_MAX_USERS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class RangeView:
-    """How many values of a timer fall into a range; served with the four statistics of a timer."""
+    """A range of a timer's values; its response has the four statistics of a timer."""
 
     target: str
     name: str
@@ -34,7 +34,7 @@ class RangeView:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Only the groups with the most, or the least, of something over the whole interval."""
+    """A ranking: only the groups with the highest or lowest value over the whole interval."""
 
     metric: str
     function: str
@@ -44,11 +44,11 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True)
 class ResultsQuery:
-    """A query, checked.
+    """A validated results query.
 
     Attributes:
-        start: First instant, UTC milliseconds.
-        end: First instant that no longer belongs to it.
+        start: Start, UTC milliseconds.
+        end: End (exclusive), UTC milliseconds.
         granularity: None for one bucket.
     """
 
@@ -59,16 +59,16 @@ class ResultsQuery:
     zone: ZoneInfo
     group_by: tuple[str, ...]
     metrics: tuple[str, ...]
-    keep: Test | None
+    matches: Predicate | None
     views: tuple[RangeView, ...]
     top: Ranking | None
 
 
 def read_query(family: FamilySpec, payload: object) -> ResultsQuery:
-    """Check a query's body against what its family knows.
+    """Validate the body of a query against its family.
 
     Raises:
-        ApiError: 400, as the platform would.
+        ApiError: 400, as the platform responds.
     """
     body = query_parts.record(payload, "body")
     start, end = _interval(query_parts.text(body, "interval"))
@@ -77,7 +77,9 @@ def read_query(family: FamilySpec, payload: object) -> ResultsQuery:
         reject("At least one metric is required")
     granularity = body.get("granularity")
     query_parts.known(
-        (query_parts.text(body, "alternateTimeDimension", "eventTime"),), family.alternate_times, "time"
+        (query_parts.text(body, "alternateTimeDimension", "eventTime"),),
+        family.alternate_times,
+        "time dimension",
     )
     return ResultsQuery(
         family=family,
@@ -89,8 +91,8 @@ def read_query(family: FamilySpec, payload: object) -> ResultsQuery:
             dict.fromkeys(query_parts.known(query_parts.texts(body, "groupBy"), family.group_by, "dimension"))
         ),
         metrics=tuple(dict.fromkeys(metrics)),
-        keep=_filter(family, body),
-        views=tuple(_view(entry, family) for entry in _few(query_parts.records(body, "views"))),
+        matches=_filter(family, body),
+        views=tuple(_view(entry, family) for entry in _check_number(query_parts.records(body, "views"))),
         top=_top(family, body),
     )
 
@@ -106,7 +108,7 @@ def _interval(text: str) -> tuple[int, int]:
     return start, end
 
 
-def _filter(family: FamilySpec, body: Mapping[str, object]) -> Test | None:
+def _filter(family: FamilySpec, body: Mapping[str, object]) -> Predicate | None:
     if body.get("filter") is None:
         return None
     clause = query_parts.record(body["filter"], "filter")
@@ -117,9 +119,9 @@ def _filter(family: FamilySpec, body: Mapping[str, object]) -> Test | None:
 
 def _check_users(clause: Mapping[str, object]) -> None:
     if clause.get("type") == "or":
-        reject("A flat or undercounts users: wrap it, and[or[…]]")
-    if _count_predicates(clause) > _MOST_USERS:
-        reject("At most {most} user predicates are allowed", "invalid.value", most=_MOST_USERS)
+        reject("A flat or filter undercounts users. Wrap it: and[or[…]]")
+    if _count_predicates(clause) > _MAX_USERS:
+        reject("At most {maximum} user predicates are allowed", "invalid.value", maximum=_MAX_USERS)
 
 
 def _count_predicates(clause: Mapping[str, object]) -> int:
@@ -127,9 +129,9 @@ def _count_predicates(clause: Mapping[str, object]) -> int:
     return inner + len(query_parts.records(clause, "predicates"))
 
 
-def _few(views: list[Mapping[str, object]]) -> list[Mapping[str, object]]:
-    if len(views) > _MOST_VIEWS:
-        reject("At most {most} views are allowed", "invalid.value", most=_MOST_VIEWS)
+def _check_number(views: list[Mapping[str, object]]) -> list[Mapping[str, object]]:
+    if len(views) > _MAX_VIEWS:
+        reject("At most {maximum} views are allowed", "invalid.value", maximum=_MAX_VIEWS)
     return views
 
 
@@ -137,9 +139,9 @@ def _view(entry: Mapping[str, object], family: FamilySpec) -> RangeView:
     target = query_parts.known((query_parts.text(entry, "target"),), family.metrics, "metric")[0]
     name = query_parts.text(entry, "name")
     if kind(target) is not Kind.TIMER or name in family.metrics:
-        reject("The view {name} needs a timer and a name of its own", name=name)
+        reject("The view {name} must target a timer and must not be named like a metric", name=name)
     if query_parts.text(entry, "function") != "rangeBound":
-        reject("The view {name} must be rangeBound", name=name)
+        reject("The function of the view {name} must be rangeBound", name=name)
     bounds = query_parts.record(entry.get("range"), "range")
     return RangeView(target, name, _bound(bounds, "gte", 0.0), _bound(bounds, "lt", float("inf")))
 
@@ -156,12 +158,12 @@ def _top(family: FamilySpec, body: Mapping[str, object]) -> Ranking | None:
     if kind_of_query == "groupBy":
         return None
     if not family.top_n or kind_of_query not in {"topN", "bottomN"}:
-        reject("queryType {type} is not known here", "invalid.value", type=kind_of_query)
+        reject("queryType {type} is not supported", "invalid.value", type=kind_of_query)
     sort = query_parts.record(body.get("sortMetric"), "sortMetric")
     metric = query_parts.known(
         (query_parts.text(sort, "name"),), query_parts.texts(body, "metrics"), "sort metric"
     )[0]
     function = query_parts.text(sort, "function", "count")
     query_parts.known((function,), ("count", "sum", "min", "max"), "function")
-    limit = query_parts.number(body, "limit", default=10, most=1000)
+    limit = query_parts.number(body, "limit", default=10, maximum=1000)
     return Ranking(metric, function, limit, largest=kind_of_query == "topN")

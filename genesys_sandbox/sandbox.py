@@ -37,14 +37,14 @@ _TREE_PERMISSION = "analytics:conversation:view"
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """One handled request, for tests to look back at.
+    """One handled request.
 
     Attributes:
         number: From 1, in order of arrival.
-        body: The JSON that was sent; None where there was none.
-        status: What was answered, whether or not it arrived.
-        at: By the sandbox's clock.
-        fault: The name of the fault that it met, else empty.
+        body: The JSON that was sent; None if there was none.
+        status: The status of the response, whether or not it arrived.
+        at: When, by the sandbox's clock.
+        fault: The name of the injected fault, or empty.
     """
 
     number: int
@@ -59,16 +59,16 @@ class LogEntry:
 
 
 class Sandbox:
-    """A small Genesys: the token, both contracts, jobs and look-ups, from one seed.
+    """A small Genesys Cloud: tokens, both query formats, jobs and lookup lists, from one seed.
 
-    Thread-safe. `handle` never sleeps and opens nothing; whoever carries the answer heeds its `delay`
-    and its `transport`.
+    Thread-safe. `handle` never sleeps and opens nothing; whoever sends the response applies its `delay`
+    and its `delivery`.
 
     Attributes:
-        faults: The plan of what goes wrong; may be changed at any time.
-        log: The requests handled so far, in the order in which they were done; the last 50,000.
-        tokens: `tokens.revoke()` makes every token unknown.
-        history: The facts, for a witness.
+        faults: The plan of faults; may be changed at any time.
+        log: The last 50,000 handled requests, in the order in which they finished.
+        tokens: `tokens.revoke()` invalidates every token.
+        history: The events, for `ExpectedRows`.
     """
 
     def __init__(
@@ -79,13 +79,13 @@ class Sandbox:
         sleep: Callable[[float], None] = time.sleep,
         faults: Plan | None = None,
     ) -> None:
-        """Open a sandbox.
+        """Create a sandbox.
 
         Args:
-            options: What it is like; None for a well-behaved platform.
-            now: The clock by which facts become known and tokens die.
-            sleep: How carriers wait, in seconds.
-            faults: What goes wrong when; None for nothing.
+            options: Its options; None for a well-behaved platform.
+            now: The clock by which events become known and tokens expire.
+            sleep: How delays are waited for, in seconds.
+            faults: The plan of faults; None for none.
         """
         self.options = options or Options()
         self.now, self.sleep, self.faults = now, sleep, faults
@@ -105,20 +105,18 @@ class Sandbox:
         self._lock = threading.Lock()
 
     def handle(self, request: Request) -> Response:
-        """Response one request, and write it into the log."""
-        number, moment = next(self._numbers), self.now()
+        """Respond to one request and add it to the log."""
+        number, now = next(self._numbers), self.now()
         fault = self.faults(number, request) if self.faults else None
         headers = {"ININ-Correlation-Id": stable_id("context", self.options.seed, number)}
-        response = self._answer(request, moment, fault, headers)
+        response = self._answer(request, now, fault, headers)
         response = replace(response, headers={**headers, **response.headers}, delay=self.options.latency)
         if fault is not None:
             response = fault.apply(request, response)
-        self._write(number, request, moment, response.status, fault)
+        self._record(number, request, now, response.status, fault)
         return response
 
-    def _write(
-        self, number: int, request: Request, moment: datetime, status: int, fault: Fault | None
-    ) -> None:
+    def _record(self, number: int, request: Request, now: datetime, status: int, fault: Fault | None) -> None:
         entry = LogEntry(
             number=number,
             method=request.method,
@@ -127,7 +125,7 @@ class Sandbox:
             headers=request.headers,
             body=request.payload,
             status=status,
-            at=moment,
+            at=now,
             fault=fault.name if fault else "",
         )
         with self._lock:
@@ -135,46 +133,46 @@ class Sandbox:
             del self.log[:-_ENTRIES_KEPT]
 
     def _answer(
-        self, request: Request, moment: datetime, fault: Fault | None, headers: dict[str, str]
+        self, request: Request, now: datetime, fault: Fault | None, headers: dict[str, str]
     ) -> Response:
-        """The answer, or the fault's in its place; `headers` takes in what every answer carries."""
+        """Return the response, or the fault's instead; adds the common headers to `headers`."""
         context = headers["ININ-Correlation-Id"]
         if fault is not None and fault.instead is not None:
             return fault.instead(context)
         try:
             if (request.method, request.path) == ("POST", TOKEN_PATH):
-                return self.tokens.issue(request, moment)
-            token = self.tokens.check(request, moment)
-            headers.update(self._rate_limiter.count(token, to_ms(moment)))
+                return self.tokens.issue(request, now)
+            token = self.tokens.check(request, now)
+            headers.update(self._rate_limiter.count(token, to_ms(now)))
             self._rate_limiter.check(headers)
-            return self._route(request, moment)
-        except ApiError as refused:
-            return refused.response(context)
+            return self._route(request, now)
+        except ApiError as error:
+            return error.response(context)
 
-    def _route(self, request: Request, moment: datetime) -> Response:
-        """Find who answers: by the whole path, or by the jobs path that it begins with."""
-        path, as_of = request.path, to_ms(moment)
+    def _route(self, request: Request, now: datetime) -> Response:
+        """Route by the whole path, or by the jobs path that it starts with."""
+        path, as_of = request.path, to_ms(now)
         family, lookup = self._by_path.get(path), self._lookups.get(path)
         if family is not None and request.method == "POST":
-            self._permit(path, *family.permissions)
+            self._check_permission(path, *family.permissions)
             return json_response(self._results.query(family, request.payload, as_of))
         if path == TREE_PATH and request.method == "POST":
-            self._permit(path, _TREE_PERMISSION)
+            self._check_permission(path, _TREE_PERMISSION)
             return json_response(self._tree.query(request, as_of))
         if lookup is not None and request.method == "GET":
-            self._permit(path, lookup.permission)
+            self._check_permission(path, lookup.permission)
             return json_response(lookup.page(request))
-        return self._job(request, moment)
+        return self._route_job(request, now)
 
-    def _job(self, request: Request, moment: datetime) -> Response:
+    def _route_job(self, request: Request, now: datetime) -> Response:
         for family in families().values():
             if family.jobs_path and f"{request.path}/".startswith(f"{family.jobs_path}/"):
-                self._permit(request.path, *family.permissions)
+                self._check_permission(request.path, *family.permissions)
                 rest = request.path[len(family.jobs_path) :].strip("/").split("/")
-                return self._jobs.handle(family, list(filter(None, rest)), request, moment)
+                return self._jobs.handle(family, list(filter(None, rest)), request, now)
         return reject("{path} is not found", "not.found", status=404, path=request.path)
 
-    def _permit(self, path: str, *permissions: str) -> None:
+    def _check_permission(self, path: str, *permissions: str) -> None:
         check_permission(path, permissions, self.options.forbidden)
 
 
@@ -182,31 +180,33 @@ _CREDENTIALS = base64.b64encode(b"sandbox:sandbox").decode()
 
 
 class SandboxClient:
-    """A client with a token of its own, fetched at once."""
+    """Calls a sandbox directly, for tests and examples: no session, no socket, no adapter.
+
+    It fetches a token at once, as `sandbox`/`sandbox`.
+    """
 
     def __init__(self, sandbox: Sandbox) -> None:
-        """Fetch a token from this sandbox, as `sandbox`/`sandbox`."""
         self._sandbox = sandbox
         self.headers: dict[str, str] = {}
         self.renew()
 
     def renew(self) -> None:
-        """Fetch another token."""
+        """Fetch a new token."""
         headers = {"authorization": f"Basic {_CREDENTIALS}"}
         request = Request("POST", "/oauth/token", headers, b"grant_type=client_credentials")
         token = json.loads(self._sandbox.handle(request).body)["access_token"]
         self.headers = {"authorization": f"Bearer {token}"}
 
     def ask(self, method: str, target: str, body: object = None) -> Response:
-        """One request; a body of None is no body."""
+        """Send one request; a body of None is no body."""
         sent = b"" if body is None else json.dumps(body).encode()
         return self._sandbox.handle(Request(method, target, self.headers, sent))
 
     def read(self, method: str, target: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
-        """The JSON of an answer that is right.
+        """Send one request and return the JSON of its response.
 
         Raises:
-            AssertionError: the answer is an error.
+            AssertionError: The response is an error.
         """
         response = self.ask(method, target, body)
         if response.status not in {200, 202}:
@@ -214,11 +214,11 @@ class SandboxClient:
         return json.loads(response.body)
 
     def results(self, family: str, body: Mapping[str, object]) -> Any:  # noqa: ANN401 - JSON
-        """The answer to a results query of a family."""
+        """Send a results query of a family and return the JSON."""
         return self.read("POST", families()[family].path, body)
 
     def tree_pages(self, body: Mapping[str, object]) -> list[Any]:
-        """Every page of a group-tree query, by its links."""
+        """Send a group-tree query and return all its pages."""
         pages = [self.read("POST", TREE_PATH, body)]
         while link := pages[-1]["links"].get("next"):
             pages.append(self.read("POST", link[link.index("/api") :]))

@@ -1,4 +1,4 @@
-"""Serving a sandbox over real sockets on this machine."""
+"""Serves a sandbox over real sockets on 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
     _Accepted: TypeAlias = "socket.socket | tuple[bytes, socket.socket]"
 
-_HANG_UP_AT_ONCE = struct.pack("ii", 1, 0)
-_PIECES = 8
-_BROKEN = {Delivery.RESET_BEFORE, Delivery.RESET_AFTER_HEADERS, Delivery.RESET_MID_BODY}
-# A reset overtakes what was sent before it; so much of a lead lets that arrive.
-_HEAD_START = 0.03
+_LINGER_ZERO = struct.pack("ii", 1, 0)
+_DRIP_PIECES = 8
+_RESETS = {Delivery.RESET_BEFORE, Delivery.RESET_AFTER_HEADERS, Delivery.RESET_MID_BODY}
+# A reset discards data that the client has not read yet, so the data gets a head start.
+_SECONDS_BEFORE_RESET = 0.03
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: _Server
-    _doomed = False
+    _reset_next_time = False
 
     def do_GET(self) -> None:
         self._serve()
@@ -49,10 +49,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     @override
     def log_message(self, format: str, *args: object) -> None:
-        """Be quiet: the sandbox keeps a log of its own."""
+        """Write nothing: the sandbox has its own log."""
 
     def _serve(self) -> None:
-        if self._doomed:
+        if self._reset_next_time:
             self._reset()
             return
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -61,9 +61,9 @@ class _Handler(BaseHTTPRequestHandler):
         request = Request(self.command, self.path, headers, body, origin)
         try:
             response = self.server.sandbox.handle(request)
-        except Exception:  # noqa: BLE001 - a bug of ours must not hang the client
+        except Exception:  # noqa: BLE001 - a bug in the sandbox must not leave the client waiting
             traceback.print_exc(file=sys.stderr)
-            response = Response(500, {}, b"the sandbox itself broke")
+            response = Response(500, {}, b"The sandbox failed")
         if response.delay:
             self.server.sandbox.sleep(response.delay)
         self._send(response)
@@ -78,11 +78,11 @@ class _Handler(BaseHTTPRequestHandler):
             Delivery.RESET_AFTER_HEADERS: head,
             Delivery.RESET_MID_BODY: head + body[: len(body) // 2],
         }.get(response.delivery, head + body)
-        # One send for the head and the body: two would wait for each other (Nagle, 40 ms).
+        # One send for headers and body: with two, Nagle's algorithm would delay the second (40 ms).
         self.connection.sendall(sent)
-        self._doomed = response.delivery is Delivery.RESET_AFTER
-        if response.delivery in _BROKEN:
-            time.sleep(_HEAD_START if sent else 0)
+        self._reset_next_time = response.delivery is Delivery.RESET_AFTER
+        if response.delivery in _RESETS:
+            time.sleep(_SECONDS_BEFORE_RESET if sent else 0)
             self._reset()
 
     def _head(self, response: Response) -> bytes:
@@ -94,16 +94,16 @@ class _Handler(BaseHTTPRequestHandler):
         ]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
-    def _drip(self, whole: bytes) -> None:
-        size = len(whole) // _PIECES + 1
-        for start in range(0, len(whole), size):
-            self.connection.sendall(whole[start : start + size])
-            self.server.sandbox.sleep(DRIP_SECONDS / _PIECES)
+    def _drip(self, combined_statistic: bytes) -> None:
+        size = len(combined_statistic) // _DRIP_PIECES + 1
+        for start in range(0, len(combined_statistic), size):
+            self.connection.sendall(combined_statistic[start : start + size])
+            self.server.sandbox.sleep(DRIP_SECONDS / _DRIP_PIECES)
 
     def _reset(self) -> None:
-        """Hang up rudely: the client sees a reset, not an end."""
+        """Close the connection with a reset instead of an orderly end."""
         self.close_connection = True
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _HANG_UP_AT_ONCE)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
         self.connection.close()
 
 
@@ -112,7 +112,7 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, sandbox: Sandbox, port: int) -> None:
         self.sandbox = sandbox
-        self._served: dict[socket.socket, threading.Thread] = {}
+        self._connections: dict[socket.socket, threading.Thread] = {}
         self._lock = threading.Lock()
         super().__init__(("127.0.0.1", port), _Handler)
 
@@ -122,27 +122,31 @@ class _Server(ThreadingHTTPServer):
 
     @override
     def process_request(self, request: _Accepted, client_address: object) -> None:
-        """Serve each connection in a thread, and remember both so as to end them."""
+        """Serve each connection in its own thread, and remember both in order to end them."""
         connection = request if isinstance(request, socket.socket) else request[1]
         thread = threading.Thread(
             target=self.process_request_thread, args=(connection, client_address), daemon=True
         )
         with self._lock:
-            self._served = {known: served for known, served in self._served.items() if served.is_alive()}
-            self._served[connection] = thread
+            self._connections = {
+                known: connections
+                for known, connections in self._connections.items()
+                if connections.is_alive()
+            }
+            self._connections[connection] = thread
             thread.start()
 
     @override
     def handle_error(self, request: _Accepted, client_address: object) -> None:
-        """Clients may hang up as they like; anything else is a bug of ours."""
+        """Ignore clients that hang up; anything else is a bug in the sandbox."""
         if not isinstance(sys.exc_info()[1], OSError):
             traceback.print_exc(file=sys.stderr)
 
-    def hang_up(self) -> None:
-        """End every connection that a client still keeps alive."""
+    def close_connections(self) -> None:
+        """Close every connection that a client keeps alive."""
         with self._lock:
-            served = dict(self._served)
-        for connection, thread in served.items():
+            connections = dict(self._connections)
+        for connection, thread in connections.items():
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
             thread.join(timeout=5)
@@ -150,14 +154,14 @@ class _Server(ThreadingHTTPServer):
 
 @contextlib.contextmanager
 def serve(sandbox: Sandbox, port: int = 0) -> Iterator[str]:
-    """Serve a sandbox on 127.0.0.1 for as long as the block lasts.
+    """Serve a sandbox on 127.0.0.1 for the duration of a `with` block.
 
     Args:
-        sandbox: What answers.
-        port: 0 for any that is free.
+        sandbox: The sandbox.
+        port: 0 for any free port.
 
     Yields:
-        The base URL, `http://127.0.0.1:<port>`; the token is at `/oauth/token` under it.
+        The base URL, `http://127.0.0.1:<port>`; tokens are issued at `/oauth/token`.
     """
     with _Server(sandbox, port) as server:
         loop = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
@@ -167,4 +171,4 @@ def serve(sandbox: Sandbox, port: int = 0) -> Iterator[str]:
         finally:
             server.shutdown()
             loop.join()
-            server.hang_up()
+            server.close_connections()

@@ -1,4 +1,4 @@
-"""Instants as whole milliseconds since 1970 in UTC, their ISO 8601 text, and a clock for tests."""
+"""Timestamps as whole milliseconds since 1970 (UTC), their ISO 8601 text, and a clock for tests."""
 
 from __future__ import annotations
 
@@ -18,30 +18,29 @@ _INSTANT = re.compile(
 
 
 def utc_now() -> datetime:
-    """The real clock."""
     return datetime.now(timezone.utc)
 
 
 def to_ms(instant: datetime) -> int:
-    """Milliseconds since 1970 of an aware instant, rounded down."""
+    """Return the milliseconds since 1970 of an aware datetime, rounded down."""
     return (instant - _EPOCH) // _MILLISECOND
 
 
 def to_datetime(ms: int) -> datetime:
-    """The aware UTC instant of a number of milliseconds since 1970."""
+    """Return the aware UTC datetime for milliseconds since 1970."""
     return _EPOCH + timedelta(milliseconds=ms)
 
 
 def to_text(ms: int) -> str:
-    """The one fixed-width UTC form, 24 characters: `2025-01-31T09:30:00.000Z`."""
+    """Format as fixed-width UTC text, 24 characters: `2025-01-31T09:30:00.000Z`."""
     return to_datetime(ms).isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 def from_text(text: str) -> datetime:
-    """An ISO 8601 instant with an offset, as an aware UTC datetime.
+    """Parse an ISO 8601 timestamp with an offset into an aware UTC datetime.
 
     Raises:
-        ValueError: it is no such instant, or has no offset.
+        ValueError: The text is not such a timestamp, or has no offset.
     """
     match = _INSTANT.fullmatch(text)
     if match is None:
@@ -55,20 +54,18 @@ def from_text(text: str) -> datetime:
 
 
 class SettableClock:
-    """A clock for tests: it stands still until it is told otherwise."""
+    """A clock for tests that stands still until it is moved."""
 
     def __init__(self, instant: datetime) -> None:
-        """Start at an aware instant."""
         self._instant = instant.astimezone(timezone.utc)
 
     def __call__(self) -> datetime:
-        """The instant it shows."""
         return self._instant
 
     def set(self, instant: datetime) -> None:
-        """Show another instant, earlier or later."""
+        """Move to another time, earlier or later."""
         self._instant = instant.astimezone(timezone.utc)
 
     def advance(self, **span: float) -> None:
-        """Move on by a `timedelta`, given by its own keywords: `advance(hours=2)`."""
+        """Move forward by a `timedelta`, given by its keyword arguments: `advance(hours=2)`."""
         self._instant += timedelta(**span)

@@ -144,7 +144,7 @@ def test_results_that_are_refused_stop_the_run() -> None:
     sandbox = centre()
     sandbox.faults = Rules(Rule(status(400), match="cursor=", times=None))
     outcome = run(sandbox, MANY_PAGES)
-    assert "400 Bad Request: bad.request: A fault was asked for" in str(outcome.error)
+    assert "400 Bad Request: bad.request: Injected fault" in str(outcome.error)
     assert len(submitted(sandbox)) == len(cancelled(sandbox)) == 1
 
 

@@ -93,7 +93,7 @@ def test_nothing_is_posted_later_than_an_hour_looks_back() -> None:
     of = centre(volume=10)
     for family in ("conversations", "bots", "users"):
         hour = hour_of("2025-03-03T10:00Z")
-        assert set(of._begun(family, hour)) <= set(range(hour, hour + 4))  # noqa: SLF001
+        assert set(of._started(family, hour)) <= set(range(hour, hour + 4))  # noqa: SLF001
 
 
 @pytest.mark.parametrize("seed", [7, 8])

@@ -29,7 +29,7 @@ def known(sandbox: Sandbox, as_of: datetime, family: str = "conversations") -> d
     """What is known of Monday at an instant, by the dice of each fact."""
     first = to_ms(MONDAY) // HOUR
     return {
-        event.dice: event
+        event.random_bits: event
         for hour in range(first, first + 24)
         for several in sandbox.history.hour(family, hour, to_ms(as_of)).values()
         for event in several

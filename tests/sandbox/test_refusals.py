@@ -41,7 +41,7 @@ def test_users_refuse_what_undercounts(caller: SandboxClient) -> None:
     assert {result["group"]["userId"] for result in answer["results"]} <= set(ids)
     refusal(caller, {**query, "filter": wrapped["clauses"][0]}, "users")
     wrapped["clauses"][0]["predicates"] = predicates[:1] * 101
-    assert refusal(caller, {**query, "filter": wrapped}, "users")["messageParams"] == {"most": "100"}
+    assert refusal(caller, {**query, "filter": wrapped}, "users")["messageParams"] == {"maximum": "100"}
     refusal(caller, {**query, "groupBy": ["queueId"]}, "users")
 
 

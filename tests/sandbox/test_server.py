@@ -148,7 +148,7 @@ def test_a_taken_port_is_told_in_a_line(sandbox: Sandbox) -> None:
         command = [sys.executable, "-m", "genesys_sandbox", "--port", str(urlsplit(url).port)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
     assert (done.returncode, done.stderr) == (1, "")
-    assert "cannot be served" in done.stdout
+    assert "Cannot listen on port" in done.stdout
 
 
 def test_it_imports_nothing_of_the_tap() -> None:
