@@ -54,8 +54,8 @@ def test_each_is_told_with_its_permission(caplog: pytest.LogCaptureFixture) -> N
     queues, users = (line for line in told if "lookup" in line)
     assert queues.startswith("lookup 'queues': sandbox.invalid answered 403 Forbidden: missing.permissions: ")
     assert queues.endswith(
-        "Give the OAuth client a role with routing:queue:view, or do not select this stream; "
-        "the run goes on without it"
+        "Give the OAuth client a role with routing:queue:view, or deselect this stream. "
+        "The run continues without it"
     )
     assert "following permission(s): directory:user:view" in users
     assert "Give the OAuth client a role with the permission that is missing, or" in users

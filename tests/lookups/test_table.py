@@ -28,7 +28,7 @@ def test_every_entry_is_complete(name: str) -> None:
     assert len({each.name for each in columns}) == len(columns)
     assert {"id", "name", "extracted_at"} <= {each.name for each in columns}
     assert all(re.fullmatch("[a-z][a-z0-9_]*", each.name) for each in columns)
-    assert all(re.fullmatch(r"\w.*[^.]\. \[(answer: [\w.]+|tap)\]", each.description) for each in columns)
+    assert all(re.fullmatch(r"\w.*[^.]\. \[(response: [\w.]+|tap)\]", each.description) for each in columns)
 
 
 @pytest.mark.parametrize("name", [*PATHS, "extractions"])

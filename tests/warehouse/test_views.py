@@ -235,4 +235,4 @@ def test_reconcile_says_what_it_leaves_out(connection: Connection, database_url:
     del connection
     sandbox, _ = world()
     code, said = reconcile(sandbox, database_url, tmp_path, queries=[{**QUERY, "shape": "long"}])
-    assert (code, said) == (0, "calls: not compared, since its shape is long\n")
+    assert (code, said) == (0, "calls: not compared, because its shape is long\n")
