@@ -17,8 +17,7 @@ from genesys_sandbox import ExpectedRows, Options, Sandbox, serve
 from tests.kills.pipelines import until
 from tests.many.test_side_by_side import QUERIES
 from tests.pipeline.running import Outcome, bag, config, run
-from tests.simulation.clock import SharedTime
-from tests.simulation.pipe import logged
+from tests.simulation.tap_run import SharedTime, captured_log
 
 pytestmark = pytest.mark.slow
 
@@ -75,7 +74,7 @@ def hours(sandbox: Sandbox, clock: SharedTime, settings: dict[str, Any]) -> tupl
     """Run every hour of a day; what there was after the warm-up and after the last run, and one run more."""
     found: dict[int, After] = {}
     state: dict[str, Any] = {}
-    with logged() as lines:
+    with captured_log() as lines:
         for number in range(1, LAST + 1):
             clock.instant = BEGIN + timedelta(hours=number)
             state = run(sandbox, settings, state=state, time=clock).state

@@ -18,7 +18,7 @@ from tests.end_to_end.process import END, PATIENCE, Run, begun, written
 from tests.end_to_end.process import settings as settings_for
 from tests.many.budget import OneToken, answered, outputs, questions, refused
 from tests.pipeline.running import Outcome, bag, config
-from tests.simulation.clock import SharedTime
+from tests.simulation.tap_run import SharedTime
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,1 +1,1 @@
-"""Seeded lives of the tap: a random platform, bad days, killed runs, and at the end the truth."""
+"""Simulated scenarios: random queries, platforms, faults and kills, from one seed each."""

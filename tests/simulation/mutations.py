@@ -1,14 +1,23 @@
-"""``python -m tests.simulation.mutations``: bugs put in on purpose, and how many seeds it takes to see each.
+"""Mutations of the tap: deliberate bugs, and how many seeds it takes until a check fails.
 
-Most are bugs that other connectors really had. The table goes into ``docs/simulation.md``. Where a change of
-the tap makes one stale, the command says so, and so does a test.
+Most of them are bugs that other connectors really had. ``python -m tests.simulation.mutations`` tries them
+all and writes the table in ``docs/simulation.md``. When a change of the tap removes the source text that a
+mutation replaces, the command and a test report it.
 """
 
 from __future__ import annotations
 
 import argparse
+import inspect
+import re
 import sys
+import textwrap
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from tap_genesys_aggregates.auth import ClientCredentials
 from tap_genesys_aggregates.client import Client, LinkPaginator
@@ -26,23 +35,89 @@ from tap_genesys_aggregates.extract.pulling import Puller, _Task
 from tap_genesys_aggregates.http.transport import Transport
 from tap_genesys_aggregates.singer.termination import Termination
 from tap_genesys_aggregates.streams import AggregateStream
-from tests.simulation.catching import attempt, tell
-from tests.simulation.mutating import mutation
+from tests.simulation.__main__ import PAGE, summarize
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import FunctionType
+
+MAX_SEEDS = 300
+_TABLE_HEAD = "| mutation | seeds | failed check |\n|---|---:|---|\n"
+_TABLE = re.compile(re.escape(_TABLE_HEAD) + r"(?:\|.*\n)*")
+_MAX_LENGTH = 90
+
+
+class StaleMutationError(Exception):
+    """The function does not contain the text to replace: the mutation must be rewritten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A replacement in the source text of one function.
+
+    Attributes:
+        owner: The class or module that holds the function.
+        name: The function's name there.
+        old: The text to replace; it must occur exactly once.
+        new: The text to put in its place.
+    """
+
+    owner: Any
+    name: str
+    old: str
+    new: str
+
+    def function(self) -> object:
+        """Compile the function with the replacement.
+
+        Raises:
+            StaleMutationError: The text to replace is not there, or not once.
+        """
+        function: FunctionType = inspect.unwrap(inspect.getattr_static(self.owner, self.name))
+        text = textwrap.dedent(inspect.getsource(function))
+        if text.count(self.old) != 1:
+            raise StaleMutationError(f"{self.owner.__name__}.{self.name} does not contain {self.old!r} once")
+        source = "from __future__ import annotations\n" + text.replace(self.old, self.new)
+        names: dict[str, object] = {}
+        exec(compile(source, f"<{self.name}, mutated>", "exec"), dict(function.__globals__), names)  # noqa: S102
+        return names[function.__name__]
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """A bug, and the replacements that cause it."""
+
+    description: str
+    replacements: tuple[Replacement, ...]
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Run a block with the bug."""
+        with ExitStack() as stack:
+            for each in self.replacements:
+                stack.enter_context(patch.object(each.owner, each.name, each.function()))
+            yield
+
+
+def mutation(description: str, *replacements: tuple[Any, str, str, str]) -> Mutation:
+    """A mutation from plain tuples: owner, name, old, new."""
+    return Mutation(description, tuple(Replacement(*each) for each in replacements))
+
 
 _COMMIT = "self._commit(part.completes, now)"
 _EMIT = "yield from part.pages"
 
 MUTATIONS = (
     mutation(
-        "the STATE goes out before the rows",
+        "STATE is written before its rows",
         (AggregateStream, "_pages", _EMIT, f"part.completes and {_COMMIT}; {_EMIT}"),
     ),
     mutation(
-        "the ledger's line comes after the STATE",
+        "the ledger row is written after the STATE",
         (AggregateStream, "_pages", "self._ledger.record(", f"{_COMMIT}; self._ledger.record("),
     ),
     mutation(
-        "the bookmark is the last row's, not the window's end",
+        "the bookmark is the end of the last window with rows",
         (
             AggregateStream,
             "_pages",
@@ -51,12 +126,12 @@ MUTATIONS = (
         ),
     ),
     mutation(
-        "an empty window commits nothing",
+        "an empty window is not committed",
         (AggregateStream, "_pages", "if part.completes is not None:", "if part.completes and usage.rows:"),
     ),
     mutation("the second page is skipped", (Client, "pages", "return found", "return found[:1] + found[2:]")),
     mutation(
-        "an empty page counts as the last",
+        "paging stops at an empty page",
         (
             GroupTreeDialect,
             "read",
@@ -64,33 +139,36 @@ MUTATIONS = (
             "answer.links.next if answer.entities",
         ),
     ),
-    mutation("a job's cursor is ignored", (JobsDialect, "read_page", ".cursor or None", ".cursor and None")),
     mutation(
-        "the bucket that is still filling is read",
+        "the cursor of a job is ignored",
+        (JobsDialect, "read_page", ".cursor or None", ".cursor and None"),
+    ),
+    mutation(
+        "the incomplete bucket is read",
         (windows, "plan", "grid.floor(start), grid.floor(stop)", "grid.floor(start), grid.ceil(stop)"),
     ),
     mutation(
-        "windows begin a bucket late",
+        "windows start one bucket late",
         (windows, "plan", "start = window.end", "start = grid.following(window.end)"),
     ),
     mutation(
-        "the last bucket of a window is left out",
+        "a split skips the bucket at the seam",
         (windows, "halves", "Window(middle, window.end)", "Window(grid.following(middle), window.end)"),
     ),
     mutation(
-        "a split loses its second half",
+        "a split window loses its second half",
         (Puller, "pull", "for half in halves or ()", "for half in (halves or ())[:1]"),
     ),
     mutation(
-        "a batch of users commits the window of all",
+        "the first batch of users commits the window of all",
         (_Task, "_completes", "if self.last and", "if"),
     ),
     mutation(
-        "a window that fails is passed over",
+        "a failed window is skipped",
         (_Task, "__call__", "raise error.within(", "return []; raise error.within("),
     ),
     mutation(
-        "there is no look-back",
+        "there is no lookback",
         (
             Bookmark,
             "next_start",
@@ -99,7 +177,7 @@ MUTATIONS = (
         ),
     ),
     mutation(
-        "after an outage, what had not settled before is not read again",
+        "after an outage, buckets that had not settled are not read again",
         (
             Bookmark,
             "next_start",
@@ -108,11 +186,11 @@ MUTATIONS = (
         ),
     ),
     mutation(
-        "final_before moves past what may still change",
+        "final_before covers buckets that can still change",
         (Bookmark, "after", "min(window.end, now - lookback)", "window.end"),
     ),
     mutation(
-        "the bookmark may go backwards",
+        "the bookmark can go backwards",
         (Bookmark, "after", "max(window.end, self.loaded_before or window.end)", "window.end"),
     ),
     mutation(
@@ -120,17 +198,17 @@ MUTATIONS = (
         (ResultsDialect, "_leaves", "in result.data or ()", "in (result.data or ())[:1]"),
     ),
     mutation(
-        "only data[0] of a plain answer is read",
+        "only data[0] is read (column by column)",
         (ResultsBlocks, "read", "result.data or ()", "(result.data or ())[:1]"),
     ),
     mutation(
-        "only the first entity of a plain page is read",
+        "only the first entity of a page is read (column by column)",
         (GroupTreeBlocks, "read", "answer.entities or ()", "(answer.entities or ())[:1]"),
     ),
     mutation("the qualifier is dropped", (ResultsDialect, "_long", "metric.qualifier or NOT_SET", "NOT_SET")),
-    mutation("what is missing becomes 0", (RowMaker, "__init__", "each.name: None for", "each.name: 0 for")),
+    mutation("missing values become 0", (RowMaker, "__init__", "each.name: None for", "each.name: 0 for")),
     mutation(
-        "what is missing in a plain answer becomes 0",
+        "missing values become 0 (column by column)",
         (RowMaker, "rows", "*block.numbers)", "*([each or 0 for each in more] for more in block.numbers))"),
     ),
     mutation(
@@ -142,17 +220,17 @@ MUTATIONS = (
             "str(type(window)(window.start, window.end - (window.end - window.start) / 86_400_000))",
         ),
     ),
-    mutation("offsets are ignored", (instants, "parse", ' - _offset(match["zone"])', "")),
+    mutation("UTC offsets are ignored", (instants, "parse", ' - _offset(match["zone"])', "")),
     mutation(
-        "a row that comes twice is written twice",
+        "a duplicate row is written twice",
         (UniqueKeys, "check", "if key not in self._seen:", "if True:"),
     ),
     mutation(
-        "a row that comes twice in plain answers is written twice",
+        "a duplicate row is written twice (column by column)",
         (UniqueKeys, "check_block", "len(keys) == len(block) and self._seen.isdisjoint(keys)", "True"),
     ),
     mutation(
-        "a 401 is final",
+        "a 401 ends the run at once",
         (
             Transport,
             "_send_authorized",
@@ -161,22 +239,22 @@ MUTATIONS = (
         ),
     ),
     mutation(
-        "a refused token is sent again",
+        "a rejected token is sent again",
         (ClientCredentials, "invalidate", 'if authorization == f"Bearer {self._token}"', "if False"),
     ),
     mutation(
-        "a token is never renewed before its end",
+        "a token is not renewed before it expires",
         (ClientCredentials, "token", "or self._clock() >= self._renew_at", ""),
     ),
     mutation(
-        "Retry-After is not heeded", (Transport, "_back_off", "wait = error.retry_after if", "wait = None if")
+        "Retry-After is ignored", (Transport, "_back_off", "wait = error.retry_after if", "wait = None if")
     ),
     mutation(
-        "what cannot be read is not asked for again",
+        "an unreadable answer is not retried",
         (Transport, "_with_retries", "(TransientError, UnreadableError),", "(TransientError,),"),
     ),
     mutation(
-        "a time-out is not split",
+        "a window that times out is not split",
         (Puller, "pull", "except (TooLargeError, SlowError) as error", "except TooLargeError as error"),
     ),
     mutation(
@@ -188,11 +266,11 @@ MUTATIONS = (
         (Transport, "_send_options", '"allow_redirects": False', '"allow_redirects": True'),
     ),
     mutation(
-        "only the first batch of users is asked for",
+        "only the first batch of users is requested",
         (Extractor, "batches", ".of(self.query)", ".of(self.query)[:1]"),
     ),
     mutation(
-        "a job that failed is not handed in again",
+        "a failed job is not submitted again",
         (_JobRun, "pages", "range(1, SUBMISSIONS + 1)", "range(1, 2)"),
     ),
     mutation(
@@ -200,29 +278,86 @@ MUTATIONS = (
         (Transport, "_back_off", "attempts, wait, error)", "attempts, wait, self.credentials._token)"),
     ),
     mutation(
-        "a run that was told to end exits as if all were well",
+        "a run that SIGTERM ends exits with 0",
         (Termination, "deferred", "raise SystemExit(128 + self._signal)", "raise SystemExit(0)"),
     ),
     mutation(
-        "a run that is told to end goes on",
+        "SIGTERM does not end the run",
         (Termination, "deferred", "if self._signal is not None", "if False"),
     ),
 )
 
 
-def _attempt(number: int) -> tuple[int, str]:
-    """One mutation, in a process of its own."""
-    return attempt(MUTATIONS[number])
+def seeds_until_caught(bug: Mutation, limit: int = MAX_SEEDS) -> tuple[int, str]:
+    """Simulate seeds 0, 1, 2, … with a bug until a check fails.
+
+    Args:
+        bug: The bug.
+        limit: How many seeds to try.
+
+    Returns:
+        The number of seeds that it took, 0 if no check failed; and the first check that failed.
+    """
+    with bug.applied():
+        for seed in range(limit):
+            failures = summarize(seed).failures
+            if failures:
+                return seed + 1, failures[0]
+    return 0, ""
+
+
+def recorded_seeds() -> dict[str, int]:
+    """The table in the docs: the seeds that each mutation took; 0 where that is not a number."""
+    table = _TABLE.search(PAGE.read_text("utf-8"))
+    lines = table.group().splitlines()[2:] if table else []
+    cells = [line.split(" | ") for line in lines]
+    return {name.removeprefix("| "): int(seeds) if seeds.isdecimal() else 0 for name, seeds, *_ in cells}
+
+
+def _try(number: int) -> tuple[int, str]:
+    """Try one mutation, in a process of its own; -1 seeds and the reason if it is stale."""
+    try:
+        return seeds_until_caught(MUTATIONS[number])
+    except StaleMutationError as error:
+        return -1, str(error)
+
+
+def _row(bug: Mutation, seeds: int, failure: str) -> str:
+    seeds_text = {0: f"not in {MAX_SEEDS}", -1: "stale"}.get(seeds, str(seeds))
+    return f"| {bug.description} | {seeds_text} | {_shorten(failure)} |\n"
+
+
+def _shorten(failure: str) -> str:
+    """A failed check without the names and instants of its seed."""
+    line = failure.splitlines()[-1 if "Traceback" in failure else 0] if failure else ""
+    text = re.sub(r"^run \d+ \(\w+\): |\bq\d(, window \S+)?: |\d{4}-\d\d-\d\dT\S+", "", line)
+    return text.replace("|", "/")[:_MAX_LENGTH].strip()
+
+
+def _report(outcomes: Iterable[tuple[int, str]]) -> bool:
+    """Print the table as it grows, and write it into the docs; whether every mutation was caught."""
+    began, missed, rows = time.monotonic(), 0, []
+    sys.stdout.write(_TABLE_HEAD)
+    for bug, (seeds, failure) in zip(MUTATIONS, outcomes, strict=True):
+        missed += seeds <= 0
+        rows.append(_row(bug, seeds, failure))
+        sys.stdout.write(rows[-1])
+        sys.stdout.flush()
+    page = PAGE.read_text("utf-8")
+    PAGE.write_text(_TABLE.sub(lambda _: _TABLE_HEAD + "".join(rows), page), "utf-8")
+    seconds = time.monotonic() - began
+    sys.stdout.write(f"\n{len(MUTATIONS) - missed} of {len(MUTATIONS)} caught, {seconds:.0f} s\n")
+    return not missed
 
 
 def main() -> None:
-    """Try every mutation, and print a table of how many seeds each took, into the docs too."""
+    """Try every mutation."""
     parser = argparse.ArgumentParser(prog="mutations", description=__doc__)
-    parser.add_argument("--jobs", type=int, default=2, help="processes")
-    given = parser.parse_args()
-    with get_context("fork").Pool(given.jobs, maxtasksperchild=1) as pool:
-        well = tell(MUTATIONS, pool.imap(_attempt, range(len(MUTATIONS))))
-    sys.exit(0 if well else 1)
+    parser.add_argument("--jobs", type=int, default=2, help="number of processes")
+    args = parser.parse_args()
+    with get_context("fork").Pool(args.jobs, maxtasksperchild=1) as pool:
+        caught = _report(pool.imap(_try, range(len(MUTATIONS))))
+    sys.exit(0 if caught else 1)
 
 
 if __name__ == "__main__":

@@ -1,48 +1,53 @@
-"""Bugs put in on purpose are seen: the checks of the simulation are able to fail."""
+"""The checks of the simulation can fail: they catch deliberate bugs."""
 
 from __future__ import annotations
 
 import pytest
 
 from tap_genesys_aggregates.core import windows
-from tests.simulation.catching import caught, written
-from tests.simulation.mutating import StaleError, mutation
-from tests.simulation.mutations import MUTATIONS
+from tests.simulation.mutations import (
+    MUTATIONS,
+    Mutation,
+    StaleMutationError,
+    mutation,
+    recorded_seeds,
+    seeds_until_caught,
+)
 
-_QUICK = 3
-_WRITTEN = written()
-CHEAP = [each for each in MUTATIONS if 0 < _WRITTEN.get(each.says, 0) <= _QUICK]
-
-
-@pytest.mark.parametrize("number", range(len(MUTATIONS)), ids=[each.says for each in MUTATIONS])
-def test_every_bug_can_be_put_in(number: int) -> None:
-    """The text that a mutation changes is still there, and what it makes of it is another function."""
-    for edit in MUTATIONS[number].edits:
-        assert edit.made() is not getattr(edit.owner, edit.name)
+_FEW_SEEDS = 3
+_RECORDED = recorded_seeds()
+EASY = [each for each in MUTATIONS if 0 < _RECORDED.get(each.description, 0) <= _FEW_SEEDS]
 
 
-def test_a_stale_bug_is_noticed() -> None:
-    """A mutation whose text is gone does not pass for one that nobody could see."""
-    stale = mutation("of something that is gone", (windows, "plan", "not there", "anything"))
-    with pytest.raises(StaleError, match=r"windows\.plan does not hold 'not there'"):
-        stale.edits[0].made()
+@pytest.mark.parametrize("bug", [pytest.param(each, id=each.description) for each in MUTATIONS])
+def test_every_mutation_changes_a_function(bug: Mutation) -> None:
+    """The text that a mutation replaces is still there, and the result is another function."""
+    for each in bug.replacements:
+        assert each.function() is not getattr(each.owner, each.name)
 
 
-def test_the_docs_list_exactly_the_bugs() -> None:
-    """docs/simulation.md has each bug, in order, and the number of seeds that saw it."""
-    assert list(_WRITTEN) == [each.says for each in MUTATIONS]
-    assert all(_WRITTEN.values()), "every bug was seen"
+def test_a_stale_mutation_is_an_error() -> None:
+    """A mutation whose text is gone does not count as one that no check catches."""
+    stale = mutation("replaces text that is gone", (windows, "plan", "not there", "anything"))
+    with pytest.raises(StaleMutationError, match=r"windows\.plan does not contain 'not there'"):
+        stale.replacements[0].function()
+
+
+def test_the_docs_list_exactly_the_mutations() -> None:
+    """docs/simulation.md has every mutation, in order, with the number of seeds that caught it."""
+    assert list(_RECORDED) == [each.description for each in MUTATIONS]
+    assert all(_RECORDED.values()), "every mutation was caught"
     assert len(MUTATIONS) >= 20
 
 
-def test_some_bugs_are_cheap() -> None:
-    """Enough of them are seen by a few seeds for the next test to mean something."""
-    assert len(CHEAP) >= 10
+def test_many_mutations_are_easy_to_catch() -> None:
+    """A few seeds catch enough of them for the next test to mean something."""
+    assert len(EASY) >= 10
 
 
-@pytest.mark.parametrize("number", range(len(CHEAP)), ids=[each.says for each in CHEAP])
-def test_a_cheap_bug_is_seen(number: int) -> None:
-    """With the bug in, a check fails within as many seeds as the docs say, give or take the threads."""
-    seeds, seen = caught(CHEAP[number], 3 * _QUICK)
-    assert seeds, "no seed saw it"
-    assert seen
+@pytest.mark.parametrize("bug", [pytest.param(each, id=each.description) for each in EASY])
+def test_an_easy_mutation_is_caught(bug: Mutation) -> None:
+    """A check fails within a few seeds; more than the docs say, because threads vary."""
+    seeds, failure = seeds_until_caught(bug, 3 * _FEW_SEEDS)
+    assert seeds, "no check failed"
+    assert failure

@@ -18,7 +18,7 @@ from tap_genesys_aggregates.warehouse import command
 from tap_genesys_aggregates.warehouse.views import views
 from tests.pipeline.drift import Drift
 from tests.pipeline.running import HOST, Time, bag, config, run
-from tests.simulation.killed import Killed
+from tests.simulation.tap_run import Killed
 from tests.warehouse.loading import load
 
 if TYPE_CHECKING:
