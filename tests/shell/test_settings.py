@@ -10,7 +10,7 @@ import pytest
 from tap_genesys_aggregates.config.settings import from_environment
 from tap_genesys_aggregates.config.settings_table import SETTINGS
 from tap_genesys_aggregates.core.periods import Period
-from tests.shell.making import GATEWAY, REQUIRED, SECRET, UTC, one_query, settings
+from tests.http.fake_server import GATEWAY, REQUIRED, SECRET, UTC, one_query, settings
 
 PLAIN = settings(queries=[{"name": "calls", "metrics": ["nOffered", "tHandle"]}])
 

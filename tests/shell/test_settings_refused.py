@@ -12,7 +12,7 @@ from tap_genesys_aggregates.config.settings import Settings
 from tap_genesys_aggregates.config.settings_table import QUERY_FIELDS, SETTINGS
 from tap_genesys_aggregates.core.errors import SettingError
 from tests.core.making import examples
-from tests.shell.making import GATEWAY, QUERY, REQUIRED, SECRET, config, one_query
+from tests.http.fake_server import GATEWAY, QUERY, REQUIRED, SECRET, config, one_query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

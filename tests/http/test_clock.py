@@ -1,4 +1,4 @@
-"""The machine's own clock: the one place that asks what time it is."""
+"""The machine's clock."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(params=["UTC", "Asia/Kathmandu", "America/St_Johns"])
-def _machines_zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The machine stands somewhere."""
+def _time_zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Sets the machine's time zone."""
     monkeypatch.setenv("TZ", request.param)
     time.tzset()
     yield
@@ -24,16 +24,15 @@ def _machines_zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
     time.tzset()
 
 
-@pytest.mark.usefixtures("_machines_zone")
+@pytest.mark.usefixtures("_time_zone")
 def test_now_is_utc() -> None:
-    """The present is an aware instant of UTC, whatever the machine's zone: local time is never labelled Z."""
+    """In any time zone: local time is never labeled Z."""
     before, now, after = datetime.now(timezone.utc), SystemClock().now(), datetime.now(timezone.utc)
     assert before <= now <= after
     assert now.utcoffset() == timedelta()
 
 
-def test_seconds_only_grow() -> None:
-    """What is measured is not the wall clock, which somebody may set back."""
+def test_monotonic_seconds_only_grow() -> None:
     clock = SystemClock()
     first = clock.monotonic()
     clock.sleep(0)

@@ -1,4 +1,4 @@
-"""From an answer to an error: its kind, what it says, how long to wait."""
+"""The error for a response: its class, its message, and how long to wait."""
 
 from __future__ import annotations
 
@@ -26,13 +26,12 @@ from tap_genesys_aggregates.http.errors import (
     retry_after,
 )
 from tests.core.making import examples
-from tests.shell.making import UTC
+from tests.http.fake_server import UTC
 
 NOW = datetime(2023, 11, 20, 10, 0, 0, 500_000, tzinfo=UTC)
 
 
 def error(status: int, body: object = b"", **headers: str) -> TapError:
-    """The error of an answer."""
     sent = CaseInsensitiveDict({name.replace("_", "-"): value for name, value in headers.items()})
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return error_for_response(status, sent, raw, host="api.example.com", now=NOW)
@@ -42,18 +41,17 @@ def error(status: int, body: object = b"", **headers: str) -> TapError:
     ("status", "kind"),
     [
         *((status, OtherHostError) for status in (300, 301, 302, 303, 304, 307, 308, 399)),
-        (400, RefusedError), (401, TokenRefusedError), (402, RefusedError), (403, DeniedError), (404,
-        NotFoundError),
-        (405, RefusedError), (408, TransientError), (409, RefusedError), (410, RefusedError), (413,
-        TooLargeError),
-        (415, RefusedError), (422, RefusedError), (429, TransientError), (499, RefusedError),
-        (500, TransientError), (501, TransientError), (502, TransientError), (503, TransientError), (504,
-        SlowError),
-        (599, TransientError), (100, RefusedError),
+        *((status, RefusedError) for status in (100, 400, 402, 405, 409, 410, 415, 422, 499)),
+        *((status, TransientError) for status in (408, 429, 500, 501, 502, 503, 599)),
+        (401, TokenRefusedError),
+        (403, DeniedError),
+        (404, NotFoundError),
+        (413, TooLargeError),
+        (504, SlowError),
     ],
-)  # fmt: skip
-def test_every_status_has_its_kind(status: int, kind: type[TapError]) -> None:
-    """The kind says what can be done: wait, ask for less, renew the token, or stop."""
+)
+def test_the_status_decides_the_class(status: int, kind: type[TapError]) -> None:
+    """The class says what can be done: wait, ask for less, renew the token, or stop."""
     found = error(status)
     assert type(found) is kind
     assert f"api.example.com answered {status}" in str(found)
@@ -72,13 +70,13 @@ def test_every_status_has_its_kind(status: int, kind: type[TapError]) -> None:
     ],
 )
 def test_an_error_says_what_to_do(status: int, advice: str) -> None:
-    """The advice names the setting, the permission or the next step."""
+    """It names the setting, the permission or the next step."""
     assert advice in str(error(status))
 
 
 @pytest.mark.parametrize(("status", "throttled"), [(429, True), (503, False), (504, False), (408, False)])
-def test_only_429_says_too_fast(status: int, *, throttled: bool) -> None:
-    """A 429 holds all requests; other troubles only the one that had them."""
+def test_only_a_429_is_throttling(status: int, *, throttled: bool) -> None:
+    """It pauses all requests; other failures delay only their own."""
     found = error(status)
     assert isinstance(found, TransientError)
     assert found.throttled is throttled
@@ -94,13 +92,12 @@ def test_only_429_says_too_fast(status: int, *, throttled: bool) -> None:
     ],
 )
 @pytest.mark.parametrize("status", [400, 413, 422, 500])
-def test_a_result_that_is_too_large_is_known_by_its_text(status: int, body: object) -> None:
-    """Status and code of it are not documented, so the text decides: ask for less time."""
+def test_a_result_that_is_too_large_is_recognized_by_its_text(status: int, body: object) -> None:
+    """Neither its status nor its code is documented."""
     assert type(error(status, body)) is TooLargeError
 
 
-def test_other_limits_are_no_large_result() -> None:
-    """A rate limit is not a size limit."""
+def test_other_limits_are_not_taken_for_a_result_that_is_too_large() -> None:
     assert (
         type(error(429, {"message": "Rate limit exceeded the maximum. Retry the request in [7] seconds"}))
         is TransientError
@@ -109,7 +106,7 @@ def test_other_limits_are_no_large_result() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "quoted"),
     [
         (
             {"message": "No such metric: nOfferd", "code": "bad.request", "status": 400},
@@ -125,16 +122,16 @@ def test_other_limits_are_no_large_result() -> None:
         ({"message": {"deep": "s3cr3t"}, "code": 7}, ""),
     ],
 )
-def test_the_server_is_quoted(body: object, said: str) -> None:
-    """Its own code and message are shown on one line, whatever form they have."""
+def test_the_server_is_quoted(body: object, quoted: str) -> None:
+    """Its code and message are shown on one line."""
     text = str(error(400, body))
-    assert text.startswith("api.example.com answered 400 Bad Request" + (f": {said}" if said else "."))
+    assert text.startswith("api.example.com answered 400 Bad Request" + (f": {quoted}" if quoted else "."))
     assert text.isprintable()
     assert "s3cr3t" not in text
 
 
 def test_the_correlation_id_is_shown() -> None:
-    """Support asks for it, so it is in the message, cut and printable."""
+    """Support asks for it. It is cut if it is long."""
     assert "[correlation id 9f3-a]" in str(error(500, b"", inin_correlation_id="9f3-a"))
     assert len(str(error(500, b"", inin_correlation_id="x" * 9_999))) < 300
     assert "correlation id " not in str(error(400))
@@ -148,15 +145,14 @@ def test_the_correlation_id_is_shown() -> None:
         b'{"stack": "s3cr3t"}',
     ],
 )  # fmt: skip
-def test_a_body_that_says_nothing_is_not_shown(body: bytes) -> None:
-    """Pages, stack traces and garbage are left out of the message."""
+def test_a_body_without_a_message_is_not_shown(body: bytes) -> None:
+    """Such as HTML pages, stack traces and garbage."""
     text = str(error(500, body))
     assert "s3cr3t" not in text
     assert len(text) < 200
 
 
 def test_a_long_message_is_cut() -> None:
-    """The server's words are shown at some hundred characters."""
     text = str(error(400, {"message": "x" * 1_000_000, "code": "y" * 1_000_000}))
     assert 300 < len(text) < 900
 
@@ -175,7 +171,7 @@ def test_a_long_message_is_cut() -> None:
     ],
 )  # fmt: skip
 def test_retry_after_has_two_forms(value: str, seconds: float) -> None:
-    """Seconds or a date; a date gone by is now, and none holds a run up for longer than the cap."""
+    """Seconds or a date; a date in the past is now, and a long wait is cut to the maximum."""
     assert retry_after(value, NOW) == seconds
     found = error(429, b"", retry_after=value)
     assert isinstance(found, TransientError)
@@ -188,8 +184,7 @@ def test_retry_after_has_two_forms(value: str, seconds: float) -> None:
         None, "", "soon", "-5", "1e3", "NaN", "inf", "0x10", "Mon, 99 Foo 2023", "2023-11-20", "\u0667",
     ],
 )  # fmt: skip
-def test_nonsense_counts_as_absent(value: str | None) -> None:
-    """A header that says nothing leaves the wait to the tap."""
+def test_an_invalid_retry_after_is_ignored(value: str | None) -> None:
     assert retry_after(value, NOW) is None
 
 
@@ -202,24 +197,22 @@ def test_nonsense_counts_as_absent(value: str | None) -> None:
     ).map(" ".join)
 )
 @examples(150)
-def test_any_header_is_a_wait_or_none(value: str) -> None:
-    """No header crashes the tap or holds it up for ever."""
+def test_no_retry_after_crashes_the_tap_or_stalls_it(value: str) -> None:
     wait = retry_after(value, NOW)
     assert wait is None or 0 <= wait <= MAX_RETRY_AFTER
 
 
 @given(st.integers(-400, 400))
 @examples()
-def test_a_date_means_the_time_until_then(seconds: int) -> None:
-    """The date is taken against the present, to the second."""
+def test_a_date_is_a_wait_until_then(seconds: int) -> None:
     date = email.utils.format_datetime(NOW.replace(microsecond=0) + timedelta(seconds=seconds), usegmt=True)
     assert retry_after(date, NOW) == min(max(seconds - 0.5, 0), MAX_RETRY_AFTER)
 
 
 @given(st.integers(100, 999), st.binary(max_size=200), st.text(max_size=50))
 @examples(100)
-def test_any_answer_is_an_error_for_response_ours(status: int, body: bytes, header: str) -> None:
-    """Whatever the status, the body and the headers: one printable line of moderate length."""
+def test_any_response_becomes_one_printable_line(status: int, body: bytes, header: str) -> None:
+    """Whatever its status, body and headers."""
     found = error(status, body, retry_after=header, inin_correlation_id=header)
     assert str(found).isprintable()
     assert len(str(found)) < 1_000

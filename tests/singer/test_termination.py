@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: a scheduler must not see success, nor a target half a message."""
+"""SIGTERM and SIGINT: a scheduler must not see success, and a target must not see half a message."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pytest
 from tap_genesys_aggregates.singer.termination import Termination
 
 
-@pytest.mark.parametrize(("asked", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_the_exit_code_tells_the_signal(asked: signal.Signals, code: int) -> None:
-    """Between messages the run ends at once, with 128 plus the signal and never with 0."""
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_the_exit_code_tells_the_signal(signum: signal.Signals, code: int) -> None:
+    """Between messages the run stops at once, with 128 plus the signal."""
     with pytest.raises(SystemExit) as ended:
-        Termination().request(asked)
+        Termination().request(signum)
     assert ended.value.code == code
 
 
@@ -23,7 +23,7 @@ Message = tuple[Part, ...]
 
 
 def write(termination: Termination, message: Message, out: list[str]) -> None:
-    """Write a message part by part; a signal may come in between, and so may another message."""
+    """Write a message part by part; a part may be a signal or another message."""
     with termination.deferred():
         for part in message:
             if isinstance(part, str):
@@ -35,7 +35,7 @@ def write(termination: Termination, message: Message, out: list[str]) -> None:
 
 
 def written(*message: Part) -> tuple[str, object]:
-    """What of a message is out in the end, and the exit code, if it is the end."""
+    """What was written of a message, and the exit code if the run stopped."""
     out: list[str] = []
     try:
         write(Termination(), message, out)
@@ -45,23 +45,22 @@ def written(*message: Part) -> tuple[str, object]:
 
 
 def test_a_message_is_never_cut() -> None:
-    """A signal inside a message waits until the message is out."""
+    """A signal inside a message takes effect when the message is written."""
     assert written('{"type": ', signal.SIGTERM, '"RECORD"}') == ('{"type": "RECORD"}', 143)
     assert written('{"type": ', '"RECORD"}') == ('{"type": "RECORD"}', None)
 
 
-def test_a_message_within_a_message_does_not_end_the_outer_one() -> None:
-    """A writer that calls another is one message."""
+def test_a_message_inside_a_message_does_not_end_the_outer_one() -> None:
     assert written("a", ("b", signal.SIGTERM, "c"), "d") == ("abcd", 143)
 
 
-def test_a_signal_repeated_within_a_message_ends_once_with_the_last() -> None:
-    """Ctrl-C after SIGTERM is still an end after the message."""
+def test_of_several_signals_inside_a_message_the_last_decides() -> None:
+    """Such as Ctrl-C after SIGTERM."""
     assert written("a", signal.SIGTERM, "b", signal.SIGINT, "c") == ("abc", 130)
 
 
-def test_nothing_ends_where_nobody_asks() -> None:
-    """Messages follow one another; a signal after the last ends at once."""
+def test_without_a_signal_nothing_stops() -> None:
+    """A signal after the last message stops the run at once."""
     termination = Termination()
     for _ in range(3):
         with termination.deferred():
@@ -71,7 +70,7 @@ def test_nothing_ends_where_nobody_asks() -> None:
 
 
 def test_an_error_inside_a_message_is_not_hidden() -> None:
-    """A broken pipe is reported as such, and the next signal ends the run at once."""
+    """A broken pipe is reported as such, and the next signal stops the run at once."""
     termination = Termination()
     with pytest.raises(BrokenPipeError), termination.deferred():
         raise BrokenPipeError

@@ -1,10 +1,10 @@
-"""Where requests go: regions, gateways, and which contract is spoken there."""
+"""Where requests go: regions, gateways, and which API a host has."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.shell.making import GATEWAY, settings
+from tests.http.fake_server import GATEWAY, settings
 
 REGIONS = {
     "us_east_1": "mypurecloud.com",
@@ -26,12 +26,12 @@ REGIONS = {
     "ap_southeast_1": "apse1.pure.cloud",
     "eusc_de_east_1": "edee1.eusc-pure.cloud",
 }
-"""Typed from the contract's regions.json."""
+"""Typed by hand, so that a mistake in data/regions.json is noticed."""
 
 
 @pytest.mark.parametrize(("region", "domain"), REGIONS.items())
 def test_every_region_has_its_hosts(region: str, domain: str) -> None:
-    """A name and its bare domain mean the same two hosts, and the contract that Genesys Cloud documents."""
+    """A region can be given by its name or by its domain; either way it has the results API."""
     for written in (region, domain):
         found = settings(region=written)
         assert found.hosts.api == f"https://api.{domain}"
@@ -40,8 +40,8 @@ def test_every_region_has_its_hosts(region: str, domain: str) -> None:
 
 
 @pytest.mark.parametrize("domain", ["newr1.pure.cloud", "usw3.us-gov-pure.cloud", "genesys.example.org"])
-def test_a_bare_domain_is_taken_at_its_word(domain: str) -> None:
-    """A region newer than this version is given as a domain: it has the hosts that every region has."""
+def test_an_unknown_domain_is_accepted_as_a_region(domain: str) -> None:
+    """A region that is newer than this version has the same hosts as any other."""
     found = settings(region=domain)
     assert found.hosts.api == f"https://api.{domain}"
     assert found.hosts.token == f"https://login.{domain}/oauth/token"
@@ -71,7 +71,7 @@ def test_a_bare_domain_is_taken_at_its_word(domain: str) -> None:
     ],
 )
 def test_a_base_url_wins_over_the_region(base_url: str, api: str, token: str) -> None:
-    """``auto`` speaks ``results`` on a Genesys Cloud domain and ``group_tree`` elsewhere."""
+    """``api: auto`` means ``results`` on a Genesys Cloud domain, and ``group_tree`` elsewhere."""
     found = settings(base_url=base_url, region="eu_central_1")
     assert found.hosts.api == base_url.rstrip("/")
     assert found.hosts.token == token
@@ -79,14 +79,13 @@ def test_a_base_url_wins_over_the_region(base_url: str, api: str, token: str) ->
 
 
 @pytest.mark.parametrize("api", ["results", "group_tree"])
-def test_the_contract_can_be_named(api: str) -> None:
-    """What the user says is spoken, on any host."""
+def test_the_api_can_be_set_for_any_host(api: str) -> None:
     assert settings(api=api).api == api
     assert settings(api=api, base_url=GATEWAY).api == api
 
 
-def test_tokens_may_come_from_elsewhere() -> None:
-    """``token_url`` wins over both defaults, and requests still go to the API's host."""
+def test_token_url_wins_over_both_defaults() -> None:
+    """Requests still go to the API's host."""
     for more in ({}, {"base_url": GATEWAY}):
         found = settings(token_url="https://sso.example.com/token", **more)
         assert found.hosts.token == "https://sso.example.com/token"

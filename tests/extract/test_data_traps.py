@@ -1,4 +1,4 @@
-"""What goes wrong in this job elsewhere, line by line, and the tests that keep it from going wrong here."""
+"""Twenty ways in which other connectors lose or distort data, and the tests that rule each of them out."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
     1: (
-        "Only data[0] is read, later buckets are lost; the last bucket wins: 45 calls for 395.",
+        "Only data[0] is read, so later buckets are lost, or the last bucket overwrites the others.",
         (
             "tests/dialects/test_results_rows.py::test_every_element_of_data_counts",
             "tests/dialects/test_results_rows.py::test_every_group_counts",
         ),
     ),
     2: (
-        "qualifier dropped: presence rows overwrite each other.",
+        "The qualifier is dropped, so presence rows overwrite each other.",
         (
             "tests/dialects/test_results_shapes.py::test_a_qualifier_is_part_of_the_key",
             "tests/dialects/test_results_shapes.py::test_a_qualifier_without_a_column_is_refused",
@@ -26,7 +26,7 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     3: (
-        "A missing metric stored as 0.",
+        "A missing metric is stored as 0.",
         (
             "tests/core/test_rows.py::test_what_is_missing_is_null_and_never_zero",
             "tests/dialects/test_results_rows.py::test_a_metric_without_numbers_is_null_and_never_zero",
@@ -34,7 +34,7 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     4: (
-        "Days that end at 23:59:59(.999): the tail of each day is lost.",
+        "Days end at 23:59:59 (or .999), so the end of each day is lost.",
         (
             "tests/core/test_windows.py::test_days_are_cut_at_midnight_and_end_exclusively",
             "tests/core/test_windows.py::test_windows_are_contiguous_and_on_the_grid",
@@ -42,30 +42,30 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     5: (
-        "Local now() labelled Z; fixed offsets through daylight saving.",
+        "Local time is labeled Z; fixed offsets are used across daylight saving changes.",
         (
-            "tests/shell/test_clock.py::test_now_is_utc",
+            "tests/http/test_clock.py::test_now_is_utc",
             "tests/core/test_instants.py::test_any_offset_is_the_same_instant",
             "tests/core/test_grid.py::test_odd_days_have_as_many_buckets_as_hours",
             "tests/core/test_midnights.py::test_days_begin_where_a_calendar_on_the_wall_changes",
         ),
     ),
     6: (
-        "The bucket that is still filling is stored as if it were final.",
+        "The current, incomplete bucket is stored as if it were final.",
         (
             "tests/core/test_windows.py::test_a_bucket_that_is_still_filling_is_not_read",
             "tests/core/test_rows.py::test_a_bucket_is_final_when_its_end_is_older_than_the_look_back",
         ),
     ),
     7: (
-        "The checkpoint passes a failed request, so the gap is for ever.",
+        "The bookmark moves past a failed request, so the gap is permanent.",
         (
             "tests/core/test_bookmark_life.py::Life::no_gap",
             "tests/pipeline/test_crash.py::test_state_stands_at_the_last_whole_window",
         ),
     ),
     8: (
-        "No look-back, so corrections never arrive.",
+        "There is no lookback, so corrections never arrive.",
         (
             "tests/core/test_bookmarks.py::test_the_look_back_counts_from_now",
             "tests/core/test_bookmark_life.py::Life::everything_settled_was_read_settled",
@@ -75,15 +75,15 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
     9: (
         "A failed call is logged and skipped, or 429 returns nothing.",
         (
-            "tests/shell/test_transport.py::test_max_retries_are_tries_after_the_first",
-            "tests/shell/test_transport.py::test_transient_trouble_is_tried_again",
+            "tests/http/test_transport.py::test_max_retries_does_not_count_the_first_attempt",
+            "tests/http/test_transport.py::test_a_transient_failure_is_retried",
         ),
     ),
     10: (
-        "The token is fetched once and dies mid-run, or for every request.",
+        "The token is fetched once and expires mid-run, or it is fetched for every request.",
         (
-            "tests/shell/test_transport_token.py::test_a_long_run_renews_its_token",
-            "tests/shell/test_transport_token.py::test_one_token_serves_many_requests",
+            "tests/http/test_auth.py::test_a_long_run_renews_its_token",
+            "tests/http/test_auth.py::test_one_token_serves_many_requests",
         ),
     ),
     11: (
@@ -95,19 +95,19 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     12: (
-        "A host hard-coded in one place and configurable in another.",
+        "A host is hard-coded in one place and configurable in another.",
         (
-            "tests/shell/test_hosts.py::test_a_base_url_wins_over_the_region",
-            "tests/shell/test_hosts.py::test_every_region_has_its_hosts",
-            "tests/shell/test_transport_token.py::test_token_and_secret_go_to_their_own_host_only",
+            "tests/http/test_hosts.py::test_a_base_url_wins_over_the_region",
+            "tests/http/test_hosts.py::test_every_region_has_its_hosts",
+            "tests/http/test_auth.py::test_token_and_secret_go_to_their_own_host_only",
         ),
     ),
     13: (
-        "The connection check always says yes.",
+        "The connection test always succeeds.",
         ("tests/end_to_end/test_command_line.py::test_the_connection_test_says_yes_only_when_it_works",),
     ),
     14: (
-        "Every value cast to text; ids joined without a separator and hashed.",
+        "Every value is cast to text; ids are joined without a separator and hashed.",
         (
             "tests/core/test_rows.py::test_other_numbers_stay_as_they_are",
             "tests/core/test_schema.py::test_types_are_what_singer_wants",
@@ -115,14 +115,14 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     15: (
-        "A first run that asks from 1970.",
+        "The first run starts in 1970.",
         (
             "tests/core/test_bookmarks.py::test_without_a_bookmark_the_run_begins_at_the_start_date",
             "tests/core/test_bookmarks.py::test_a_run_never_begins_before_the_start_date",
         ),
     ),
     16: (
-        "Splitting on a limit by changing the start in place: duplicates, and a guard that can never fire.",
+        "A window that is too large is split by changing its start in place, which duplicates rows.",
         (
             "tests/core/test_windows.py::test_halves_meet_at_the_edge_nearest_to_the_middle",
             "tests/core/test_windows.py::test_a_single_bucket_has_no_halves",
@@ -132,42 +132,41 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     17: (
-        "An empty page taken for the last.",
+        "An empty page is taken for the last one.",
         (
             "tests/dialects/test_tree_pages.py::test_a_page_without_entities_is_empty_and_not_the_end",
-            "tests/shell/test_requests.py::test_every_page_is_asked_for_and_the_empty_one_is_not_the_last",
+            "tests/extract/test_paging.py::test_every_page_is_requested_and_an_empty_one_is_not_the_last",
         ),
     ),
     18: (
-        "State on a quiet period never moves.",
+        "The state does not move over a period without data.",
         (
             "tests/pipeline/test_crash.py::test_empty_window_moves_the_state",
             "tests/core/test_bookmarks.py::test_a_window_moves_the_bookmark_to_its_end",
         ),
     ),
     19: (
-        "A run that is killed looks like success to the scheduler.",
+        "A killed run looks like a success to the scheduler.",
         (
-            "tests/shell/test_termination.py::test_the_exit_code_tells_the_signal",
+            "tests/singer/test_termination.py::test_the_exit_code_tells_the_signal",
             "tests/end_to_end/test_endings.py::test_a_run_that_is_told_to_end",
         ),
     ),
     20: (
-        "The target loses a row per batch: count rows in the warehouse, not in the log.",
+        "The target loses a row per batch, which only a count in the warehouse shows.",
         (
             "tests/end_to_end/test_every_family.py::test_counts_and_numbers_in_postgres",
             "tests/warehouse/test_views.py::test_a_deleted_row_is_found",
         ),
     ),
 }
-"""The lines of the notes on other people's connectors, and the proofs."""
 
-PROOFS = sorted({proof for _, proofs in TRAPS.values() for proof in proofs})
+TESTS = sorted({test for _, tests in TRAPS.values() for test in tests})
 
 
 @cache
 def _names(path: Path) -> set[str]:
-    """What a file has: its functions, and its classes' methods after the class and two colons."""
+    """The functions of a file, and its methods as ``Class::method``."""
     found = set()
     for part in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(part, ast.FunctionDef):
@@ -177,14 +176,13 @@ def _names(path: Path) -> set[str]:
     return found
 
 
-def test_every_line_is_proved() -> None:
-    """The twenty lines are all here, and each has at least one test."""
+def test_every_trap_has_a_test() -> None:
     assert list(TRAPS) == list(range(1, 21))
-    assert all(text and proofs for text, proofs in TRAPS.values())
+    assert all(text and tests for text, tests in TRAPS.values())
 
 
-@pytest.mark.parametrize("proof", PROOFS)
-def test_every_proof_is_there(proof: str) -> None:
-    """A test that is named as a proof exists: renaming it without this table is noticed."""
-    file, name = proof.split("::", 1)
+@pytest.mark.parametrize("test", TESTS)
+def test_every_test_of_a_trap_exists(test: str) -> None:
+    """So that renaming one without this table is noticed."""
+    file, name = test.split("::", 1)
     assert name in _names(ROOT / file)

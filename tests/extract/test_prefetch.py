@@ -1,4 +1,4 @@
-"""Work ahead, in order, and nothing left behind."""
+"""Prefetching: tasks run ahead in threads, results come in order, and no thread is left behind."""
 
 from __future__ import annotations
 
@@ -16,99 +16,95 @@ from tests.core.making import examples
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PATIENCE = 10
-"""Seconds after which a test gives up on a thread; none waits that long when all is well."""
+TIMEOUT = 10
+"""Seconds after which a test gives up on a thread; a passing test never waits that long."""
 
 
-def crew() -> list[threading.Thread]:
-    """The threads that work ahead now."""
+def prefetch_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "prefetch"]
 
 
-def all_gone() -> bool:
-    """Whether every thread that worked ahead ends."""
-    for thread in crew():
-        thread.join(PATIENCE)
-    return not crew()
+def all_ended() -> bool:
+    """Whether every prefetch thread ends."""
+    for thread in prefetch_threads():
+        thread.join(TIMEOUT)
+    return not prefetch_threads()
 
 
 def fail(error: BaseException) -> int:
-    """Work that fails."""
     raise error
 
 
 @pytest.fixture(autouse=True)
-def _nobody_stays() -> Iterator[None]:
-    """No test leaves a thread behind."""
+def _no_thread_is_left() -> Iterator[None]:
     yield
-    assert all_gone()
+    assert all_ended()
 
 
-def test_results_come_in_the_order_of_the_work() -> None:
-    """The first piece ends last, and still comes first."""
+def test_results_come_in_the_order_of_the_tasks() -> None:
+    """The first task ends last, and its result still comes first."""
     done = [threading.Event() for _ in range(4)]
 
     def work(number: int) -> int:
         if number < 3:
-            assert done[number + 1].wait(PATIENCE)
+            assert done[number + 1].wait(TIMEOUT)
         done[number].set()
         return number
 
     assert list(in_order([partial(work, number) for number in range(4)], workers=4, ahead=4)) == [0, 1, 2, 3]
 
 
-def test_work_runs_side_by_side() -> None:
-    """As many threads as workers are at it at once."""
+def test_tasks_run_in_parallel() -> None:
     gate = threading.Barrier(5)
-    works = [lambda: gate.wait(PATIENCE) for _ in range(10)]
+    works = [lambda: gate.wait(TIMEOUT) for _ in range(10)]
     assert sorted(in_order(works, workers=5, ahead=10)) == sorted([*range(5)] * 2)
 
 
-def test_no_more_threads_than_workers() -> None:
-    """Twenty pieces of work are done by three threads, none of them the caller's."""
+def test_there_are_no_more_threads_than_workers() -> None:
+    """And the caller's thread is not one of them."""
     names = set(in_order([threading.get_ident] * 20, workers=3, ahead=20))
     assert 1 <= len(names) <= 3
     assert threading.get_ident() not in names
 
 
 @pytest.mark.parametrize(("workers", "ahead"), [(2, 1), (2, 2), (3, 6), (8, 16)])
-def test_no_more_is_drawn_than_ahead(workers: int, ahead: int) -> None:
-    """Windows are planned as they are needed: never more than so many beyond what was handed out."""
-    drawn = 0
+def test_no_more_tasks_are_taken_than_ahead(workers: int, ahead: int) -> None:
+    """Windows are planned as needed, never more than ``ahead`` beyond the results handed out."""
+    taken = 0
 
     def source() -> Iterator[Callable[[], int]]:
-        nonlocal drawn
+        nonlocal taken
         for number in range(30):
-            drawn += 1
+            taken += 1
             yield partial(int, number)
 
     results = in_order(source(), workers, ahead)
-    assert drawn == 0
+    assert taken == 0
     for number in range(30):
         assert next(results) == number
-        assert drawn == min(30, number + ahead)
+        assert taken == min(30, number + ahead)
     assert list(results) == []
 
 
-def test_one_worker_works_in_the_callers_thread() -> None:
-    """With one worker there are no threads, and nothing is begun before it is asked for."""
-    begun: list[int] = []
-    results = in_order([partial(begun.append, number) for number in range(3)], workers=1, ahead=9)
-    assert begun == []
+def test_a_single_worker_runs_in_the_callers_thread() -> None:
+    """There are no threads, and no task starts before its result is wanted."""
+    started: list[int] = []
+    results = in_order([partial(started.append, number) for number in range(3)], workers=1, ahead=9)
+    assert started == []
     next(results)
-    assert (begun, crew()) == ([0], [])
+    assert (started, prefetch_threads()) == ([0], [])
     assert list(in_order([threading.get_ident] * 2, workers=1, ahead=2)) == [threading.get_ident()] * 2
 
 
 @pytest.mark.parametrize("error", [ValueError("broken"), KeyboardInterrupt(), SystemExit(3)])
 @pytest.mark.parametrize("workers", [1, 3])
 def test_the_first_error_in_order_ends_everything(workers: int, error: BaseException) -> None:
-    """What came before it is handed out, it is raised itself, and nothing after it is drawn or handed out."""
-    drawn: list[int] = []
+    """Earlier results are handed out, then the error is raised, and no later task is taken or handed out."""
+    taken: list[int] = []
 
     def source() -> Iterator[Callable[[], int]]:
         for number in range(100):
-            drawn.append(number)
+            taken.append(number)
             yield partial(fail, error) if number == 2 else partial(int, number)
 
     results = in_order(source(), workers, ahead=4)
@@ -117,15 +113,15 @@ def test_the_first_error_in_order_ends_everything(workers: int, error: BaseExcep
         next(results)
     assert raised.value is error
     assert list(results) == []
-    assert len(drawn) <= 6
+    assert len(taken) <= 6
 
 
 def test_an_error_waits_for_its_turn() -> None:
-    """A later piece that fails at once does not overtake an earlier one that takes its time."""
+    """A later task that fails at once does not overtake an earlier one that takes longer."""
     failed = threading.Event()
 
     def slow() -> int:
-        assert failed.wait(PATIENCE)
+        assert failed.wait(TIMEOUT)
         return 1
 
     def quick() -> int:
@@ -138,30 +134,29 @@ def test_an_error_waits_for_its_turn() -> None:
         next(results)
 
 
-def test_abandoned_work_is_dropped() -> None:
-    """Who stops listening leaves no work waiting: what was not begun is never begun, and the threads end."""
-    begun: list[int] = []
+def test_closing_drops_the_remaining_tasks() -> None:
+    """Tasks that have not started never start, and the threads end."""
+    started: list[int] = []
     busy, release = threading.Semaphore(0), threading.Event()
 
     def work(number: int) -> int:
-        begun.append(number)
+        started.append(number)
         busy.release()
-        assert release.wait(PATIENCE) or number
+        assert release.wait(TIMEOUT) or number
         return number
 
     works: list[Callable[[], int]] = [lambda: 0, *(partial(work, number) for number in range(1, 20))]
     results = in_order(works, workers=2, ahead=10)
     assert next(results) == 0
     for _ in range(2):
-        assert busy.acquire(timeout=PATIENCE)
+        assert busy.acquire(timeout=TIMEOUT)
     results.close()  # type: ignore[attr-defined]
     release.set()
-    assert all_gone()
-    assert sorted(begun) == [1, 2]
+    assert all_ended()
+    assert sorted(started) == [1, 2]
 
 
-def test_an_error_of_the_source_is_raised() -> None:
-    """Planning that fails is told to the caller, and the threads end."""
+def test_an_error_while_tasks_are_taken_is_raised() -> None:
 
     def source() -> Iterator[Callable[[], int]]:
         yield lambda: 1
@@ -178,10 +173,8 @@ def test_an_error_of_the_source_is_raised() -> None:
     st.integers(1, 9),
 )
 @examples(60)
-def test_it_is_a_plain_loop_seen_from_outside(
-    values: list[int], bad: int | None, workers: int, ahead: int
-) -> None:
-    """Whatever the number of threads: the results of a loop, as far as its first error."""
+def test_it_behaves_like_a_plain_loop(values: list[int], bad: int | None, workers: int, ahead: int) -> None:
+    """With any number of threads: the same results, up to the first error."""
     works: list[Callable[[], int]] = [partial(int, value) for value in values]
     if bad is not None:
         works.insert(bad, partial(fail, ZeroDivisionError()))
