@@ -91,7 +91,7 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
         (
             "tests/dialects/test_results_rows.py::test_results_and_data_may_be_missing",
             "tests/dialects/test_results_rows.py::test_a_bucket_without_metrics_is_a_row_of_nulls",
-            "tests/fuzz/test_bytes.py::test_a_mutated_answer_is_read_or_refused",
+            "tests/adversarial/test_fuzz.py::test_a_mutated_response_is_read_or_refused",
         ),
     ),
     12: (
