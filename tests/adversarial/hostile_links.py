@@ -139,7 +139,7 @@ CASES = (
     Case(
         "pages: in a circle",
         "Every page links to the same next page",
-        r"^UnreadableError: .*followed before",
+        r"^UnreadableError: .*already followed",
         lambda _: Reply(page(following="?page=2")),
     ),
     Case(
