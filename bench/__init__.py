@@ -1,1 +1,1 @@
-"""Measurements: how fast, how lean and how polite the tap is, each beside something to compare it with."""
+"""Benchmarks: the tap's speed, memory and number of requests, each relative to something comparable."""

@@ -1,7 +1,7 @@
-"""``./run bench``: measure, say, and write ``bench/README.md``.
+"""Run the benchmarks and write ``bench/README.md``.
 
-``./run bench PART`` measures a part and writes nothing; ``./run bench profile`` says where the tap's time
-goes.
+``./run bench PART`` runs only that part and writes no file; ``./run bench profile`` shows where the tap
+spends its time.
 """
 
 from __future__ import annotations
@@ -12,73 +12,76 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import growth, loading, politeness, rates
+from bench import meltano_load, rates, request_counts, scaling
 from bench.figures import TINY, Figure, Sizes
-from bench.made import DifferentError
+from bench.output import DifferentRowsError
+from bench.page import render_figure, render_page
 from bench.processes import ROOT
 from bench.profiling import Profile, profiles
-from bench.table import line, page
 
 PARTS = {
     "rates": rates.measure,
-    "politeness": politeness.measure,
-    "growth": growth.measure,
-    "load": loading.measure,
+    "requests": request_counts.measure,
+    "scaling": scaling.measure,
+    "load": meltano_load.measure,
 }
-"""What is measured, in this order."""
+"""The parts, in the order in which they run."""
 
 _PROFILE = "profile"
 
 
 def main() -> int:
-    """Measure what the command line says.
+    """Run the parts named on the command line.
 
     Returns:
-        1 where a goal was missed, or where contenders made different rows.
+        1 if a goal was missed, or if a peer wrote different rows than the tap; otherwise 0.
     """
-    usage = argparse.ArgumentParser(prog="./run bench", description=__doc__)
+    parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
     names = ", ".join([*PARTS, _PROFILE])
-    usage.add_argument("part", nargs="*", help=f"some of {names}; all by default, and the page is written")
-    usage.add_argument("--tiny", action="store_true", help="only see that it runs; nothing is written")
-    asked = usage.parse_args()
-    if stray := set(asked.part) - {*PARTS, _PROFILE}:
-        usage.error(f"there is no part {', '.join(sorted(stray))}")
-    sizes = TINY if asked.tiny else Sizes()
+    parser.add_argument(
+        "part", nargs="*", help=f"any of {names}; without a part, all run and bench/README.md is written"
+    )
+    parser.add_argument("--tiny", action="store_true", help="only check that it runs; no file is written")
+    options = parser.parse_args()
+    if unknown := set(options.part) - {*PARTS, _PROFILE}:
+        parser.error(f"unknown part: {', '.join(sorted(unknown))} (choose from {names})")
+    sizes = TINY if options.tiny else Sizes()
     try:
         with tempfile.TemporaryDirectory() as folder:
-            figures, looked = _measure(asked.part or list(PARTS), sizes, Path(folder))
-    except DifferentError as error:
+            figures, measured_profiles = _measure(options.part or list(PARTS), sizes, Path(folder))
+    except DifferentRowsError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    if not asked.part and not asked.tiny:
-        (ROOT / "bench" / "README.md").write_text(page(figures, looked), encoding="utf-8")
-    return 0 if asked.tiny or all(figure.reached for figure in figures) else 1
+    if not options.part and not options.tiny:
+        page = render_page(figures, measured_profiles)
+        (ROOT / "bench" / "README.md").write_text(page, encoding="utf-8")
+    return 0 if options.tiny or all(figure.reached for figure in figures) else 1
 
 
 def _measure(parts: list[str], sizes: Sizes, folder: Path) -> tuple[list[Figure], list[Profile]]:
-    """The figures of some parts, and where time goes if it was asked for or if a rate is missed."""
-    figures, looked = [], []
-    wanted = _PROFILE in parts
+    """Run the parts. Profiles are added if they were asked for, or if a rate misses its goal."""
+    figures, measured_profiles = [], []
+    profile_wanted = _PROFILE in parts
     for part in parts:
         for figure in PARTS[part](sizes, folder) if part in PARTS else ():
-            _say(line(figure))
+            _print(render_figure(figure))
             figures.append(figure)
-            wanted = wanted or (part == "rates" and not figure.reached)
-    for profile in profiles(sizes, folder) if wanted else ():
-        _say(f"\n{profile.table}")
-        looked.append(profile)
-    return figures, looked
+            profile_wanted = profile_wanted or (part == "rates" and not figure.reached)
+    for profile in profiles(sizes, folder) if profile_wanted else ():
+        _print(f"\n{profile.table}")
+        measured_profiles.append(profile)
+    return figures, measured_profiles
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
 
 
-def _end(signum: int, _frame: object) -> None:
+def _exit_on_signal(signum: int, _frame: object) -> None:
     raise SystemExit(128 + signum)
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGTERM, _exit_on_signal)
     sys.exit(main())

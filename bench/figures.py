@@ -1,4 +1,4 @@
-"""What a measurement says: a figure, its goal, and whether it was reached."""
+"""A measured ratio, its goal, and whether the goal was reached."""
 
 from __future__ import annotations
 
@@ -9,55 +9,55 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Sense = Literal["at least", "at most", "within"]
+Comparison = Literal["at least", "at most", "within"]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table.
+    """One row of the table in ``bench/README.md``.
 
     Attributes:
-        says: What is compared with what.
-        ratio: The median of what was measured.
-        sense: Whether the ratio should be large, small, or close to 1.
-        goal: The bound; for ``within``, how far from 1.
+        title: What is measured, and relative to what.
+        ratio: The median of the rounds.
+        comparison: Whether the ratio should be large, small, or close to 1.
+        goal: The bound; for ``within``, the largest distance from 1.
         spread: The lowest and the highest ratio of the rounds.
-        how: How it was measured, with sizes.
-        also: What must hold besides, and whether it does.
+        method: How it was measured, with sizes.
+        conditions: Further conditions of the goal, each with whether it is met.
     """
 
-    says: str
+    title: str
     ratio: float
-    sense: Sense
+    comparison: Comparison
     goal: float
     spread: tuple[float, float]
-    how: str
-    also: tuple[tuple[str, bool], ...] = ()
+    method: str
+    conditions: tuple[tuple[str, bool], ...] = ()
 
     @classmethod
-    def of(
+    def from_ratios(
         cls,
-        says: str,
+        title: str,
         ratios: Sequence[float],
-        bound: tuple[Sense, float],
-        how: str,
-        also: tuple[tuple[str, bool], ...] = (),
+        bound: tuple[Comparison, float],
+        method: str,
+        conditions: tuple[tuple[str, bool], ...] = (),
     ) -> Figure:
-        """The figure of several rounds: their median."""
-        sense, goal = bound
-        return cls(says, median(ratios), sense, goal, (min(ratios), max(ratios)), how, also)
+        """Create a figure from the ratio of each round."""
+        comparison, goal = bound
+        return cls(title, median(ratios), comparison, goal, (min(ratios), max(ratios)), method, conditions)
 
     @property
     def reached(self) -> bool:
-        """Whether the goal was reached, with all that must hold besides."""
+        """Whether the ratio reaches its goal and all conditions are met."""
         ratio, goal = round(self.ratio, 2), self.goal
-        within = {"at least": ratio >= goal, "at most": ratio <= goal, "within": abs(ratio - 1) <= goal}
-        return within[self.sense] and all(holds for _, holds in self.also)
+        met = {"at least": ratio >= goal, "at most": ratio <= goal, "within": abs(ratio - 1) <= goal}
+        return met[self.comparison] and all(holds for _, holds in self.conditions)
 
     @property
-    def wanted(self) -> str:
-        """The goal in words."""
-        return f"1 ± {self.goal:g}" if self.sense == "within" else f"{self.sense} {self.goal:g}"
+    def goal_text(self) -> str:
+        """The goal as text, such as ``at least 8`` or ``1 ± 0.05``."""
+        return f"1 ± {self.goal:g}" if self.comparison == "within" else f"{self.comparison} {self.goal:g}"
 
 
 @dataclass(frozen=True)
@@ -65,17 +65,17 @@ class Sizes:
     """How much is measured.
 
     Attributes:
-        rounds: How often, of which the median counts.
+        rounds: Number of rounds; the median counts.
         groups: Groups in each day; a group has 48 rows.
-        fast: Windows of a day for what is fast: the tap and the bare limit.
-        slow: Windows of a day for what is slow: the peers.
-        waiting: Windows behind a slow server.
-        latency: Seconds in which that server answers.
+        fast: Windows of one day for the fast commands: the tap and the bare limit.
+        slow: Windows of one day for the slow commands: the peers.
+        waiting: Windows requested from a slow server.
+        latency: Response time of that server in seconds.
         small: Windows of the small load.
-        times: How many times as large the large load is.
-        long_rounds: Rounds of what takes long.
+        times: How many times larger the large load is.
+        long_rounds: Number of rounds for the measurements that take long.
         loaded: Windows that Meltano loads into Postgres.
-        loaded_slowly: The same for the tap and the target of its peer.
+        loaded_slowly: The same for the peer's tap and target.
     """
 
     rounds: int = 5
@@ -104,4 +104,4 @@ TINY = Sizes(
     loaded=3,
     loaded_slowly=2,
 )
-"""As little as shows that the measurements run; what they say means nothing."""
+"""Just enough to check that the benchmarks run; the figures are meaningless."""

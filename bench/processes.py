@@ -1,4 +1,4 @@
-"""Processes under measurement: what a run cost, told by the kernel and not by the run itself."""
+"""Runs the measured processes; the kernel reports what they cost, not the processes themselves."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / ".demo" / "peers" / "bin" / "python"
-"""The Python of the environment that requirements-peers.lock describes; ``./run bench`` makes it."""
+"""Python of the environment installed from requirements-peers.lock, which ``./run bench`` creates."""
 
-_MEBIBYTE = 1 << 20 if sys.platform == "darwin" else 1 << 10
-"""What ``ru_maxrss`` counts in differs."""
+_UNITS_PER_MIB = 1 << 20 if sys.platform == "darwin" else 1 << 10
+"""``ru_maxrss`` is in bytes on macOS and in KiB elsewhere."""
 
 _DLT = {"RUNTIME__DLTHUB_TELEMETRY": "false", "NORMALIZE__DATA_WRITER__DISABLE_COMPRESSION": "true"}
-"""dlt tells nobody that it runs, and compresses as little as the others."""
+"""Turns off telemetry and compression in dlt, because no other peer has either."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Cost:
     """What a process cost.
 
     Attributes:
-        cpu: Seconds of processor time, its own and the kernel's for it.
-        wall: Seconds from its start to its end.
-        memory: The most memory it held at once, in MiB.
+        cpu: CPU time in seconds, user and system.
+        wall: Seconds from start to end.
+        memory: Peak memory in MiB.
     """
 
     cpu: float
@@ -43,7 +43,7 @@ class Cost:
 
 @contextmanager
 def pinned(core: int) -> Iterator[None]:
-    """Let what is started meanwhile run on one core, where the system can do that and has several."""
+    """Pin processes started in this block to one core, if the system supports that and has several."""
     if sys.platform != "linux" or len(cores := sorted(os.sched_getaffinity(0))) == 1:
         yield
         return
@@ -55,32 +55,29 @@ def pinned(core: int) -> Iterator[None]:
 
 
 def environment() -> dict[str, str]:
-    """The environment of every process measured: no settings that a developer happens to have."""
-    steering = ("TAP_GENESYS_", "GENESYS_", "SINGER_SDK_", "PYTHON", "DLT_", "AIRBYTE_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(steering)}
+    """Return the environment of a measured process, without variables that would configure it."""
+    configuring = ("TAP_GENESYS_", "GENESYS_", "SINGER_SDK_", "PYTHON", "DLT_", "AIRBYTE_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(configuring)}
     return {**kept, **_DLT, "PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
 
 def run(command: Sequence[str], output: Path | None = None) -> Cost:
-    """Run a command to its end, on the first core.
+    """Run a command on the first core and wait until it ends.
 
     Args:
-        command: What to run.
-        output: Where its standard output goes; by default nowhere.
-
-    Returns:
-        What it cost.
+        command: The command.
+        output: A file for its standard output; discarded by default.
 
     Raises:
-        RuntimeError: It failed.
+        RuntimeError: The command failed.
     """
     target = output or Path(os.devnull)
     with tempfile.TemporaryFile() as errors, target.open("wb") as out, pinned(0):
         began = time.monotonic()
-        child = subprocess.Popen(command, stdout=out, stderr=errors, cwd=ROOT, env=environment())  # noqa: S603  # ours
+        child = subprocess.Popen(command, stdout=out, stderr=errors, cwd=ROOT, env=environment())  # noqa: S603  # our own
         try:
             _, status, usage = os.wait4(child.pid, 0)
-        except BaseException:  # we are stopped, and so is what we measure
+        except BaseException:  # if we are stopped, stop the command too
             child.kill()
             child.wait()
             raise
@@ -88,17 +85,17 @@ def run(command: Sequence[str], output: Path | None = None) -> Cost:
         child.returncode = os.waitstatus_to_exitcode(status)
         if child.returncode:
             errors.seek(0)
-            said = errors.read().decode(errors="replace")[-2_000:]
-            raise RuntimeError(f"{' '.join(command)} ended with {child.returncode}:\n{said}")
-    return Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / _MEBIBYTE)
+            message = errors.read().decode(errors="replace")[-2_000:]
+            raise RuntimeError(f"{' '.join(command)} failed with exit status {child.returncode}:\n{message}")
+    return Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / _UNITS_PER_MIB)
 
 
-def python(module: str, *arguments: str | int | Path, at: str | Path = sys.executable) -> list[str]:
-    """The command that runs a module.
+def python_command(module: str, *arguments: str | int | Path, at: str | Path = sys.executable) -> list[str]:
+    """Return the command that runs a module.
 
     Args:
-        module: The module.
-        arguments: What follows it.
-        at: The Python; by default this one.
+        module: Name of the module.
+        arguments: Arguments of the module.
+        at: The Python to use; by default the current one.
     """
     return [str(at), "-m", module, *map(str, arguments)]

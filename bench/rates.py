@@ -1,8 +1,8 @@
-"""Rows a second: the tap beside the bare limit, and beside other ways to do the same.
+"""Rows per second of the tap, relative to the bare limit and to other ways to do the same.
 
-What counts is processor time, so other programs on the machine cancel out, and what a run with no window
-takes is subtracted, so that start-up does not count. Contenders take turns within a round. Before the first
-round each of them runs once to have its rows counted.
+CPU time is what counts, so other programs on the machine have little effect. The CPU time of a run with no
+window is subtracted, so startup does not count. The commands take turns within each round. Before the first
+round, each runs once to have its output verified.
 """
 
 from __future__ import annotations
@@ -12,149 +12,153 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING
 
-from bench.asking import APIS
-from bench.bodies import BUCKETS
-from bench.contenders import Stage
+from bench.commands import Commands
 from bench.figures import Figure
-from bench.made import Made
+from bench.output import OutputSummary
 from bench.processes import run
-from bench.serving import server
+from bench.query import APIS
+from bench.replay import replay_server
+from bench.responses import BUCKETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from bench.asking import Api
-    from bench.contenders import Contender
-    from bench.figures import Sense, Sizes
+    from bench.commands import Command
+    from bench.figures import Comparison, Sizes
+    from bench.query import Api
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A contender's part in the rounds.
+class Benchmark:
+    """A command and the sizes at which it is measured.
 
     Attributes:
-        command: The contender.
-        windows: How many windows it turns into rows.
-        without: Windows of the run that is subtracted: 1 for those who do less than start up with none.
+        command: The command.
+        windows: Windows that it turns into rows.
+        baseline: Windows of the run that is subtracted. It is 1 for commands that skip part of their startup
+            when there is no window at all.
     """
 
-    command: Contender
+    command: Command
     windows: int
-    without: int = 0
+    baseline: int = 0
 
-    def a_row(self, rows: int) -> float:
-        """Seconds of processor time a row, net of start-up.
+    def seconds_per_row(self, rows: int) -> float:
+        """Run the command and return its CPU time per row, net of startup.
 
         Args:
-            rows: Rows of a window.
+            rows: Rows per window.
         """
-        start_up, whole = run(self.command(self.without)).cpu, run(self.command(self.windows)).cpu
-        # Tiny sizes drown in what the clock does not tell apart.
-        return max(whole - start_up, 1e-3) / ((self.windows - self.without) * rows)
+        startup, whole = run(self.command(self.baseline)).cpu, run(self.command(self.windows)).cpu
+        # With tiny sizes, the difference is below the resolution of the clock.
+        return max(whole - startup, 1e-3) / ((self.windows - self.baseline) * rows)
 
 
-_GOALS: dict[str, tuple[str, tuple[Sense, float]]] = {
+_GOALS: dict[str, tuple[str, tuple[Comparison, float]]] = {
     "limit": ("the bare limit (decode and encode, nothing else)", ("at least", 0.5)),
-    "sdk_default": ("a tap in the SDK's default way", ("at least", 8)),
-    "script": ("a script in the manner of a tutorial", ("at least", 5)),
-    "dlt_files": ("dlt's `rest_api` source into files", ("at least", 8)),
-    "airbyte": ("a declarative source of Airbyte's CDK", ("at least", 8)),
-    "airbyte_stream": ("a source of Airbyte's CDK in Python, without state", ("at least", 8)),
+    "sdk_default": ("a tap built the SDK's default way", ("at least", 8)),
+    "script": ("a tutorial-style script", ("at least", 5)),
+    "dlt_files": ("dlt's `rest_api` source, loading into files", ("at least", 8)),
+    "airbyte": ("a declarative Airbyte CDK source", ("at least", 8)),
+    "airbyte_stream": ("an Airbyte CDK source in Python, without state", ("at least", 8)),
 }
 
 
 def measure(sizes: Sizes, folder: Path) -> Iterator[Figure]:
-    """Measure both contracts.
+    """Measure both APIs.
 
     Args:
-        sizes: How much.
-        folder: For files that contenders need.
+        sizes: How much to measure.
+        folder: A folder for files.
 
     Yields:
-        A figure for each contract and peer.
+        A figure for each API and peer.
 
     Raises:
-        DifferentError: A contender made other rows than the tap.
+        DifferentRowsError: A peer wrote other rows than the tap.
     """
     for api in APIS:
         place = folder / api
         place.mkdir()
-        with server(api, sizes.groups) as url:
-            entries = contenders(Stage(api, url, sizes.groups, place), sizes)
-            count(entries, sizes, place)
+        with replay_server(api, sizes.groups) as url:
+            entries = benchmarks(Commands(api, url, sizes.groups, place), sizes)
+            verify_outputs(entries, sizes, place)
             rounds = [
-                {name: entry.a_row(sizes.groups * BUCKETS) for name, entry in entries.items()}
+                {name: entry.seconds_per_row(sizes.groups * BUCKETS) for name, entry in entries.items()}
                 for _ in range(sizes.rounds)
             ]
         yield from _figures(api, sizes, entries, rounds)
 
 
-def contenders(stage: Stage, sizes: Sizes) -> dict[str, Entry]:
-    """Who takes part, the tap first.
+def benchmarks(commands: Commands, sizes: Sizes) -> dict[str, Benchmark]:
+    """Return the benchmarks of the tap and its peers, the tap first.
 
     Args:
-        stage: Where they meet.
+        commands: The commands to measure.
         sizes: How many windows they turn into rows.
     """
     return {
-        "tap": Entry(stage.tap, sizes.fast),
-        "limit": Entry(stage.limit, sizes.fast),
-        "sdk_default": Entry(stage.sdk_default, sizes.slow),
-        "script": Entry(stage.script, sizes.slow),
-        "dlt_files": Entry(stage.dlt_files, sizes.slow, without=1),
-        "airbyte": Entry(stage.airbyte, sizes.slow, without=1),
-        "airbyte_stream": Entry(stage.airbyte_stream, sizes.slow, without=1),
+        "tap": Benchmark(commands.tap, sizes.fast),
+        "limit": Benchmark(commands.limit, sizes.fast),
+        "sdk_default": Benchmark(commands.sdk_default, sizes.slow),
+        "script": Benchmark(commands.script, sizes.slow),
+        "dlt_files": Benchmark(commands.dlt_files, sizes.slow, baseline=1),
+        "airbyte": Benchmark(commands.airbyte, sizes.slow, baseline=1),
+        "airbyte_stream": Benchmark(commands.airbyte_stream, sizes.slow, baseline=1),
     }
 
 
-def count(entries: dict[str, Entry], sizes: Sizes, folder: Path) -> dict[str, Made]:
-    """Run each contender once and read its rows.
+def verify_outputs(entries: dict[str, Benchmark], sizes: Sizes, folder: Path) -> dict[str, OutputSummary]:
+    """Run each command once and check that it writes the same rows as the tap.
 
     Args:
-        entries: Who takes part, the tap among them.
-        sizes: How much the server answers.
-        folder: For their output.
+        entries: The benchmarks, the tap's among them.
+        sizes: How much the server returns.
+        folder: A folder for the outputs.
 
     Returns:
-        What each of them made.
+        The output of each command.
 
     Raises:
-        DifferentError: A contender made other rows than the tap, or the tap fewer than were answered.
+        DifferentRowsError: A peer wrote other rows than the tap, or the tap fewer than the server returned.
     """
-    ours: dict[int, Made] = {}
+    expected: dict[int, OutputSummary] = {}
     for windows in {entry.windows for entry in entries.values()}:
-        ours[windows] = _made(entries["tap"].command, windows, folder)
+        expected[windows] = _output(entries["tap"].command, windows, folder)
         rows = windows * sizes.groups * BUCKETS
-        ours[windows].must_be(replace(ours[windows], rows=rows), "the tap")
-    made = {name: _made(entry.command, entry.windows, folder) for name, entry in entries.items()}
-    for name, each in made.items():
-        each.must_be(ours[entries[name].windows], name)
-    return made
+        expected[windows].require_equal(replace(expected[windows], rows=rows), "the tap")
+    outputs = {name: _output(entry.command, entry.windows, folder) for name, entry in entries.items()}
+    for name, output in outputs.items():
+        output.require_equal(expected[entries[name].windows], name)
+    return outputs
 
 
-def _made(command: Contender, windows: int, folder: Path) -> Made:
-    """What a contender writes to its standard output, or what dlt leaves in files."""
+def _output(command: Command, windows: int, folder: Path) -> OutputSummary:
+    """Run a command and read its standard output, or the files that dlt wrote."""
     output, files = folder / "rows.out", folder / "dlt" / "files" / "bench" / "rows"
     shutil.rmtree(files, ignore_errors=True)
     run(command(windows), output)
-    return Made.of(files.glob("*.jsonl") if files.exists() else [output])
+    return OutputSummary.read(files.glob("*.jsonl") if files.exists() else [output])
 
 
 def _figures(
-    api: Api, sizes: Sizes, entries: dict[str, Entry], rounds: list[dict[str, float]]
+    api: Api, sizes: Sizes, entries: dict[str, Benchmark], rounds: list[dict[str, float]]
 ) -> Iterator[Figure]:
     rows = sizes.groups * BUCKETS
-    for peer, (whose, bound) in _GOALS.items():
-        entry, ratios = entries[peer], [each[peer] / each["tap"] for each in rounds]
-        ours, theirs, most = (1 / median(each[name] for each in rounds) for name in ("tap", peer, "limit"))
-        how = f"{rows * sizes.fast:,} rows, {rows:,} a window, {sizes.rounds} rounds, processor time"
-        how = f"{how} net of start-up"
-        if entry.windows != sizes.fast or entry.without:
-            how = f"{how}; the peer {rows * entry.windows:,} rows"
-        if entry.without:
-            how = f"{how} less a run of {rows * entry.without:,}"
-        how = f"{how}; {ours:,.0f} rows a second beside {theirs:,.0f}"
+    for peer, (description, bound) in _GOALS.items():
+        entry, ratios = entries[peer], [seconds[peer] / seconds["tap"] for seconds in rounds]
+        ours, theirs, limit = (
+            1 / median(seconds[name] for seconds in rounds) for name in ("tap", peer, "limit")
+        )
+        method = f"{rows * sizes.fast:,} rows, {rows:,} per window, {sizes.rounds} rounds, CPU time"
+        method = f"{method} net of startup"
+        if entry.windows != sizes.fast or entry.baseline:
+            method = f"{method}; the peer {rows * entry.windows:,} rows"
+        if entry.baseline:
+            method = f"{method}, less a run of {rows * entry.baseline:,}"
+        method = f"{method}; {ours:,.0f} rows per second against {theirs:,.0f}"
         if peer != "limit":
-            how = f"{how}, and the goal is {bound[1] * theirs / most:.2f} of the bare limit"
-        yield Figure.of(f"`{api}`: rows a second, beside {whose}", ratios, bound, how)
+            method = f"{method}; the goal is {bound[1] * theirs / limit:.2f} of the bare limit"
+        title = f"`{api}`: rows per second, relative to {description}"
+        yield Figure.from_ratios(title, ratios, bound, method)

@@ -100,7 +100,7 @@ class DemoRun:
     def _compare_with_first(self, totals: LoadTotals) -> None:
         first = self._history.first
         if first is None:
-            self._console.print(f"\nTotal: {totals}. Run the demo again, and it loads only what is due.")
+            self._console.print(f"\nTotal: {totals}.\nRun the demo again, and it loads only what is due.")
             return
         self._console.print(
             f"\n[bold]Loaded only what was due:[/] {totals}.\nThe first run: {first}.\n"

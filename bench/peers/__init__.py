@@ -1,1 +1,1 @@
-"""What the tap is compared with. Each is run as a process of its own: ``python -m bench.peers.NAME``."""
+"""What the tap is compared with. Each runs in a process of its own: ``python -m bench.peers.NAME``."""

@@ -1,7 +1,7 @@
-"""A source of Airbyte's CDK: a declarative stream with a cursor of days, read through its entrypoint.
+"""An Airbyte CDK source: a declarative stream with a daily cursor, read through the CDK's entrypoint.
 
-``python -m bench.peers.airbyte API URL WINDOWS FOLDER`` writes config and catalog below FOLDER, as the
-platform would, and RECORD messages to standard output.
+``python -m bench.peers.airbyte API URL WINDOWS FOLDER`` writes config and catalog into FOLDER, as Airbyte
+would, and RECORD messages to standard output.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from airbyte_cdk.entrypoint import launch
 from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer
 from airbyte_cdk.sources.declarative.concurrent_declarative_source import ConcurrentDeclarativeSource
 
-from bench.asking import FIRST_DAY, PATHS, Api, question
 from bench.peers.plain_rows import DIMENSIONS, NUMBERS
+from bench.query import FIRST_DAY, PATHS, Api, request_body
 
 _START = "{{ stream_interval.start_time }}"
 _END = "{{ format_datetime(str_to_datetime(stream_interval.end_time) + duration('P1D'), '%Y-%m-%d') }}"
@@ -26,7 +26,6 @@ _NUMBER = {"type": ["number", "null"]}
 
 
 def schema(api: Api) -> dict[str, Any]:
-    """The schema of the rows."""
     instant = {"type": ["string", "null"], "format": "date-time"}
     columns: dict[str, Any] = dict.fromkeys(("interval_start", "interval_end", "extracted_at"), instant)
     columns |= {"is_final": {"type": ["boolean", "null"]}, **dict.fromkeys(DIMENSIONS[api], _TEXT)}
@@ -35,19 +34,19 @@ def schema(api: Api) -> dict[str, Any]:
 
 
 def manifest(api: Api, url: str, windows: int) -> dict[str, Any]:
-    """The source, declared as Airbyte's documentation has it.
+    """Return the declarative source, written as in Airbyte's documentation.
 
     Args:
-        api: The contract.
-        url: The server.
-        windows: How many days.
+        api: The API.
+        url: URL of the server.
+        windows: Number of days.
     """
     requester = {
         "type": "HttpRequester",
         "url_base": url,
         "path": PATHS[api],
         "http_method": "POST",
-        "request_body_json": question(api, _START, _END),
+        "request_body_json": request_body(api, _START, _END),
         "authenticator": {
             "type": "OAuthAuthenticator",
             "token_refresh_endpoint": f"{url}/oauth/token",
@@ -56,7 +55,11 @@ def manifest(api: Api, url: str, windows: int) -> dict[str, Any]:
             "client_secret": "made-up",
         },
     }
-    extractor = {"type": "CustomRecordExtractor", "class_name": "bench.peers.airbyte_rows.Rows", "api": api}
+    extractor = {
+        "type": "CustomRecordExtractor",
+        "class_name": "bench.peers.airbyte_rows.RowExtractor",
+        "api": api,
+    }
     stream = {
         "type": "DeclarativeStream",
         "name": "rows",
@@ -79,7 +82,7 @@ def manifest(api: Api, url: str, windows: int) -> dict[str, Any]:
 
 
 def _cursor(windows: int) -> dict[str, Any]:
-    """One slice a day."""
+    """Return a cursor with one slice per day."""
     return {
         "type": "DatetimeBasedCursor",
         "cursor_field": "interval_start",
@@ -92,17 +95,17 @@ def _cursor(windows: int) -> dict[str, Any]:
     }
 
 
-def written(api: Api, windows: int, folder: Path, mode: str) -> tuple[dict[str, Any], list[str]]:
-    """Write the files that the platform would hand to a source.
+def write_input(api: Api, windows: int, folder: Path, mode: str) -> tuple[dict[str, Any], list[str]]:
+    """Write the files that Airbyte would pass to a source.
 
     Args:
-        api: The contract.
-        windows: Where it is 0, the catalog has no stream.
-        folder: Where to.
-        mode: How the stream is read: ``incremental`` or ``full_refresh``.
+        api: The API.
+        windows: Number of days; with 0, the catalog has no stream.
+        folder: Where to write the files.
+        mode: The sync mode: ``incremental`` or ``full_refresh``.
 
     Returns:
-        The catalog, and the arguments that read it.
+        The catalog, and the command-line arguments that read it.
     """
     offered = {"name": "rows", "json_schema": schema(api), "supported_sync_modes": [mode]}
     stream = {"stream": offered, "sync_mode": mode, "destination_sync_mode": "append"}
@@ -114,9 +117,9 @@ def written(api: Api, windows: int, folder: Path, mode: str) -> tuple[dict[str, 
 
 
 def main() -> None:
-    """Read as many days as the command line says."""
+    """Read the days given on the command line."""
     api, url, windows, folder = cast("Api", sys.argv[1]), sys.argv[2], int(sys.argv[3]), Path(sys.argv[4])
-    catalog, arguments = written(api, windows, folder, "incremental")
+    catalog, arguments = write_input(api, windows, folder, "incremental")
     source = ConcurrentDeclarativeSource(
         catalog=ConfiguredAirbyteCatalogSerializer.load(catalog),
         config={},

@@ -1,4 +1,4 @@
-"""The custom component of the Airbyte peer: an answer's rows."""
+"""The custom component of the declarative Airbyte source."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from airbyte_cdk.sources.declarative.extractors.record_extractor import RecordExtractor
 from typing_extensions import override
 
-from bench.asking import Api  # noqa: TC001  # the CDK reads the annotation
 from bench.peers.plain_rows import LISTS, ROWS
+from bench.query import Api  # noqa: TC001  # the CDK reads the annotation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Rows(RecordExtractor):  # type: ignore[misc]  # the CDK is not there when types are checked
-    """Makes rows of a response.
+class RowExtractor(RecordExtractor):  # type: ignore[misc]  # the CDK is not installed where mypy runs
+    """Turns a response into rows.
 
     Attributes:
-        api: The contract.
+        api: The API.
     """
 
     api: Api

@@ -1,7 +1,7 @@
-"""A source of Airbyte's CDK in Python: an ``HttpStream`` with a slice a day, read through its entrypoint.
+"""An Airbyte CDK source in Python: an ``HttpStream`` with one slice per day, read through the entrypoint.
 
-``python -m bench.peers.airbyte_stream API URL WINDOWS FOLDER``. It reads the stream whole, without a cursor
-or a state, so it does less than ``peers/airbyte.py`` and is quicker.
+``python -m bench.peers.airbyte_stream API URL WINDOWS FOLDER``. The stream has neither a cursor nor state, so
+it does less work than ``peers/airbyte.py`` and is faster.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from airbyte_cdk.sources.streams.http import HttpStream
 from airbyte_cdk.sources.streams.http.requests_native_auth import Oauth2Authenticator
 from typing_extensions import override
 
-from bench.asking import FIRST_DAY, PATHS, Api, question
-from bench.peers.airbyte import schema, written
+from bench.peers.airbyte import schema, write_input
 from bench.peers.plain_rows import DIMENSIONS, LISTS, ROWS
+from bench.query import FIRST_DAY, PATHS, Api, request_body
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     import requests
 
 
-class Rows(HttpStream):  # type: ignore[misc]  # the CDK is not there when types are checked
+class RowStream(HttpStream):  # type: ignore[misc]  # the CDK is not installed where mypy runs
     """The stream.
 
     Args:
-        api: The contract.
-        url: The server.
-        windows: How many days.
+        api: The API.
+        url: URL of the server.
+        windows: Number of days.
     """
 
     name = "rows"
@@ -46,7 +46,7 @@ class Rows(HttpStream):  # type: ignore[misc]  # the CDK is not there when types
         authenticator = Oauth2Authenticator(
             token_refresh_endpoint=f"{url}/oauth/token",
             client_id="id",
-            client_secret="made-up",  # noqa: S106  # the server takes any
+            client_secret="made-up",  # noqa: S106  # the replay server accepts any
             refresh_token="",
             grant_type="client_credentials",
         )
@@ -76,7 +76,7 @@ class Rows(HttpStream):  # type: ignore[misc]  # the CDK is not there when types
 
     @override
     def request_body_json(self, stream_slice: dict[str, str], **_: Any) -> dict[str, Any]:
-        return question(self._api, stream_slice["start"], stream_slice["end"])
+        return request_body(self._api, stream_slice["start"], stream_slice["end"])
 
     @override
     def parse_response(self, response: requests.Response, **_: Any) -> Iterable[dict[str, Any]]:
@@ -84,14 +84,10 @@ class Rows(HttpStream):  # type: ignore[misc]  # the CDK is not there when types
             yield from ROWS[self._api](element)
 
 
-class Source(AbstractSource):  # type: ignore[misc]  # likewise
-    """A source of that one stream.
+class RowSource(AbstractSource):  # type: ignore[misc]  # the CDK is not installed where mypy runs
+    """A source with one stream."""
 
-    Args:
-        rows: The stream.
-    """
-
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: RowStream) -> None:
         super().__init__()
         self._rows = rows
 
@@ -100,7 +96,7 @@ class Source(AbstractSource):  # type: ignore[misc]  # likewise
         return True, None
 
     @override
-    def streams(self, config: Any) -> list[Rows]:
+    def streams(self, config: Any) -> list[RowStream]:
         return [self._rows]
 
     @override
@@ -109,10 +105,10 @@ class Source(AbstractSource):  # type: ignore[misc]  # likewise
 
 
 def main() -> None:
-    """Read as many days as the command line says; none of the streams where that is 0."""
+    """Read the days given on the command line."""
     api, url, windows, folder = cast("Api", sys.argv[1]), sys.argv[2], int(sys.argv[3]), Path(sys.argv[4])
-    _, arguments = written(api, windows, folder, "full_refresh")
-    launch(Source(Rows(api, url, windows)), arguments)
+    _, arguments = write_input(api, windows, folder, "full_refresh")
+    launch(RowSource(RowStream(api, url, windows)), arguments)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""dlt's ``rest_api`` source into files: extract, normalize and load, all three.
+"""dlt's ``rest_api`` source, loading into files with all three steps: extract, normalize and load.
 
-``python -m bench.peers.dlt_files API URL WINDOWS FOLDER``: the days are a parent resource whose dates the
-request's body takes, ``yield_map`` makes the rows, and the ``filesystem`` destination keeps them as JSON
-lines below FOLDER, not compressed, as nobody else's are.
+``python -m bench.peers.dlt_files API URL WINDOWS FOLDER``. The days are a parent resource whose dates are put
+into the body of each request, and ``yield_map`` makes the rows. The ``filesystem`` destination writes them
+into FOLDER as JSON lines, uncompressed like the output of the other peers.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from typing import TYPE_CHECKING, Any, cast
 import dlt
 from dlt.sources.rest_api import rest_api_source
 
-from bench.asking import FIRST_DAY, PATHS, Api, question
 from bench.peers.plain_rows import DIMENSIONS, LISTS, ROWS
+from bench.query import FIRST_DAY, PATHS, Api, request_body
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def source(api: Api, url: str, windows: int) -> Any:  # noqa: ANN401  # dlt is not there when types are checked
-    """The source, declared as dlt's documentation has it.
+def source(api: Api, url: str, windows: int) -> Any:  # noqa: ANN401  # dlt is not installed where mypy runs
+    """Return the declarative source, written as in dlt's documentation.
 
     Args:
-        api: The contract.
-        url: The server.
-        windows: How many days.
+        api: The API.
+        url: URL of the server.
+        windows: Number of days.
     """
 
-    @dlt.resource(selected=False)  # type: ignore[untyped-decorator]  # likewise
+    @dlt.resource(selected=False)  # type: ignore[untyped-decorator]  # dlt is not installed where mypy runs
     def days() -> Iterator[list[dict[str, str]]]:
         dates = [str(FIRST_DAY + timedelta(days=number)) for number in range(windows + 1)]
         yield [{"start": start, "end": end} for start, end in pairwise(dates)]
@@ -45,7 +45,7 @@ def source(api: Api, url: str, windows: int) -> Any:  # noqa: ANN401  # dlt is n
     endpoint = {
         "path": PATHS[api],
         "method": "POST",
-        "json": question(api, "{resources.days.start}", "{resources.days.end}"),
+        "json": request_body(api, "{resources.days.start}", "{resources.days.end}"),
         "data_selector": LISTS[api],
         "paginator": "single_page",
     }
@@ -59,7 +59,7 @@ def source(api: Api, url: str, windows: int) -> Any:  # noqa: ANN401  # dlt is n
 
 
 def main() -> None:
-    """Load as many days as the command line says."""
+    """Load the days given on the command line."""
     api, url, windows, folder = cast("Api", sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
     pipeline = dlt.pipeline(
         "bench",

@@ -1,7 +1,7 @@
-"""The bare limit: decode the bytes of each answer, encode its rows, and nothing between.
+"""The bare limit: decode each response and encode its rows, with nothing in between.
 
-``python -m bench.peers.limit API GROUPS WINDOWS LINES``, where LINES is a file with the messages that the tap
-wrote for one window: its rows are encoded again for every window, into the same lines.
+``python -m bench.peers.limit API GROUPS WINDOWS LINES``. LINES is a file with the tap's messages for one
+window. Its rows are encoded once for every window, so the output is the same as the tap's.
 """
 
 from __future__ import annotations
@@ -13,48 +13,48 @@ from typing import cast
 
 import msgspec
 
-from bench.asking import FIRST_DAY, Api, question
-from bench.bodies import Bodies
+from bench.query import FIRST_DAY, Api, request_body
+from bench.responses import Responses
 
 
-class _Metric(msgspec.Struct, gc=False):
+class _LimitMetric(msgspec.Struct, gc=False):
     metric: str
     stats: dict[str, int | float | None]
 
 
-class _Bucket(msgspec.Struct, gc=False):
+class _LimitBucket(msgspec.Struct, gc=False):
     interval: str
-    metrics: list[_Metric]
+    metrics: list[_LimitMetric]
 
 
-class _Result(msgspec.Struct, gc=False):
+class _LimitResult(msgspec.Struct, gc=False):
     group: dict[str, str]
-    data: list[_Bucket]
+    data: list[_LimitBucket]
 
 
-class _Results(msgspec.Struct, gc=False):
-    results: list[_Result]
+class _LimitResponse(msgspec.Struct, gc=False):
+    results: list[_LimitResult]
 
 
-class _Node(msgspec.Struct, gc=False):
+class _LimitNode(msgspec.Struct, gc=False):
     id: str
     metrics: dict[str, dict[str, int | float | None]]
-    groups: list[_Node] = []
+    groups: list[_LimitNode] = []
 
 
-class _Tree(msgspec.Struct, gc=False):
-    entities: list[_Node]
+class _LimitTree(msgspec.Struct, gc=False):
+    entities: list[_LimitNode]
 
 
 def main() -> None:
-    """Decode and encode as many windows as the command line says."""
+    """Decode and encode the number of windows given on the command line."""
     api, groups, windows, lines = sys.argv[1:]
     messages = [msgspec.json.decode(line) for line in Path(lines).read_bytes().splitlines()]
     rows = [message for message in messages if message["type"] == "RECORD" and message["stream"] == "rows"]
     following = FIRST_DAY + timedelta(days=1)
-    asked = msgspec.json.encode(question(cast("Api", api), str(FIRST_DAY), str(following)))
-    body = Bodies.of(cast("Api", api), int(groups)).answer(asked)
-    decoder = msgspec.json.Decoder(_Results if api == "results" else _Tree)
+    request = msgspec.json.encode(request_body(cast("Api", api), str(FIRST_DAY), str(following)))
+    body = Responses.encode(cast("Api", api), int(groups)).find(request)
+    decoder = msgspec.json.Decoder(_LimitResponse if api == "results" else _LimitTree)
     encoder = msgspec.json.Encoder()
     for _ in range(int(windows)):
         decoder.decode(body)

@@ -1,7 +1,7 @@
-"""Rows in the plain way, for every peer that has no way of its own: loops, a dict a row, recursion.
+"""Plain loops that turn a response into rows, one dict per row, for peers without a mechanism of their own.
 
-They have the columns of the tap's rows, those that it adds included. An answer is a list of ``results`` or
-of ``entities``; one of its elements becomes rows.
+The rows have the same columns as the tap's, including those that the tap adds. Each function takes one
+element of the response's list of ``results`` or ``entities``.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from bench.asking import METRICS
+from bench.query import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from bench.asking import Api
+    from bench.query import Api
 
 _STATISTICS = {"n": ("count",), "t": ("max", "min", "count", "sum")}
 LISTS: dict[Api, str] = {"results": "results", "group_tree": "entities"}
-"""Where an answer has its list."""
+"""The property of a response that holds its list."""
 
 DIMENSIONS: dict[Api, tuple[str, ...]] = {"results": ("queueId", "mediaType"), "group_tree": ("queue_id",)}
 NUMBERS: dict[Api, tuple[str, ...]] = {
@@ -27,9 +27,9 @@ NUMBERS: dict[Api, tuple[str, ...]] = {
 }
 
 
-def of_result(result: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The rows of one result of the results contract."""
-    added = stamp()
+def rows_of_result(result: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of one result of the results API."""
+    added = added_columns()
     for bucket in result["data"]:
         start, end = bucket["interval"].split("/")
         row = {"interval_start": start, "interval_end": end, **result["group"], **added}
@@ -39,15 +39,17 @@ def of_result(result: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def of_entity(entity: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The rows of one entity of the group-tree contract."""
-    return _of_node(entity, (), stamp())
+def rows_of_entity(entity: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of one entity of the group-tree API."""
+    return _rows_of_node(entity, (), added_columns())
 
 
-def _of_node(node: dict[str, Any], ids: Sequence[str], added: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _rows_of_node(
+    node: dict[str, Any], ids: Sequence[str], added: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
     if node["groups"]:
         for child in node["groups"]:
-            yield from _of_node(child, (*ids, node["id"]), added)
+            yield from _rows_of_node(child, (*ids, node["id"]), added)
         return
     end = datetime.fromisoformat(node["id"].replace("Z", "+00:00")) + timedelta(minutes=30)
     row = {"interval_start": node["id"], "interval_end": end.isoformat(), "queue_id": ids[0], **added}
@@ -56,12 +58,12 @@ def _of_node(node: dict[str, Any], ids: Sequence[str], added: dict[str, Any]) ->
     yield row
 
 
-def stamp() -> dict[str, Any]:
-    """What the tap adds to each row."""
+def added_columns() -> dict[str, Any]:
+    """Return the columns that the tap adds to each row."""
     return {"extracted_at": datetime.now(timezone.utc).isoformat(), "is_final": True}
 
 
 ROWS: dict[Api, Callable[[dict[str, Any]], Iterator[dict[str, Any]]]] = {
-    "results": of_result,
-    "group_tree": of_entity,
+    "results": rows_of_result,
+    "group_tree": rows_of_entity,
 }

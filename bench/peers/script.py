@@ -1,4 +1,4 @@
-"""A script in the manner of a tutorial: httpx, json, recursion, one list, printed at the end.
+"""A tutorial-style script: httpx, json, recursion, and a list that is printed at the end.
 
 ``python -m bench.peers.script API URL WINDOWS``
 """
@@ -12,12 +12,12 @@ from typing import Any, cast
 
 import httpx
 
-from bench.asking import FIRST_DAY, PATHS, Api, question
 from bench.peers.plain_rows import LISTS, ROWS
+from bench.query import FIRST_DAY, PATHS, Api, request_body
 
 
 def main() -> None:
-    """Fetch as many days as the command line says."""
+    """Fetch the days given on the command line."""
     api, url, windows = cast("Api", sys.argv[1]), sys.argv[2], int(sys.argv[3])
     rows: list[dict[str, Any]] = []
     with httpx.Client(base_url=url, timeout=60) as client:
@@ -26,12 +26,12 @@ def main() -> None:
         headers = {"Authorization": f"Bearer {token['access_token']}"}
         for number in range(windows):
             day = FIRST_DAY + timedelta(days=number)
-            body = question(api, str(day), str(day + timedelta(days=1)))
-            answer = client.post(PATHS[api], json=body, headers=headers).json()
-            for element in answer[LISTS[api]]:
+            body = request_body(api, str(day), str(day + timedelta(days=1)))
+            response = client.post(PATHS[api], json=body, headers=headers).json()
+            for element in response[LISTS[api]]:
                 rows.extend(ROWS[api](element))
     for row in rows:
-        print(json.dumps(row))  # noqa: T201  # as a tutorial has it
+        print(json.dumps(row))  # noqa: T201  # as in a tutorial
 
 
 if __name__ == "__main__":

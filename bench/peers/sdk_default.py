@@ -1,4 +1,4 @@
-"""A tap as the SDK's own template would begin it: RESTStream, JSONPath, the default parser and writer.
+"""A tap built like the SDK's template: RESTStream, JSONPath, the default parser and writer.
 
 ``python -m bench.peers.sdk_default --config FILE``; the config has ``api``, ``base_url`` and ``windows``.
 """
@@ -16,8 +16,8 @@ from singer_sdk.pagination import BasePageNumberPaginator
 from singer_sdk.streams import RESTStream
 from typing_extensions import override
 
-from bench.asking import FIRST_DAY, PATHS, question
-from bench.peers.plain_rows import NUMBERS, of_result, stamp
+from bench.peers.plain_rows import NUMBERS, added_columns, rows_of_result
+from bench.query import FIRST_DAY, PATHS, request_body
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,17 +28,15 @@ if TYPE_CHECKING:
 _ADDED = (th.Property("extracted_at", th.DateTimeType), th.Property("is_final", th.BooleanType))
 
 
-class Authenticator(OAuthAuthenticator):
-    """Client credentials."""
-
+class SdkAuthenticator(OAuthAuthenticator):
     @property
     @override
     def oauth_request_body(self) -> dict[str, Any]:
         return {"grant_type": "client_credentials", "client_id": "id", "client_secret": "made-up"}
 
 
-class Days(BasePageNumberPaginator):
-    """One page a day."""
+class DayPaginator(BasePageNumberPaginator):
+    """Treats each day as a page."""
 
     def __init__(self, days: int) -> None:
         super().__init__(0)
@@ -49,8 +47,8 @@ class Days(BasePageNumberPaginator):
         return self.current_value + 1 < self._days
 
 
-class Rows(RESTStream[int]):
-    """What both contracts share."""
+class SdkRows(RESTStream[int]):
+    """What the streams of both APIs share."""
 
     name = "rows"
     http_method = "POST"
@@ -62,22 +60,20 @@ class Rows(RESTStream[int]):
 
     @property
     @override
-    def authenticator(self) -> Authenticator:
-        return Authenticator(client_id="id", auth_endpoint=f"{self.url_base}/oauth/token", oauth_scopes="")
+    def authenticator(self) -> SdkAuthenticator:
+        return SdkAuthenticator(client_id="id", auth_endpoint=f"{self.url_base}/oauth/token", oauth_scopes="")
 
     @override
-    def get_new_paginator(self) -> Days:
-        return Days(self.config["windows"])
+    def get_new_paginator(self) -> DayPaginator:
+        return DayPaginator(self.config["windows"])
 
     @override
     def prepare_request_payload(self, context: Context | None, next_page_token: int | None) -> dict[str, Any]:
         day = FIRST_DAY + timedelta(days=next_page_token or 0)
-        return question(self.config["api"], str(day), str(day + timedelta(days=1)))
+        return request_body(self.config["api"], str(day), str(day + timedelta(days=1)))
 
 
-class ResultsRows(Rows):
-    """Rows of the results contract."""
-
+class SdkResultsRows(SdkRows):
     path = PATHS["results"]
     records_jsonpath = "$.results[*]"
     primary_keys = ("interval_start", "queueId", "mediaType")
@@ -93,12 +89,10 @@ class ResultsRows(Rows):
     @override
     def parse_response(self, response: requests.Response) -> Iterable[dict[str, Any]]:
         for result in super().parse_response(response):
-            yield from of_result(result)
+            yield from rows_of_result(result)
 
 
-class TreeRows(Rows):
-    """Rows of the group-tree contract."""
-
+class SdkGroupTreeRows(SdkRows):
     path = PATHS["group_tree"]
     records_jsonpath = "$.entities[*]"
     primary_keys = ("interval_start", "queue_id")
@@ -113,7 +107,7 @@ class TreeRows(Rows):
     @override
     def parse_response(self, response: requests.Response) -> Iterable[dict[str, Any]]:
         for entity in super().parse_response(response):
-            added = stamp()
+            added = added_columns()
             for leaf in extract_jsonpath("$.groups[*]", entity):
                 start = datetime.fromisoformat(leaf["id"].replace("Z", "+00:00"))
                 row = {"queue_id": entity["id"], "interval_start": leaf["id"]}
@@ -124,8 +118,6 @@ class TreeRows(Rows):
 
 
 class TapSdkDefault(Tap):
-    """The tap."""
-
     name = "tap-sdk-default"
     config_jsonschema: ClassVar[dict[str, Any]] = th.PropertiesList(
         th.Property("api", th.StringType, required=True),
@@ -134,10 +126,10 @@ class TapSdkDefault(Tap):
     ).to_dict()
 
     @override
-    def discover_streams(self) -> Sequence[Rows]:
+    def discover_streams(self) -> Sequence[SdkRows]:
         if not self.config["windows"]:
             return []
-        return [ResultsRows(self) if self.config["api"] == "results" else TreeRows(self)]
+        return [SdkResultsRows(self) if self.config["api"] == "results" else SdkGroupTreeRows(self)]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Peers do the work that the tap does, in environments of their own; real processes."""
+"""The peers do the same work as the tap. These tests run real processes in the peers' environment."""
 
 from __future__ import annotations
 
@@ -10,54 +10,56 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from bench import loading
-from bench.asking import APIS
-from bench.bodies import BUCKETS
-from bench.contenders import Stage
+from bench import meltano_load
+from bench.commands import Commands
 from bench.figures import TINY
-from bench.made import DifferentError
-from bench.processes import ROOT, python
+from bench.output import DifferentRowsError
+from bench.processes import ROOT, python_command
 from bench.profiling import profiles
-from bench.rates import contenders, count
-from bench.serving import server
+from bench.query import APIS
+from bench.rates import benchmarks, verify_outputs
+from bench.replay import replay_server
+from bench.responses import BUCKETS
 from demo import postgres
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bench.asking import Api
+    from bench.query import Api
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_contenders_make_the_same_rows(api: Api, tmp_path: Path) -> None:
-    """Each gives as many rows and columns as the tap, with the same numbers; a day less is refused."""
-    with server(api, TINY.groups) as url:
-        stage = Stage(api, url, TINY.groups, tmp_path)
-        entries = contenders(stage, TINY)
-        made = count(entries, TINY, tmp_path)
-        assert {"limit", "sdk_default", "script", "dlt_files", "airbyte", "airbyte_stream"} < set(made)
-        (rows,) = set(made.values())
+def test_all_peers_write_the_same_rows(api: Api, tmp_path: Path) -> None:
+    """As many rows and columns as the tap, with the same numbers; an output without one day is refused."""
+    with replay_server(api, TINY.groups) as url:
+        commands = Commands(api, url, TINY.groups, tmp_path)
+        entries = benchmarks(commands, TINY)
+        outputs = verify_outputs(entries, TINY, tmp_path)
+        assert {"limit", "sdk_default", "script", "dlt_files", "airbyte", "airbyte_stream"} < set(outputs)
+        (rows,) = set(outputs.values())
         assert rows.rows == TINY.fast * TINY.groups * BUCKETS
         assert rows.columns == {16 if api == "results" else 11}
         assert rows.total > 0
-        short = replace(entries["script"], command=lambda windows: stage.script(windows - 1))
-        with pytest.raises(DifferentError, match=r"script made Made\(rows=96, .*, not Made\(rows=192"):
-            count({"tap": entries["tap"], "script": short}, TINY, tmp_path)
+        short = replace(entries["script"], command=lambda windows: commands.script(windows - 1))
+        with pytest.raises(
+            DifferentRowsError, match=r"script wrote OutputSummary\(rows=96, .*, not OutputSummary\(rows=192"
+        ):
+            verify_outputs({"tap": entries["tap"], "script": short}, TINY, tmp_path)
 
 
-def test_a_profile_is_shares_of_the_taps_own_time(tmp_path: Path) -> None:
-    """They add up to the whole, and no function has less with what it calls than without."""
+def test_a_profile_accounts_for_all_of_the_taps_time(tmp_path: Path) -> None:
+    """The shares add up to 1, and no function takes less time with its calls than without."""
     for profile in profiles(replace(TINY, groups=40, fast=20), tmp_path):
         assert sum(profile.own.values()) == pytest.approx(1)
         assert all(profile.whole[name] >= share for name, share in profile.own.items())
         assert any("streams.py:" in name for name in profile.whole)
 
 
-def test_a_bench_that_is_stopped_leaves_nothing_behind() -> None:
-    """Neither the replay server nor what is being measured; and it does not look like success."""
-    bench = psutil.Popen(python("bench", "--tiny", "politeness"), cwd=ROOT, stdout=subprocess.DEVNULL)
+def test_a_stopped_benchmark_leaves_no_process_behind() -> None:
+    """Neither the replay server nor the measured command keeps running, and the exit status is 143."""
+    bench = psutil.Popen(python_command("bench", "--tiny", "requests"), cwd=ROOT, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while len(started := bench.children(recursive=True)) < 2:
         assert time.monotonic() < deadline
@@ -70,10 +72,10 @@ def test_a_bench_that_is_stopped_leaves_nothing_behind() -> None:
 
 @pytest.mark.postgres
 @pytest.mark.meltano
-def test_a_load_counts_its_rows_in_postgres(tmp_path: Path) -> None:
-    """The SDK's default tap loads a window through Meltano; where more were answered, that is refused."""
-    meltano = loading.ready()
-    with postgres.embedded(tmp_path / "data") as warehouse, server("results", 2) as url:
-        loads = loading.Loads(Stage("results", url, 3, tmp_path), meltano, warehouse)
-        with pytest.raises(DifferentError, match="tap-sdk-default loaded 96 rows, not 144"):
+def test_a_load_with_missing_rows_is_refused(tmp_path: Path) -> None:
+    """Rows are counted in Postgres after the SDK-default tap has loaded a window through Meltano."""
+    meltano = meltano_load.prepare_project()
+    with postgres.embedded(tmp_path / "data") as warehouse, replay_server("results", 2) as url:
+        loads = meltano_load.MeltanoLoads(Commands("results", url, 3, tmp_path), meltano, warehouse)
+        with pytest.raises(DifferentRowsError, match="tap-sdk-default loaded 96 rows, not 144"):
             loads.peer(1)

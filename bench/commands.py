@@ -1,37 +1,41 @@
-"""Who is measured: the tap and its peers, as commands for a number of windows."""
+"""The commands that are measured: the tap and its peers, each for a given number of windows."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from bench.asking import FIRST_DAY, GROUP_BY, METRICS
-from bench.processes import PEERS, python, run
+from bench.processes import PEERS, python_command, run
+from bench.query import FIRST_DAY, GROUP_BY, METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from bench.asking import Api
+    from bench.query import Api
 
 _TAP = "from tap_genesys_aggregates.tap import TapGenesysAggregates as tap; tap.cli()"
-"""What the installed command does."""
+"""The same as the installed command."""
 
-
-class Contender(Protocol):
-    """Something that turns a number of windows into rows."""
-
-    def __call__(self, windows: int) -> list[str]:
-        """The command for so many windows of a day."""
+Command: TypeAlias = Callable[[int], list[str]]
+"""Given a number of windows of one day, returns the command that turns them into rows."""
 
 
 @dataclass(frozen=True)
-class Stage:
-    """Where contenders meet: a contract, a server, and a folder for their files."""
+class Commands:
+    """The commands of the tap and its peers for one server.
+
+    Attributes:
+        api: The API that the server answers.
+        url: URL of the server.
+        groups: Groups in each day of its responses.
+        folder: Where the commands keep their files.
+    """
 
     api: Api
     url: str
@@ -39,45 +43,47 @@ class Stage:
     folder: Path
 
     def tap(self, windows: int, **settings: str | int) -> list[str]:
-        """The tap itself, with windows of a day and one request at a time unless settings say otherwise."""
+        """The tap; ``settings`` override windows of one day and one request at a time."""
         return [sys.executable, "-c", _TAP, "--config", str(self._tap_config(windows, settings))]
 
     def discover(self) -> list[str]:
-        """The tap's ``--discover``."""
+        """``--discover`` of the tap."""
         return [*self.tap(0), "--discover"]
 
     def limit(self, windows: int) -> list[str]:
-        """Decode and encode, and nothing else."""
+        """The bare limit: decode and encode, and nothing else."""
         lines = self.folder / "one-window.jsonl"
         if not lines.exists():
             run(self.tap(1), lines)
-        return python("bench.peers.limit", self.api, self.groups, windows, lines)
+        return python_command("bench.peers.limit", self.api, self.groups, windows, lines)
 
     def script(self, windows: int) -> list[str]:
-        """A script in the manner of a tutorial."""
-        return python("bench.peers.script", self.api, self.url, windows, at=PEERS)
+        """A tutorial-style script."""
+        return python_command("bench.peers.script", self.api, self.url, windows, at=PEERS)
 
     def dlt_files(self, windows: int) -> list[str]:
-        """The rest_api source of dlt into files, in a folder without files of an earlier run."""
+        """Dlt's rest_api source, loading into files; files of an earlier run are deleted."""
         folder = self.folder / "dlt"
         shutil.rmtree(folder, ignore_errors=True)
-        return python("bench.peers.dlt_files", self.api, self.url, windows, folder, at=PEERS)
+        return python_command("bench.peers.dlt_files", self.api, self.url, windows, folder, at=PEERS)
 
     def airbyte(self, windows: int) -> list[str]:
-        """A declarative source of Airbyte's CDK."""
-        return python("bench.peers.airbyte", self.api, self.url, windows, self.folder, at=PEERS)
+        """A declarative Airbyte CDK source."""
+        return python_command("bench.peers.airbyte", self.api, self.url, windows, self.folder, at=PEERS)
 
     def airbyte_stream(self, windows: int) -> list[str]:
-        """A source of Airbyte's CDK in Python."""
-        return python("bench.peers.airbyte_stream", self.api, self.url, windows, self.folder, at=PEERS)
+        """An Airbyte CDK source in Python."""
+        return python_command(
+            "bench.peers.airbyte_stream", self.api, self.url, windows, self.folder, at=PEERS
+        )
 
     def sdk_default(self, windows: int) -> list[str]:
-        """A tap in the SDK's default way."""
+        """A tap built the SDK's default way."""
         config = {"api": self.api, "base_url": self.url, "windows": windows}
-        return python("bench.peers.sdk_default", "--config", self._file(f"sdk-{windows}", config))
+        return python_command("bench.peers.sdk_default", "--config", self._file(f"sdk-{windows}", config))
 
     def settings(self, windows: int) -> dict[str, Any]:
-        """The tap's settings for so many windows of a day, where they are not its own defaults."""
+        """The settings that the tap needs to load this many days; all others keep their defaults."""
         end = FIRST_DAY + timedelta(days=windows)
         query = {
             "name": "rows",
@@ -91,7 +97,7 @@ class Stage:
             "base_url": self.url,
             "api": self.api,
             "start_date": f"{FIRST_DAY}T00:00:00Z",
-            # No window is shorter than its bucket: a minute holds none.
+            # A window is at least one bucket long, so a period of one minute has no window at all.
             "end_date": f"{end}T00:{'00' if windows else '01'}:00Z",
             "queries": [query],
             "requests_per_minute": 100_000,

@@ -1,4 +1,4 @@
-"""What is asked of the replay server. It imports nothing but the standard library: peers ask the same."""
+"""The query sent to the replay server. Only the standard library is imported, because peers use it too."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ PATHS: dict[Api, str] = {
 }
 
 
-def question(api: Api, start: str, end: str) -> dict[str, Any]:
-    """The body of a request, as the contract has it.
+def request_body(api: Api, start: str, end: str) -> dict[str, Any]:
+    """Return the body of a request.
 
     Args:
-        api: The contract.
+        api: The API to query.
         start: First day, ``YYYY-MM-DD``.
-        end: The day after the last.
+        end: The day after the last one.
     """
     first, last = f"{start}T00:00:00.000Z", f"{end}T00:00:00.000Z"
     metrics, group_by = list(METRICS[api]), list(GROUP_BY[api])

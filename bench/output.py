@@ -1,4 +1,4 @@
-"""What a contender made: its rows counted, so that no figure compares different work."""
+"""Reads and summarizes what a command wrote, so that no figure compares different work."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class DifferentError(Exception):
-    """A contender did not make what it should have made; no figure of it is published."""
+class DifferentRowsError(Exception):
+    """A command wrote other rows than expected, so its figures must not be published."""
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """Rows of an output, whichever way it writes them.
+class OutputSummary:
+    """Summary of the rows in an output, in whichever format they were written.
 
     Attributes:
-        rows: How many.
-        columns: How many each of them has; those that dlt adds for itself do not count.
-        total: The sum of all their numbers.
+        rows: Number of rows.
+        columns: The different numbers of columns of a row, not counting those that dlt adds for itself.
+        total: Sum of all numbers.
     """
 
     rows: int
@@ -31,11 +31,11 @@ class Made:
     total: float
 
     @classmethod
-    def of(cls, outputs: Iterable[Path]) -> Made:
-        """Count.
+    def read(cls, outputs: Iterable[Path]) -> OutputSummary:
+        """Read the rows of an output.
 
         Args:
-            outputs: Files of Singer messages, of Airbyte's, or of plain rows, one a line.
+            outputs: Files with one JSON object per line: Singer messages, Airbyte messages or plain rows.
         """
         rows, columns, total = 0, set(), 0.0
         for row in chain.from_iterable(map(_rows, outputs)):
@@ -44,22 +44,21 @@ class Made:
             total += sum(value for value in row.values() if type(value) in {int, float})
         return cls(rows, frozenset(columns), total)
 
-    def must_be(self, expected: Made, whose: str) -> None:
-        """Refuse to go on where it is something else.
+    def require_equal(self, expected: OutputSummary, command: str) -> None:
+        """Check that this is the expected output.
 
         Args:
-            expected: What should have been made.
-            whose: The contender's name.
+            expected: The expected output.
+            command: Name of the command, for the message.
 
         Raises:
-            DifferentError: It is something else.
+            DifferentRowsError: The outputs differ.
         """
         if self != expected:
-            raise DifferentError(f"{whose} made {self}, not {expected}: nothing is published.")
+            raise DifferentRowsError(f"{command} wrote {self}, not {expected}. No figures are published.")
 
 
 def _rows(output: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a file."""
     with output.open("rb") as lines:
         for line in lines:
             message = json.loads(line)
