@@ -1,4 +1,4 @@
-"""``./run`` prepares an environment once, and ends honestly; with a Python that only pretends."""
+"""``./run`` prepares environments once and reports failures. A fake Python records its calls."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PYTHON = """\
 #!/bin/sh
-echo "$(basename "$0") $*" >>"$DIARY"
+echo "$(basename "$0") $*" >>"$CALLS"
 case "$*" in
     "-m venv "*)
         mkdir -p "$3/bin"
@@ -31,29 +31,29 @@ case "$(basename "$0") $*" in
     $FAILS*) exit 3 ;;
 esac
 """
-PATIENCE = 20
+TIMEOUT = 20
 LOCKS = [f"requirements{which}.lock" for which in ("", "-meltano", "-peers", "-audit")]
 
 
 class Clone:
-    """A copy of what ``./run`` needs, and a Python that writes a diary instead of working."""
+    """A copy of the files that ``./run`` needs, and a fake Python that only records its calls."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "clone"
-        self.diary = folder / "diary"
+        self.calls = folder / "calls"
         self.folder.mkdir()
         for name in ("run", "pyproject.toml"):
             shutil.copy(ROOT / name, self.folder)
         for name in LOCKS:
             (self.folder / name).write_text("uv==1 \\\n    --hash=sha256:00\nzzz==2\n", encoding="utf-8")
-        self.python = folder / "pretender"
+        self.python = folder / "fake-python"
         self.python.write_text(PYTHON, encoding="utf-8")
         self.python.chmod(0o755)
-        self.variables = {"PYTHON": str(self.python), "DIARY": str(self.diary), "FAILS": "nothing"}
+        self.variables = {"PYTHON": str(self.python), "CALLS": str(self.calls), "FAILS": "nothing"}
 
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
-        """Begin a command, from another folder."""
-        self.diary.write_text("", encoding="utf-8")
+        """Start a command from another folder."""
+        self.calls.write_text("", encoding="utf-8")
         return subprocess.Popen(
             [str(self.folder / "run"), *arguments],
             cwd="/",
@@ -65,50 +65,48 @@ class Clone:
         )
 
     def run(self, *arguments: str, **variables: str) -> tuple[int, str]:
-        """Run a command: its status, and what it says."""
+        """Run a command; return its exit status and its output."""
         with self.start(*arguments, **variables) as process:
-            output, said = process.communicate(timeout=PATIENCE)
-        return process.returncode, output + said
+            output, errors = process.communicate(timeout=TIMEOUT)
+        return process.returncode, output + errors
 
     @property
     def installed(self) -> list[str]:
-        """What pip and uv were told to install, and how."""
-        lines = self.diary.read_text(encoding="utf-8").splitlines()
+        """The calls of pip and uv that install something."""
+        lines = self.calls.read_text(encoding="utf-8").splitlines()
         return [line for line in lines if "pip install" in line]
 
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Clone:
-    """A fresh clone."""
     return Clone(tmp_path)
 
 
-def test_it_says_what_it_can(clone: Clone) -> None:
-    """Without a command it shows them all; with one that is not there it fails, and installs nothing."""
-    status, said = clone.run()
+def test_without_a_command_it_shows_its_usage(clone: Clone) -> None:
+    """An unknown command is an error; neither installs anything."""
+    status, output = clone.run()
     assert status == 0
-    assert all(name in said for name in ("demo", "test", "test fast", "lint", "lock", "bench", "simulate"))
-    status, said = clone.run("tset")
-    assert (status, "tset" in said) == (2, True)
+    assert all(name in output for name in ("demo", "test", "test fast", "lint", "lock", "bench", "simulate"))
+    status, output = clone.run("tset")
+    assert (status, "tset" in output) == (2, True)
     assert clone.installed == []
 
 
-def test_it_prepares_once(clone: Clone) -> None:
-    """First uv, by hash; with it everything, by hash; then the project alone. The next time nothing."""
+def test_an_environment_is_prepared_once(clone: Clone) -> None:
+    """First uv is installed, then all packages with uv, then this project; hashes are always checked."""
     assert clone.run("lint")[0] == 0
     assert clone.installed == [
         "python -m pip install -qq --require-hashes -r .venv/uv.lock",
         "uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements.lock",
         "python -m pip install -qq --no-deps --no-build-isolation --editable .",
     ]
-    quick = (clone.folder / ".venv" / "uv.lock").read_text(encoding="utf-8")
-    assert quick == "uv==1 \\\n    --hash=sha256:00\n"
+    uv_lock = (clone.folder / ".venv" / "uv.lock").read_text(encoding="utf-8")
+    assert uv_lock == "uv==1 \\\n    --hash=sha256:00\n"
     assert clone.run("lint")[0] == 0
     assert clone.installed == []
 
 
-def test_it_prepares_again_when_the_lock_changes(clone: Clone) -> None:
-    """Another lock, another environment."""
+def test_an_environment_is_prepared_again_when_its_lock_file_changes(clone: Clone) -> None:
     clone.run("lint")
     with (clone.folder / "requirements.lock").open("a", encoding="utf-8") as lock:
         lock.write("zzzz==3\n")
@@ -116,30 +114,30 @@ def test_it_prepares_again_when_the_lock_changes(clone: Clone) -> None:
     assert len(clone.installed) == 3
 
 
-def test_it_prepares_again_where_the_clone_has_moved(clone: Clone) -> None:
-    """Scripts of an environment hold its path, so a moved clone cannot use its old one."""
+def test_an_environment_is_prepared_again_when_the_clone_moves(clone: Clone) -> None:
+    """The scripts of an environment contain its path, so they do not work after a move."""
     clone.run("lint")
     clone.folder = clone.folder.rename(clone.folder.with_name("moved clone"))
     assert clone.run("lint")[0] == 0
     assert len(clone.installed) == 3
 
 
-def test_pip_does_it_where_uv_cannot(clone: Clone) -> None:
-    """When uv fails, pip installs the same, by hash."""
-    status, said = clone.run("lint", FAILS="uv pip install")
-    assert (status, "trying pip" in said) == (0, True)
+def test_pip_is_used_when_uv_fails(clone: Clone) -> None:
+    """It installs the same lock file, with hashes checked."""
+    status, output = clone.run("lint", FAILS="uv pip install")
+    assert (status, "trying pip" in output) == (0, True)
     assert "python -m pip install -qq --require-hashes -r requirements.lock" in clone.installed
 
 
-def test_pip_does_it_where_it_knows_another_index(clone: Clone) -> None:
-    """Where pip's settings name an index, uv, which does not read them, is not asked."""
+def test_pip_is_used_when_its_configuration_names_an_index(clone: Clone) -> None:
+    """Because uv does not read that configuration."""
     assert clone.run("lint", PIP_CONFIG="global.index-url='https://index.invalid/simple'")[0] == 0
     assert clone.installed[0] == "python -m pip install -qq --require-hashes -r requirements.lock"
     assert len(clone.installed) == 2
 
 
-def test_what_is_half_made_is_made_anew(clone: Clone) -> None:
-    """An installation that fails is told as such, and the next run begins from nothing."""
+def test_an_incomplete_environment_is_created_again(clone: Clone) -> None:
+    """A failed installation is reported, and the next run starts from scratch."""
     assert clone.run("lint", FAILS="python -m pip install -qq --no-deps")[0] == 3
     assert clone.run("lint")[0] == 0
     assert len(clone.installed) == 3
@@ -147,16 +145,16 @@ def test_what_is_half_made_is_made_anew(clone: Clone) -> None:
 
 @pytest.mark.parametrize("tool", ["ruff", "mypy", "lint-imports"])
 def test_lint_fails_when_one_of_its_tools_does(clone: Clone, tool: str) -> None:
-    """And the others still have their say."""
+    """The other tools still run."""
     assert clone.run("lint", FAILS=tool)[0] == 1
-    lines = clone.diary.read_text(encoding="utf-8").splitlines()
+    lines = clone.calls.read_text(encoding="utf-8").splitlines()
     assert [line.strip() for line in lines[-3:]] == ["ruff check", "mypy", "lint-imports"]
 
 
-def test_a_part_that_is_not_there_is_named(clone: Clone) -> None:
-    """``bench`` and ``simulate`` say so where a clone lacks them."""
-    assert clone.run("bench") == (2, "This clone has no bench to run.\n")
-    assert clone.run("simulate") == (2, "This clone has no tests.simulation to run.\n")
+def test_a_missing_part_of_the_project_is_named(clone: Clone) -> None:
+    """``bench`` and ``simulate`` fail with a message in a clone without them."""
+    assert clone.run("bench") == (2, "This clone does not contain bench.\n")
+    assert clone.run("simulate") == (2, "This clone does not contain tests.simulation.\n")
 
 
 @pytest.mark.parametrize(
@@ -166,42 +164,42 @@ def test_a_part_that_is_not_there_is_named(clone: Clone) -> None:
         ("demo", ["python -m demo profile"], {".venv", ".demo/meltano"}),
     ],
 )
-def test_a_command_prepares_what_it_uses(
+def test_a_command_prepares_the_environments_it_uses(
     clone: Clone, command: str, ends: list[str], environments: set[str]
 ) -> None:
-    """Only the bench wants its peers, from a lock of their own, by hash; then it is run as it was told."""
+    """Only ``bench`` needs the peers' environment. Then the command runs with its arguments."""
     (clone.folder / command).mkdir()
     (clone.folder / command / "__main__.py").touch()
     assert clone.run(command, "profile")[0] == 0
-    told = [line.split() for line in clone.installed if line.startswith("uv ")]
-    assert {words[words.index("--python") + 1].removesuffix("/bin/python") for words in told} == environments
-    assert all("--require-hashes" in words for words in told)
-    assert clone.diary.read_text(encoding="utf-8").splitlines()[-1:] == ends
+    calls = [line.split() for line in clone.installed if line.startswith("uv ")]
+    assert {words[words.index("--python") + 1].removesuffix("/bin/python") for words in calls} == environments
+    assert all("--require-hashes" in words for words in calls)
+    assert clone.calls.read_text(encoding="utf-8").splitlines()[-1:] == ends
 
 
-def test_an_environment_that_fails_is_not_passed_over(clone: Clone) -> None:
-    """Where the peers cannot be installed, the bench does not begin."""
+def test_a_failed_installation_stops_the_command(clone: Clone) -> None:
+    """If the peers cannot be installed, the benchmarks do not start."""
     (clone.folder / "bench").mkdir()
     (clone.folder / "bench" / "__main__.py").touch()
     fails = "*-r requirements-peers.lock"
     assert clone.run("bench", FAILS=fails)[0] == 3
-    assert "python -m bench" not in clone.diary.read_text(encoding="utf-8")
+    assert "python -m bench" not in clone.calls.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_it_can_be_stopped_while_it_prepares(clone: Clone, signum: int, code: int) -> None:
-    """A signal ends what it has started too, and it does not look like success."""
+def test_it_can_be_stopped_during_an_installation(clone: Clone, signum: int, code: int) -> None:
+    """A signal stops its child processes too, and the exit status shows the signal."""
     note = clone.folder / "pid"
     with clone.start("lint", SLOW=str(note)) as process:
         _until(lambda: note.exists() and note.read_text(encoding="utf-8").strip())
         child = int(note.read_text(encoding="utf-8"))
         process.send_signal(signum)
-        assert process.wait(PATIENCE) == code
+        assert process.wait(TIMEOUT) == code
         _until(lambda: not _alive(child))
 
 
 def _until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -215,11 +213,11 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def test_an_audit_asks_about_every_lock(clone: Clone) -> None:
-    """Each is asked about, whatever was said of the others; and one that is found weak is a failure."""
+def test_an_audit_checks_every_lock_file(clone: Clone) -> None:
+    """All are checked even if one has a vulnerability, and that makes the audit fail."""
     assert clone.run("audit")[0] == 0
     code, _ = clone.run("audit", FAILS="pip-audit *-r requirements-peers.lock")
     assert code == 1
-    asked = [line for line in clone.diary.read_text(encoding="utf-8").splitlines() if "pip-audit" in line]
-    assert sorted(line.rpartition(" ")[2] for line in asked) == sorted(LOCKS)
-    assert all("--require-hashes" in line and "--strict" in line for line in asked)
+    audits = [line for line in clone.calls.read_text(encoding="utf-8").splitlines() if "pip-audit" in line]
+    assert sorted(line.rpartition(" ")[2] for line in audits) == sorted(LOCKS)
+    assert all("--require-hashes" in line and "--strict" in line for line in audits)
