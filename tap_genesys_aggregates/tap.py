@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from tap_genesys_aggregates.client import Client
 from tap_genesys_aggregates.clock import Clock, SystemClock
-from tap_genesys_aggregates.config.checks import unknown_names
+from tap_genesys_aggregates.config.families import unknown_names
 from tap_genesys_aggregates.config.settings import Settings, from_environment
 from tap_genesys_aggregates.config.settings_table import CONFIG_SCHEMA
 from tap_genesys_aggregates.core.errors import SettingError, TapError

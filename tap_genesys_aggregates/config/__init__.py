@@ -1,1 +1,1 @@
-"""What users write → frozen ``Settings`` and ``Query``, or one line that says what is wrong."""
+"""The config: read into frozen ``Settings`` and ``Query`` objects, or refused with a message."""

@@ -1,4 +1,4 @@
-"""Entries of ``queries`` → checked queries: presets, families, defaults."""
+"""Queries: entries of ``queries`` with presets and defaults filled in, and checked."""
 
 from __future__ import annotations
 
@@ -11,12 +11,18 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
 
-from tap_genesys_aggregates.config import checks
-from tap_genesys_aggregates.config.checks import nearest
-from tap_genesys_aggregates.config.families import GROUP_TREE_PATH, QUALIFIED, Family, families, settles_after
-from tap_genesys_aggregates.config.reader import Reader
+from tap_genesys_aggregates.config.families import (
+    GROUP_TREE_PATH,
+    QUALIFIED_METRICS,
+    Family,
+    conflict,
+    families,
+    settling_days,
+)
+from tap_genesys_aggregates.config.reader import Reader, suggestion
 from tap_genesys_aggregates.config.settings_table import QUERY_FIELDS
 from tap_genesys_aggregates.core import schema
+from tap_genesys_aggregates.core.errors import SettingError
 from tap_genesys_aggregates.core.query import Api, Mode, Query, Shape, View
 from tap_genesys_aggregates.core.statistics import STATISTICS
 from tap_genesys_aggregates.dialects.lookup_lists import lookups
@@ -28,10 +34,10 @@ if TYPE_CHECKING:
     from tap_genesys_aggregates.core.periods import Period
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_LONGEST_NAME = 63
-_JOB_PAGE = 1_000
+_MAX_NAME_LENGTH = 63
+_JOB_PAGE_SIZE = 1_000
 RESERVED = frozenset({"extractions", *lookups()})
-"""Streams that the tap brings along."""
+"""Names of the tap's own streams."""
 WIRE_NAMES = {
     "flatten_multivalued_dimensions": "flattenMultivaluedDimensions",
     "alternate_time_dimension": "alternateTimeDimension",
@@ -39,19 +45,19 @@ WIRE_NAMES = {
     "sort_metric": "sortMetric",
     "limit": "limit",
 }
-"""Fields that are sent as they are, and what the wire calls them."""
+"""Fields that are sent unchanged → the API's names for them."""
 _RESULTS_ONLY = (*WIRE_NAMES, "views", "endpoint", "mode", "statistics")
 
 
 @cache
 def presets() -> dict[str, dict[str, Any]]:
-    """The presets by name: fields of a query, with ``api`` and ``says`` beside them."""
+    """Presets by name: fields of a query, plus ``api`` and ``description``."""
     text = resources.files("tap_genesys_aggregates").joinpath("data/presets.json").read_text("utf-8")
     return cast("dict[str, dict[str, Any]]", json.loads(text))
 
 
 def default_queries(api: Api) -> list[object]:
-    """What is asked where the config names no queries."""
+    """The queries of a config that does not list any."""
     names = {
         "results": ("queue_performance", "agent_performance"),
         "group_tree": ("conversation_aggregates",),
@@ -60,8 +66,8 @@ def default_queries(api: Api) -> list[object]:
 
 
 @dataclass(frozen=True, slots=True)
-class Defaults:
-    """What the config says for every query."""
+class QueryDefaults:
+    """What the config sets for all queries."""
 
     api: Api
     lookback_days: float
@@ -71,34 +77,34 @@ class Defaults:
     start: datetime
     page_size: int
 
-    def window_of(self, mode: Mode) -> Period:
-        """The window: a job takes a moment however short it is, so one asks for as much as it may."""
+    def window_for(self, mode: Mode) -> Period:
+        """The window. Every job takes a while, however short its window, so jobs get the longest one."""
         return self.max_window if mode == "async" else self.window
 
-    def page_size_of(self, mode: Mode) -> int:
-        """The size of a page: a tree's are small, and a job is for what is large."""
-        return max(self.page_size, _JOB_PAGE) if mode == "async" else self.page_size
+    def page_size_for(self, mode: Mode) -> int:
+        """The page size. Jobs are for large results, so they get larger pages."""
+        return max(self.page_size, _JOB_PAGE_SIZE) if mode == "async" else self.page_size
 
 
-def read_queries(entries: Sequence[object], defaults: Defaults) -> tuple[Query, ...]:
-    """Check every entry.
+def read_queries(entries: Sequence[object], defaults: QueryDefaults) -> tuple[Query, ...]:
+    """Read and check all entries of ``queries``.
 
     Args:
-        entries: ``queries`` as the user wrote it.
-        defaults: What the config says for every query.
+        entries: The entries as the user wrote them.
+        defaults: What the config sets for all queries.
 
     Returns:
         The queries, in the user's order.
 
     Raises:
-        SettingError: One is wrong, or two have one name.
+        SettingError: An entry is wrong, or two have the same name.
     """
     found: dict[str, Query] = {}
     for number, entry in enumerate(entries):
         query = _QueryReader(entry, f"queries[{number}].", defaults).query()
         if query.name in found:
-            raise Reader({}, QUERY_FIELDS, f"queries[{number}].").refuse(
-                "name", f"{query.name!r} is the name of an earlier query; each query needs a name of its own"
+            raise Reader({}, QUERY_FIELDS, f"queries[{number}].").error(
+                "name", f"{query.name!r} is already the name of an earlier query; choose another"
             )
         found[query.name] = query
     return tuple(found.values())
@@ -107,45 +113,45 @@ def read_queries(entries: Sequence[object], defaults: Defaults) -> tuple[Query, 
 class _QueryReader:
     """Reads one entry of ``queries``."""
 
-    def __init__(self, entry: object, place: str, defaults: Defaults) -> None:
-        empty = Reader({}, QUERY_FIELDS, place)
+    def __init__(self, entry: object, prefix: str, defaults: QueryDefaults) -> None:
+        empty = Reader({}, QUERY_FIELDS, prefix)
         if not isinstance(entry, dict):
-            raise empty.refuse("name", "a query wants an object with a name and metrics")
+            raise SettingError(f"{prefix.rstrip('.')} must be an object with a name and metrics")
         self._defaults = defaults
         self._api = defaults.api
-        self._place = place
         self._written = {key: value for key, value in entry.items() if value is not None}
         self._values = {**self._preset(empty), **self._written}
-        self._read = Reader(self._values, QUERY_FIELDS, place)
-        self._read.unknown()
+        self._read = Reader(self._values, QUERY_FIELDS, prefix)
+        self._read.refuse_unknown()
 
     def _preset(self, empty: Reader) -> dict[str, object]:
-        """The fields of the preset that the entry names."""
+        """The fields of the entry's preset, if it has one."""
         name = self._written.get("preset")
         if name is None:
             return {}
         preset = presets().get(name) if isinstance(name, str) else None
         if preset is None:
-            raise empty.refuse("preset", f"{str(name)[:80]!r} is no preset{nearest(str(name), presets())}")
+            hint = suggestion(str(name), presets())
+            raise empty.error("preset", f"{str(name)[:80]!r} does not exist{hint}")
         if preset["api"] != self._api:
-            raise empty.refuse("preset", f"{name!r} speaks api: {preset['api']}, this host api: {self._api}")
+            raise empty.error("preset", f"{name!r} is for api: {preset['api']}, not api: {self._api}")
         return {
             "name": name,
             **{key: value for key, value in preset.items() if key not in {"api", "description"}},
         }
 
     def query(self) -> Query:
-        """The query, complete."""
+        """The complete query."""
         read = self._read
         name = self._name()
         metrics = read.names("metrics")
         if not metrics:
-            raise read.refuse("metrics", "it wants at least one metric, in the API's own spelling")
+            raise read.error("metrics", "must list at least one metric, in the API's own spelling")
         family = self._family()
         mode = cast("Mode", read.text("mode"))
         granularity = read.duration("granularity")
         if granularity is None:  # it has a default
-            raise read.refuse("granularity", "it wants an ISO 8601 duration")
+            raise read.missing("granularity")
         zone = _zone(read)
         query = Query(
             name=name,
@@ -155,88 +161,88 @@ class _QueryReader:
             group_by=read.names("group_by") or (),
             metrics=metrics,
             granularity=granularity,
-            window=read.duration("window") or self._defaults.window_of(mode),
+            window=read.duration("window") or self._defaults.window_for(mode),
             lookback=timedelta(days=self._lookback()),
             zone=zone,
             anchor=self._defaults.start.astimezone(zone).date(),
             shape=cast("Shape", read.text("shape")),
             filter=read.mapping("filter"),
             views=_views(read),
-            extra=_sent_as_they_are(read),
+            extra=_extra_fields(read),
             implicit_dimensions=("mediaType",) if self._endpoint == "conversations" else (),
-            qualified=bool(QUALIFIED.intersection(metrics)),
-            page_size=int(read.number("page_size") or self._defaults.page_size_of(mode)),
+            qualified=bool(QUALIFIED_METRICS.intersection(metrics)),
+            page_size=int(read.number("page_size") or self._defaults.page_size_for(mode)),
             mode=mode,
             jobs_path=family.async_jobs if family else None,
             statistics=_statistics(read),
         )
-        wrong = checks.impossible(query)
-        if wrong is not None:
-            raise read.refuse(*wrong)
-        schema.columns(query)  # refuses two settings that give one column
+        found = conflict(query)
+        if found is not None:
+            raise read.error(*found)
+        schema.columns(query)  # refuses two settings that would make the same column
         return query
 
     @property
     def _endpoint(self) -> str | None:
-        """The family, where there is one."""
+        """The name of the family, if the query is for a known one."""
         if self._api == "group_tree" or ("path" in self._values and "endpoint" not in self._written):
             return None
         return self._read.text("endpoint")
 
     def _name(self) -> str:
         """The stream's name."""
-        name = self._read.needed("name")
+        name = self._read.required("name")
         if name in RESERVED:
-            raise self._read.refuse(
-                "name", f"{name!r} is the name of a stream of the tap's own; choose another"
+            raise self._read.error(
+                "name", f"{name!r} is the name of one of the tap's own streams; choose another"
             )
-        if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
-            wants = f"it wants ^[a-z][a-z0-9_]*$ and at most {_LONGEST_NAME} characters, not {name[:80]!r}"
-            raise self._read.refuse("name", wants)
+        if not _NAME.fullmatch(name) or len(name) > _MAX_NAME_LENGTH:
+            rules = f"must match ^[a-z][a-z0-9_]*$ and have at most {_MAX_NAME_LENGTH} characters"
+            raise self._read.error("name", f"{rules}; {name[:80]!r} does not")
         return name
 
     def _family(self) -> Family | None:
-        """What the package knows of the family; fields of the other contract are refused."""
+        """The family, if it is known. Fields of the results API are refused on a group-tree host."""
         if self._api == "group_tree":
             for field in _RESULTS_ONLY:
                 if field in self._written:
-                    raise self._read.refuse(
-                        field, "a group-tree host has no such field; it goes with api: results"
+                    raise self._read.error(
+                        field, "is not available on a group-tree host; it requires api: results"
                     )
             if self._read.text("shape") == "long":
-                raise self._read.refuse(
-                    "shape", "a group-tree host gives one number a metric: only wide fits"
+                raise self._read.error(
+                    "shape", "must be wide on a group-tree host, which returns one number per metric"
                 )
             return None
         if self._endpoint is None:
             return None
         family = families().get(self._endpoint)
         if family is None:
-            wants = f"{self._endpoint!r} is no family of aggregates{nearest(self._endpoint, families())}"
-            raise self._read.refuse("endpoint", f"{wants}; for one that this version does not know set path")
+            problem = f"{self._endpoint!r} is not a known family (for a family that is newer, set path)"
+            raise self._read.error("endpoint", problem + suggestion(self._endpoint, families()))
         return family
 
     def _path(self, family: Family | None) -> str:
-        """Where the query is posted."""
+        """The path to post the query to."""
         path = self._read.text("path")
         if path is None:
             return family.path if family else GROUP_TREE_PATH
         if not re.fullmatch(r"/[A-Za-z0-9._~/-]*", path) or path.startswith("//"):
-            raise self._read.refuse(
-                "path", f"it wants a path on the API's host that begins with /, not {path[:80]!r}"
+            raise self._read.error(
+                "path", f"must be a path on the API host that begins with /, not {path[:80]!r}"
             )
         return path
 
     def _lookback(self) -> float:
-        """The look-back in days: the query's own, else the config's, never shorter unawares."""
+        """The lookback in days: the query's own, the config's, or what the family needs."""
         own = self._read.number("lookback_days")
         if own is not None:
             return own
-        settles = settles_after(self._endpoint, self._read.text("alternate_time_dimension"))
+        settling = settling_days(self._endpoint, self._read.text("alternate_time_dimension"))
         return (
             self._defaults.lookback_days
             if self._defaults.lookback_is_set
-            else max(settles, self._defaults.lookback_days)
+            else max(settling, self._defaults.lookback_days)
         )
 
 
@@ -246,12 +252,12 @@ def _zone(read: Reader) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        wants = f"{name[:80]!r} is no time zone; it wants an IANA name such as Europe/London"
-        raise read.refuse("time_zone", wants) from None
+        problem = f"{name[:80]!r} is not a time zone; use an IANA name such as Europe/London"
+        raise read.error("time_zone", problem) from None
 
 
 def _views(read: Reader) -> tuple[View, ...]:
-    """The views, as the API has them."""
+    """The views, in the form of the API."""
     found = []
     for each in read.items("views") or ():
         if (
@@ -259,28 +265,32 @@ def _views(read: Reader) -> tuple[View, ...]:
             or not isinstance(each.get("name"), str)
             or not isinstance(each.get("target"), str)
         ):
-            raise read.refuse("views", "a view wants name, target, function and range, as the API has them")
+            raise read.error(
+                "views", "must list views with name, target, function and range, as the API has them"
+            )
         found.append(View(each["name"], each["target"], each))
     return tuple(found)
 
 
 def _statistics(read: Reader) -> dict[str, tuple[str, ...]]:
-    """Which statistics a metric or view brings, where the user knows better."""
+    """Metric or view → statistics, where the user overrides them."""
     found = {}
     for metric, names in (read.mapping("statistics") or {}).items():
         for name in names if isinstance(names, list) and names else [None]:
             if not isinstance(name, str) or name not in STATISTICS:
                 known = ", ".join(STATISTICS)
-                raise read.refuse("statistics", f"{metric[:60]} wants a list of some of: {known}")
+                raise read.error(
+                    "statistics", f"must have a list of statistics for {metric[:60]}, out of: {known}"
+                )
         found[metric] = tuple(cast("list[str]", names))
     return found
 
 
-def _sent_as_they_are(read: Reader) -> dict[str, object]:
-    """What is sent as it is, under the names of the wire."""
+def _extra_fields(read: Reader) -> dict[str, object]:
+    """Fields that are sent unchanged, by the API's names."""
     limit = read.number("limit")
     values: Mapping[str, object] = {
-        "flatten_multivalued_dimensions": read.flag("flatten_multivalued_dimensions"),
+        "flatten_multivalued_dimensions": read.boolean("flatten_multivalued_dimensions"),
         "alternate_time_dimension": read.text("alternate_time_dimension"),
         "query_type": read.text("query_type"),
         "sort_metric": read.mapping("sort_metric"),

@@ -1,14 +1,14 @@
-"""Reading one value of the config: what it must be, or one line that says so."""
+"""Reading single values of the config, with an error message if a value is wrong."""
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import json
 import math
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
-from tap_genesys_aggregates.config.checks import nearest
 from tap_genesys_aggregates.core import instants
 from tap_genesys_aggregates.core.errors import SettingError
 from tap_genesys_aggregates.core.periods import Period
@@ -22,69 +22,97 @@ if TYPE_CHECKING:
 _YEARS = range(1970, 2200)
 
 
-class Reader:
-    """Reads the values of one table: the config itself, or one entry of ``queries``."""
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """The known name closest to an unknown one, for the end of a message.
 
-    def __init__(self, values: Mapping[str, object], table: Mapping[str, Setting], place: str = "") -> None:
-        """Take the values to read.
+    Args:
+        name: The unknown name.
+        known: The names that may have been meant.
+
+    Returns:
+        ``; did you mean 'x'?``, or nothing if no name is similar.
+    """
+    folded = {each.lower(): each for each in known}
+    match = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
+    return f"; did you mean {folded[match[0]]!r}?" if match else ""
+
+
+class Reader:
+    """Reads the values of the config itself, or of one entry of ``queries``.
+
+    Each method reads one value by its name. It returns None if there is neither a value nor a default, and
+    raises a ``SettingError`` if the value is wrong.
+    """
+
+    def __init__(self, values: Mapping[str, object], table: Mapping[str, Setting], prefix: str = "") -> None:
+        """Create a reader.
 
         Args:
             values: What the user wrote.
-            table: What may be written.
-            place: What to put before a name in messages: ``queries[0].``, say.
+            table: The settings or fields that exist.
+            prefix: What precedes a name in messages, such as ``queries[0].``.
         """
         self._values = values
         self._table = table
-        self._place = place
+        self._prefix = prefix
 
-    def refuse(self, name: str, wants: str) -> SettingError:
-        """The error for one setting: its name, then what it wants."""
-        return SettingError(f"{self._place}{name}: {wants}")
+    def error(self, name: str, problem: str) -> SettingError:
+        """The error for a setting: its name, followed by what is wrong with it."""
+        return SettingError(f"{self._prefix}{name} {problem}")
 
-    def unknown(self, allowed: Iterable[str] = ()) -> None:
-        """Refuse names that the table does not have.
+    def missing(self, name: str) -> SettingError:
+        """The error for a required setting that is not set."""
+        setting = self._table[name]
+        variables = " or ".join(each for each in (setting.variable, setting.alias) if each)
+        advice = "" if self._prefix else f"Set it in the config or as environment variable {variables}"
+        return SettingError(f"{self._prefix}{name} is required", f"{setting.description} {advice}".rstrip())
+
+    def refuse_unknown(self, allowed: Iterable[str] = ()) -> None:
+        """Refuse names that are not in the table.
+
+        Args:
+            allowed: Further names that exist.
 
         Raises:
-            SettingError: There is one; the nearest right name is given.
+            SettingError: A name does not exist; the message suggests a similar one.
         """
         known = [*self._table, *allowed]
         for name in self._values:
             if name not in known:
-                raise self.refuse(str(name), f"there is no such setting{nearest(str(name), known)}")
+                kind = "field of a query" if self._prefix else "setting"
+                raise self.error(str(name), f"is not a known {kind}{suggestion(str(name), known)}")
 
     def text(self, name: str) -> str | None:
-        """A string, one of its choices where it has some."""
+        """A string; if the setting has choices, one of them."""
         value = self._value(name)
         if value is None:
             return None
         setting = self._table[name]
         if not isinstance(value, str) or not value.strip():
-            raise self.refuse(name, f"it wants a text, not {_short(value, setting)}")
+            raise self.error(name, f"must be a non-empty string, not {_shown(value, setting)}")
         if setting.choices and value not in setting.choices:
-            raise self.refuse(name, f"{_short(value, setting)} is none of {', '.join(setting.choices)}")
+            choices = ", ".join(setting.choices)
+            raise self.error(name, f"must be one of {choices}, not {_shown(value, setting)}")
         if any(ord(letter) < ord(" ") or "\ud800" <= letter <= "\udfff" for letter in value):
-            raise self.refuse(name, "it wants whole letters on one line, without control characters")
+            raise self.error(name, "must be one line of text, without control characters")
         return value
 
-    def needed(self, name: str) -> str:
-        """A string that must be there."""
+    def required(self, name: str) -> str:
+        """A string that must be set."""
         value = self.text(name)
         if value is None:
-            setting = self._table[name]
-            also = f" or {setting.alias}" if setting.alias else ""
-            where = "" if self._place else f" Set it in the config, or as {setting.variable}{also}"
-            raise self.refuse(name, f"it is missing. {setting.description}{where}")
+            raise self.missing(name)
         return value
 
     def url(self, name: str) -> str | None:
-        """An https URL; plain http only to this machine itself."""
+        """An https URL; plain http is accepted for this machine only."""
         value = self.text(name)
         if value is None:
             return None
         try:
             parts = urlsplit(value)
             host, _ = parts.hostname, parts.port
-            (host or "").encode("idna")  # no part of it is empty or too long
+            (host or "").encode("idna")  # refuses labels that are empty or too long
         except ValueError:
             host, parts = None, urlsplit("")
         if (
@@ -95,24 +123,24 @@ class Reader:
             or parts.query
             or parts.fragment
         ):
-            raise self.refuse(
-                name, "it wants a URL such as https://gateway.example.com, without user, query or fragment"
+            raise self.error(
+                name, "must be a URL such as https://gateway.example.com, without user, query or fragment"
             )
         if parts.scheme == "http" and not _is_this_machine(host):
-            raise self.refuse(name, "it wants https: plain http would send the secret in the clear")
+            raise self.error(name, "must use https: plain http would send the client secret unencrypted")
         return value
 
     def instant(self, name: str) -> datetime | None:
-        """A date-time, UTC where it names no offset."""
+        """A date-time; UTC if it has no offset."""
         value = self.text(name)
         if value is None:
             return None
         try:
             instant = instants.parse(value)
         except ValueError as error:
-            raise self.refuse(name, str(error)) from None
+            raise self.error(name, str(error)) from None
         if instant.year not in _YEARS:
-            raise self.refuse(name, f"{value!r} lies outside the years {_YEARS.start} to {_YEARS.stop - 1}")
+            raise self.error(name, f"{value!r} is outside the years {_YEARS.start} to {_YEARS.stop - 1}")
         return instant
 
     def duration(self, name: str) -> Period | None:
@@ -123,86 +151,86 @@ class Reader:
         try:
             return Period.parse(value)
         except ValueError as error:
-            raise self.refuse(name, str(error)) from None
+            raise self.error(name, str(error)) from None
 
     def number(self, name: str) -> float | None:
-        """A number within its bounds; a text that reads as one is taken too."""
+        """A number within the bounds of the setting; text is converted."""
         value = self._value(name)
         if value is None:
             return None
         setting = self._table[name]
-        wants = (
-            f"it wants a number from {setting.minimum:g} to {setting.maximum:g}, not {_short(value, setting)}"
-        )
+        kind = "a whole number" if setting.kind == "integer" else "a number"
+        bounds = f"from {setting.minimum:g} to {setting.maximum:g}"
+        problem = f"must be {kind} {bounds}, not {_shown(value, setting)}"
         try:
             number = math.nan if isinstance(value, bool) else float(cast("Any", value))
         except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not (setting.minimum or 0) <= number <= (setting.maximum or math.inf):
-            raise self.refuse(name, wants)
+            raise self.error(name, problem)
         if setting.kind == "integer" and not number.is_integer():
-            raise self.refuse(name, wants.replace("a number", "a whole number"))
+            raise self.error(name, problem)
         return number
 
     def items(self, name: str) -> list[object] | None:
-        """A list, or a text that holds one as JSON."""
-        value = self._plain(name)
+        """A list, or text that contains one as JSON."""
+        value = self._json(name)
         if value is not None and not isinstance(value, list | tuple):
-            raise self.refuse(name, f"it wants a list, not {_short(value, self._table[name])}")
+            raise self.error(name, f"must be a list, not {_shown(value, self._table[name])}")
         return None if value is None else list(value)
 
     def names(self, name: str) -> tuple[str, ...] | None:
-        """A list of texts, none of them twice."""
+        """A list of distinct names."""
         value = self.items(name)
         if value is None:
             return None
         seen: set[str] = set()
         for each in value:
             if not isinstance(each, str) or not each.strip():
-                raise self.refuse(
-                    name, f"it wants a list of names, and {_short(each, self._table[name])} is none"
+                raise self.error(
+                    name, f"must be a list of names, but contains {_shown(each, self._table[name])}"
                 )
             if each in seen:
-                raise self.refuse(name, f"{each!r} is in the list twice; remove one")
+                raise self.error(name, f"contains {each!r} twice; remove one")
             seen.add(each)
         return tuple(str(each) for each in value)
 
     def mapping(self, name: str) -> dict[str, object] | None:
-        """An object, or a text that holds one as JSON."""
-        value = self._plain(name)
+        """An object, or text that contains one as JSON."""
+        value = self._json(name)
         if value is not None and not isinstance(value, dict):
-            raise self.refuse(name, f"it wants an object, not {_short(value, self._table[name])}")
+            raise self.error(name, f"must be an object, not {_shown(value, self._table[name])}")
         return cast("dict[str, object] | None", value)
 
-    def flag(self, name: str) -> bool | None:
+    def boolean(self, name: str) -> bool | None:
         """True or false."""
         value = self._value(name)
         if value is not None and not isinstance(value, bool):
-            raise self.refuse(name, f"it wants true or false, not {_short(value, self._table[name])}")
+            raise self.error(name, f"must be true or false, not {_shown(value, self._table[name])}")
         return value
 
-    def _plain(self, name: str) -> object:
-        """A value that an environment variable can only give as JSON text, and that can be sent as JSON."""
+    def _json(self, name: str) -> object:
+        """A value that can be sent as JSON; given as text, as in an environment variable, it is parsed."""
         value = self._value(name)
         if not isinstance(value, str):
             try:
                 json.dumps(value, allow_nan=False)
             except (TypeError, ValueError, RecursionError):
-                raise self.refuse(name, "it wants what JSON has: no NaN, and not nested so deep") from None
+                raise self.error(name, "must be valid JSON, without NaN and not nested too deeply") from None
             return value
         try:
             return cast("object", json.loads(value))
         except (ValueError, RecursionError):
-            raise self.refuse(name, "it wants JSON when it is given as text") from None
+            raise self.error(name, "must be valid JSON if it is given as text") from None
 
     def _value(self, name: str) -> object:
-        """What the user wrote, else the default."""
+        """What the user wrote, or the default."""
         value = self._values.get(name)
         return self._table[name].default if value is None else value
 
 
 def _is_this_machine(host: str) -> bool:
-    """Whether a host is the loopback, by number and not by how its name begins."""
+    """Whether a host is the loopback address; names that merely begin like one are not."""
     if host == "localhost":
         return True
     try:
@@ -211,9 +239,9 @@ def _is_this_machine(host: str) -> bool:
         return False
 
 
-def _short(value: object, setting: Setting) -> str:
-    """A value for a message: never a secret, never long."""
+def _shown(value: object, setting: Setting) -> str:
+    """A value as shown in a message: shortened, and never a secret."""
     try:
         return "this value" if setting.secret else repr(value)[:80]
     except RecursionError:
-        return "a value that is nested so deep"
+        return "a deeply nested value"

@@ -1,4 +1,4 @@
-"""Regions of Genesys Cloud and their hosts (contract: regions.json)."""
+"""Regions of Genesys Cloud and their hosts (docs/api-notes.md, "Regions")."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Hosts:
     """Where requests go.
 
     Attributes:
-        api: Scheme and authority of the API, without a slash at the end.
-        token: The URL that gives tokens.
+        api: Base URL of the API, without a trailing slash.
+        token: URL that issues tokens.
         is_genesys_cloud: Whether the API's host is on a Genesys Cloud domain.
     """
 
@@ -29,7 +29,7 @@ class Hosts:
 
 @cache
 def domains() -> dict[str, str]:
-    """Region name → domain, as the package's data has it."""
+    """Region name → domain, from the package's data."""
     text = resources.files("tap_genesys_aggregates").joinpath("data/regions.json").read_text("utf-8")
     return {str(name): str(domain) for name, domain in json.loads(text).items()}
 
@@ -44,7 +44,7 @@ def domain_of(region: str) -> str:
         The domain.
 
     Raises:
-        ValueError: It is neither.
+        ValueError: The text is neither.
     """
     known = domains().get(region)
     if known is not None:
@@ -52,22 +52,23 @@ def domain_of(region: str) -> str:
     if _DOMAIN.fullmatch(region):
         return region
     names = ", ".join(domains())
-    msg = f"{region!r} is neither a region's name ({names}) nor a bare domain such as mypurecloud.ie"
+    msg = f"{region!r} is neither the name of a region ({names}) nor a bare domain such as mypurecloud.ie"
     raise ValueError(msg)
 
 
 def hosts(region: str, base_url: str | None, token_url: str | None) -> Hosts:
-    """The hosts that the settings mean; ``base_url`` wins over ``region``.
+    """Derive the hosts from the settings; ``base_url`` overrides ``region``.
 
     Args:
         region: A name or a bare domain.
-        base_url: The API's host itself, for a gateway or a sandbox.
-        token_url: Where tokens come from, if not from the usual place.
+        base_url: URL of the API host, for a gateway or a sandbox.
+        token_url: URL that issues tokens, if not the usual one.
 
     Returns:
         The hosts.
     """
-    given = None if base_url else domain_of(region)  # a domain given as a region is one of Genesys Cloud
+    # A domain given as the region counts as one of Genesys Cloud, even if this version does not know it.
+    given = None if base_url else domain_of(region)
     api = (base_url or f"https://api.{given}").rstrip("/")
     domain = given or _genesys_domain(urlsplit(api).hostname or "")
     usual = f"https://login.{domain}/oauth/token" if domain else f"{api}/oauth/token"
@@ -75,10 +76,10 @@ def hosts(region: str, base_url: str | None, token_url: str | None) -> Hosts:
 
 
 def _genesys_domain(host: str) -> str | None:
-    """The Genesys Cloud domain that a host is on, None for any other host."""
+    """The Genesys Cloud domain that a host belongs to, or None for any other host."""
     for domain in domains().values():
         if host == domain or host.endswith(f".{domain}"):
             return domain
-    if host.endswith(".pure.cloud"):  # a region newer than this list
+    if host.endswith(".pure.cloud"):  # a region that is newer than this version
         return host.removeprefix("api.")
     return None

@@ -1,4 +1,4 @@
-"""The config → frozen settings: every default and every check, before any request."""
+"""The settings: the whole config with its defaults, checked before any request is made."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tap_genesys_aggregates.config import regions
-from tap_genesys_aggregates.config.queries import Defaults, default_queries, read_queries
+from tap_genesys_aggregates.config.queries import QueryDefaults, default_queries, read_queries
 from tap_genesys_aggregates.config.reader import Reader
 from tap_genesys_aggregates.config.settings_table import SETTINGS
 from tap_genesys_aggregates.core.redaction import remember_client
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the user wants, checked and complete; names are those of the settings contract."""
+    """The config, checked and complete. ``config/settings_table.py`` describes each setting."""
 
     client_id: str
     client_secret: str = field(repr=False)
@@ -40,58 +40,57 @@ class Settings:
     user_agent: str
 
     @classmethod
-    def read(cls, config: Mapping[str, object], also: tuple[str, ...] = ()) -> Settings:
+    def read(cls, config: Mapping[str, object], sdk_settings: tuple[str, ...] = ()) -> Settings:
         """Check a config.
 
         Args:
-            config: Setting → value, as Singer gives it.
-            also: Names that are the SDK's own settings.
+            config: Setting → value, as Singer passes it.
+            sdk_settings: Names of the SDK's own settings, which are not checked here.
 
         Returns:
             The settings.
 
         Raises:
-            SettingError: One is wrong; the message names it and says what it wants.
+            SettingError: A setting is wrong. The message names it and says what it must be.
         """
         client_id, secret = config.get("client_id"), config.get("client_secret")
         if isinstance(client_id, str) and isinstance(secret, str):
-            remember_client(client_id, secret)  # before there is any message
+            remember_client(client_id, secret)  # before any message could contain it
         read = Reader(config, SETTINGS)
-        read.unknown(also)
+        read.refuse_unknown(sdk_settings)
         start, end = read.instant("start_date"), read.instant("end_date")
         if start is None:
-            read.needed("start_date")
-            raise read.refuse("start_date", "it is missing")
+            raise read.missing("start_date")
         if end is not None and end <= start:
-            raise read.refuse("end_date", "it wants an instant after start_date")
+            raise read.error("end_date", "must be later than start_date")
         hosts = _hosts(read)
         api = _api(read, hosts)
-        window, most = read.duration("window"), read.duration("max_window")
-        if window is None or most is None:
-            raise read.refuse("window", "it wants an ISO 8601 duration")
-        if most.min_seconds < window.min_seconds:
-            raise read.refuse("max_window", f"{most.text} is shorter than window, {window.text}")
-        defaults = Defaults(
+        window, max_window = read.duration("window"), read.duration("max_window")
+        if window is None or max_window is None:  # both have defaults
+            raise read.missing("window")
+        if max_window.min_seconds < window.min_seconds:
+            raise read.error("max_window", f"is {max_window.text}, shorter than window ({window.text})")
+        defaults = QueryDefaults(
             api=api,
             lookback_days=read.number("lookback_days") or 0,
             lookback_is_set=config.get("lookback_days") is not None,
             window=window,
-            max_window=most,
+            max_window=max_window,
             start=start,
             page_size=int(read.number("page_size") or 0),
         )
         entries = read.items("queries")
         if entries is not None and not entries:
-            raise read.refuse("queries", "the list is empty; leave it out for the presets, or name a query")
+            raise read.error("queries", "is an empty list; leave it out to use the presets, or add a query")
         return cls(
-            client_id=read.needed("client_id"),
-            client_secret=read.needed("client_secret"),
+            client_id=read.required("client_id"),
+            client_secret=read.required("client_secret"),
             hosts=hosts,
             api=api,
             start_date=start,
             end_date=end,
             queries=read_queries(default_queries(api) if entries is None else entries, defaults),
-            max_window=most,
+            max_window=max_window,
             concurrency=int(read.number("concurrency") or 0),
             requests_per_minute=int(read.number("requests_per_minute") or 0),
             request_timeout=read.number("request_timeout") or 0,
@@ -103,11 +102,11 @@ class Settings:
 def from_environment(
     config: Mapping[str, object], environment: Mapping[str, str] | None = None
 ) -> dict[str, object]:
-    """Fill what a config leaves out from ``TAP_GENESYS_AGGREGATES_*`` and ``GENESYS_*``.
+    """Take settings that a config leaves out from ``TAP_GENESYS_AGGREGATES_*`` and ``GENESYS_*`` variables.
 
     Args:
-        config: The config; what it holds wins.
-        environment: Where to look; by default the process's own.
+        config: The config; its values take precedence.
+        environment: The variables; by default those of the process.
 
     Returns:
         A new config.
@@ -125,24 +124,24 @@ def from_environment(
 
 
 def _hosts(read: Reader) -> Hosts:
-    """Where requests go."""
+    """The hosts to send requests to."""
     base_url, token_url = read.url("base_url"), read.url("token_url")
     try:
-        return regions.hosts(read.needed("region"), base_url, token_url)
+        return regions.hosts(read.required("region"), base_url, token_url)
     except ValueError as error:
-        raise read.refuse("region", str(error)) from None
+        raise read.error("region", str(error)) from None
 
 
 def _user_agent(read: Reader) -> str:
-    """What goes in a header, which has no other letters."""
-    agent = read.needed("user_agent")
+    """The User-Agent header."""
+    agent = read.required("user_agent")
     if not agent.isascii():
-        raise read.refuse("user_agent", "it wants letters of ASCII only, as headers do")
+        raise read.error("user_agent", "must contain only ASCII characters, as HTTP headers do")
     return agent
 
 
 def _api(read: Reader, hosts: Hosts) -> Api:
-    """The contract spoken."""
+    """The API of the host."""
     api = read.text("api")
     if api == "results" or (api == "auto" and hosts.is_genesys_cloud):
         return "results"

@@ -1,7 +1,7 @@
-"""The settings by name: kind, default, meaning. The one place where they are written.
+"""The table of settings: the name, type, default and description of each.
 
-``tap.py``'s config schema, ``meltano.yml``, ``.env.example`` and the README are generated from this
-table or tested against it. The names are those of the settings contract.
+The config schema of ``tap.py``, ``meltano.yml``, ``.env.example`` and ``docs/reference.md`` are generated
+from this table.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from typing import Literal
 Kind = Literal["string", "url", "date-time", "duration", "integer", "number", "array", "object", "boolean"]
 
 PREFIX = "TAP_GENESYS_AGGREGATES_"
-"""What the environment variable of every setting begins with."""
+"""Prefix of the environment variables."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting, or one field of a query.
+    """A setting, or a field of a query.
 
     Attributes:
-        name: As users write it.
-        kind: What it must be.
-        description: What it means, in one line.
-        default: Used where it is not set.
+        name: Its name in the config.
+        kind: Its type.
+        description: Its description, shown to users.
+        default: The value if it is not set.
         required: Whether it must be set.
-        secret: Whether it must never be shown.
+        secret: Whether its value must never be shown.
         minimum: Smallest number allowed.
         maximum: Largest number allowed.
-        choices: The only texts allowed.
-        alias: A second environment variable that is read.
+        choices: The only values allowed, if any.
+        alias: A second environment variable for it.
     """
 
     name: str
@@ -50,19 +50,19 @@ class Setting:
 
     @property
     def json_schema(self) -> dict[str, object]:
-        """Its JSON schema, for the catalogue of settings; checks are made in ``settings.py``."""
+        """Its JSON schema, for discovery. The checks themselves are made in ``config/settings.py``."""
         kind = "string" if self.kind in {"url", "date-time", "duration"} else self.kind
-        lenient = {
+        with_text = {
             "integer": ["integer", "string"],
             "number": ["number", "string"],
             "array": ["array", "string"],
         }
         return {
-            "type": lenient.get(kind, [kind]) if self.required else [*lenient.get(kind, [kind]), "null"],
+            "type": with_text.get(kind, [kind]) if self.required else [*with_text.get(kind, [kind]), "null"],
             "description": self.description,
             **({"default": self.default} if self.default is not None else {}),
             **({"secret": True, "writeOnly": True} if self.secret else {}),
-            # The SDK asks for it where it reads an array from the environment.
+            # The SDK requires it to read an array from the environment.
             **({"items": {"type": "object"}} if kind == "array" else {}),
         }
 
@@ -73,7 +73,7 @@ SETTINGS: dict[str, Setting] = {
         Setting(
             "client_id",
             "string",
-            "Id of the OAuth client (client credentials).",
+            "ID of the OAuth client (client credentials grant).",
             required=True,
             alias="GENESYS_CLIENT_ID",
         ),
@@ -88,37 +88,44 @@ SETTINGS: dict[str, Setting] = {
         Setting(
             "region",
             "string",
-            "A region's name such as eu_west_1, or a bare domain such as mypurecloud.ie.",
+            "Genesys Cloud region: a name such as eu_west_1, or a bare domain such as mypurecloud.ie.",
             default="us_east_1",
             alias="GENESYS_REGION",
         ),
         Setting(
             "base_url",
             "url",
-            "The API host itself, for a gateway or a sandbox; wins over region.",
+            "URL of the API host, for a gateway or a sandbox. Overrides region.",
             alias="GENESYS_BASE_URL",
         ),
         Setting(
             "token_url",
             "url",
-            "Where tokens come from: by default the region's login host, else <base_url>/oauth/token.",
+            "URL that issues tokens. Defaults to the login host of the region, or to <base_url>/oauth/token.",
         ),
         Setting(
             "api",
             "string",
-            "The contract spoken; auto takes results on a Genesys Cloud domain, else group_tree.",
+            "The API of the host. auto means results on Genesys Cloud domains and group_tree elsewhere.",
             default="auto",
             choices=("auto", "results", "group_tree"),
         ),
         Setting(
-            "start_date", "date-time", "First instant wanted, such as 2025-01-01T00:00:00Z.", required=True
+            "start_date",
+            "date-time",
+            "Load data from this date-time on, such as 2025-01-01T00:00:00Z.",
+            required=True,
         ),
-        Setting("end_date", "date-time", "Exclusive end; by default the last bucket that is complete now."),
-        Setting("queries", "array", "One stream each; by default the presets of the api."),
+        Setting(
+            "end_date",
+            "date-time",
+            "Load data before this date-time. Defaults to the end of the last complete bucket.",
+        ),
+        Setting("queries", "array", "Queries to load, one stream each. Defaults to the presets of the API."),
         Setting(
             "lookback_days",
             "number",
-            "How many days back from now every run reads again, because history changes.",
+            "Number of days before now that every run reads again, because history changes.",
             default=7,
             minimum=0,
             maximum=3660,
@@ -126,23 +133,35 @@ SETTINGS: dict[str, Setting] = {
         Setting(
             "window",
             "duration",
-            "The longest stretch asked for in one request, to begin with.",
+            "Period that one request covers, to begin with.",
             default="P1D",
         ),
         Setting(
             "max_window",
             "duration",
-            "The ceiling to which windows may grow while answers stay small.",
+            "Longest period that one request may cover. Windows grow up to it while responses are small.",
             default="P31D",
         ),
-        Setting("concurrency", "integer", "Requests in flight.", default=4, minimum=1, maximum=16),
         Setting(
-            "requests_per_minute", "integer", "Pace kept, per run.", default=300, minimum=1, maximum=100_000
+            "concurrency",
+            "integer",
+            "Maximum number of concurrent requests.",
+            default=4,
+            minimum=1,
+            maximum=16,
+        ),
+        Setting(
+            "requests_per_minute",
+            "integer",
+            "Maximum number of requests per minute in one run.",
+            default=300,
+            minimum=1,
+            maximum=100_000,
         ),
         Setting(
             "page_size",
             "integer",
-            "Rows a page, where the contract has pages.",
+            "Rows per page, where the API has pages.",
             default=25,
             minimum=1,
             maximum=10_000,
@@ -150,70 +169,94 @@ SETTINGS: dict[str, Setting] = {
         Setting(
             "request_timeout",
             "number",
-            "Seconds that one request may take.",
+            "Maximum number of seconds for one request.",
             default=60,
             minimum=0.01,
             maximum=3600,
         ),
         Setting(
-            "max_retries", "integer", "Tries after the first, per request.", default=5, minimum=0, maximum=100
+            "max_retries",
+            "integer",
+            "Number of retries per request, after the first attempt.",
+            default=5,
+            minimum=0,
+            maximum=100,
         ),
-        Setting("user_agent", "string", "Sent with every request.", default="tap-genesys-aggregates"),
+        Setting(
+            "user_agent", "string", "User-Agent header of every request.", default="tap-genesys-aggregates"
+        ),
     )
 }
 
 QUERY_FIELDS: dict[str, Setting] = {
     field.name: field
     for field in (
-        Setting("name", "string", "The stream's name, and so the table's: ^[a-z][a-z0-9_]*$.", required=True),
-        Setting("preset", "string", "A preset to begin with; fields beside it override."),
-        Setting("endpoint", "string", "The family asked (results).", default="conversations"),
-        Setting("path", "string", "Another path, for a family that this version does not know yet."),
-        Setting("group_by", "array", "Dimensions, in the API's own spelling."),
-        Setting("metrics", "array", "At least one, in the API's own spelling.", required=True),
+        Setting(
+            "name", "string", "Name of the stream and its table. Must match ^[a-z][a-z0-9_]*$.", required=True
+        ),
+        Setting("preset", "string", "Preset to start from. Other fields of the query override its fields."),
+        Setting("endpoint", "string", "Family of aggregates to query (results).", default="conversations"),
+        Setting(
+            "path", "string", "Path to post the query to, for a family that this version does not know yet."
+        ),
+        Setting("group_by", "array", "Dimensions to group by, in the API's own spelling."),
+        Setting(
+            "metrics", "array", "Metrics to load, at least one, in the API's own spelling.", required=True
+        ),
         Setting(
             "granularity",
             "duration",
             "Length of a bucket, such as PT15M, PT1H, P1D, P1W or P1M.",
             default="P1D",
         ),
-        Setting("filter", "object", "Sent as it is."),
+        Setting("filter", "object", "Filter of the query, sent unchanged."),
         Setting(
-            "time_zone", "string", "Where days begin, through daylight saving: an IANA name.", default="UTC"
+            "time_zone",
+            "string",
+            "IANA time zone in which days begin, including daylight saving time.",
+            default="UTC",
         ),
-        Setting("views", "array", "Ranges over timers, as the API has them (results)."),
-        Setting("flatten_multivalued_dimensions", "boolean", "Sent as it is (results)."),
-        Setting("alternate_time_dimension", "string", "Sent as it is (results)."),
+        Setting("views", "array", "Views (ranges of timers), in the form of the API (results)."),
+        Setting("flatten_multivalued_dimensions", "boolean", "Sent unchanged (results)."),
+        Setting("alternate_time_dimension", "string", "Sent unchanged (results)."),
         Setting("query_type", "string", "groupBy, topN or bottomN (results)."),
-        Setting("sort_metric", "object", "What topN sorts by: name and function (results)."),
-        Setting("limit", "integer", "How many groups topN gives (results).", minimum=1, maximum=100_000),
-        Setting("lookback_days", "number", "The look-back of this query alone.", minimum=0, maximum=3660),
-        Setting("window", "duration", "The window of this query alone; a job's is max_window by default."),
+        Setting("sort_metric", "object", "Metric to rank by: name and function (results)."),
+        Setting(
+            "limit",
+            "integer",
+            "Number of groups that topN or bottomN returns (results).",
+            minimum=1,
+            maximum=100_000,
+        ),
+        Setting(
+            "lookback_days", "number", "Overrides lookback_days for this query.", minimum=0, maximum=3660
+        ),
+        Setting("window", "duration", "Overrides window for this query. Jobs default to max_window."),
         Setting(
             "page_size",
             "integer",
-            "The page size of this query alone; a job's is 1000 at least by default.",
+            "Overrides page_size for this query. Jobs default to at least 1000.",
             minimum=1,
             maximum=10_000,
         ),
         Setting(
             "shape",
             "string",
-            "wide: a column a metric and statistic; long: a row a metric.",
+            "wide: one column per metric and statistic; long: one row per metric.",
             default="wide",
             choices=("wide", "long"),
         ),
         Setting(
             "mode",
             "string",
-            "sync: one request a window; async: a job a window, for windows that are long (results).",
+            "sync: one request per window; async: one job per window, for long windows (results).",
             default="sync",
             choices=("sync", "async"),
         ),
         Setting(
             "statistics",
             "object",
-            "Metric → list of statistics, where a metric brings others than its first letter says (results).",
+            "Metric → list of statistics, if a metric has others than its first letter suggests (results).",
         ),
     )
 }

@@ -35,7 +35,11 @@ def parse(text: str) -> datetime:
     if match is None:
         msg = f"{text!r} is not an ISO 8601 date-time such as 2023-11-01T00:00:00Z"
         raise ValueError(msg)
-    moment = datetime.fromisoformat(f"{match['date']}T{match['time'] or '00:00'}").replace(tzinfo=UTC)
+    try:
+        moment = datetime.fromisoformat(f"{match['date']}T{match['time'] or '00:00'}").replace(tzinfo=UTC)
+    except ValueError as error:
+        msg = f"{text!r} is not a date-time that exists: {error}"
+        raise ValueError(msg) from None
     milliseconds = int(((match["fraction"] or "") + "000")[:3])
     try:
         return moment + timedelta(milliseconds=milliseconds) - _offset(match["zone"])

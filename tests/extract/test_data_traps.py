@@ -47,7 +47,7 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
             "tests/http/test_clock.py::test_now_is_utc",
             "tests/core/test_instants.py::test_any_offset_is_the_same_instant",
             "tests/core/test_grid.py::test_odd_days_have_as_many_buckets_as_hours",
-            "tests/core/test_midnights.py::test_days_begin_where_a_calendar_on_the_wall_changes",
+            "tests/core/test_grid.py::test_days_begin_where_a_calendar_on_the_wall_changes",
         ),
     ),
     6: (
@@ -60,7 +60,7 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
     7: (
         "The bookmark moves past a failed request, so the gap is permanent.",
         (
-            "tests/core/test_bookmark_life.py::Life::no_gap",
+            "tests/core/test_bookmarks.py::Life::no_gap",
             "tests/pipeline/test_crash.py::test_state_stands_at_the_last_whole_window",
         ),
     ),
@@ -68,7 +68,7 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
         "There is no lookback, so corrections never arrive.",
         (
             "tests/core/test_bookmarks.py::test_the_look_back_counts_from_now",
-            "tests/core/test_bookmark_life.py::Life::everything_settled_was_read_settled",
+            "tests/core/test_bookmarks.py::Life::everything_settled_was_read_settled",
             "tests/pipeline/test_truth.py::test_warehouse_ends_equal_to_the_settled_truth",
         ),
     ),

@@ -34,7 +34,7 @@ def test_every_entry_is_complete(name: str) -> None:
 @pytest.mark.parametrize("name", [*PATHS, "extractions"])
 def test_a_query_cannot_take_the_name_of_a_look_up(name: str) -> None:
     """A query that is called like a stream of the tap's own is refused, and so no preset is."""
-    with pytest.raises(SettingError, match="is the name of a stream of the tap's own; choose another"):
+    with pytest.raises(SettingError, match="is the name of one of the tap's own streams; choose another"):
         Settings.read(config(queries=[{**CALLS, "name": name}]))
     assert name in RESERVED
     assert name not in presets()

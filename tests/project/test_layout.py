@@ -10,7 +10,7 @@ from pathlib import Path
 import grimp
 import pytest
 
-from .written import ROOT
+from .generated_settings import ROOT
 
 PACKAGE = ROOT / "tap_genesys_aggregates"
 PARTS = ("tap_genesys_aggregates", "genesys_sandbox", "demo", "tests", "bench")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .written import ROOT
+from .generated_settings import ROOT
 
 
 def _said(*command: str) -> tuple[int, str]:

@@ -11,7 +11,7 @@ import tomlkit
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from .written import ROOT
+from .generated_settings import ROOT
 
 LOCKS = {
     "requirements.lock": "dev",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .written import ROOT
+from .generated_settings import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,13 +1,15 @@
-"""Bad settings: one line each, which names the setting and says what it wants."""
+"""Errors in the config: one line each, with the name of the setting and what it must be."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tap_genesys_aggregates.config.families import unknown_names
 from tap_genesys_aggregates.config.settings import Settings
 from tap_genesys_aggregates.config.settings_table import QUERY_FIELDS, SETTINGS
 from tap_genesys_aggregates.core.errors import SettingError
@@ -18,10 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 TREE = config(base_url=GATEWAY)
+OPERATIONS = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
+VIEW = {"name": "short", "target": "nHandle", "function": "rangeBound", "range": {"gte": 0}}
 
 
 def refused(settings: Mapping[str, object]) -> str:
-    """What the tap says of a config."""
+    """The error for a config."""
     with pytest.raises(SettingError) as error:
         Settings.read(settings)
     message = str(error.value)
@@ -32,23 +36,23 @@ def refused(settings: Mapping[str, object]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("changes", "name", "wants"),
+    ("changes", "name", "expected"),
     [
         ({"start_date": "yesterday"}, "start_date", "date-time"),
-        ({"start_date": "2023-02-30"}, "start_date", ""),
-        ({"start_date": 20231101}, "start_date", "text"),
+        ({"start_date": "2023-02-30"}, "start_date", "is not a date-time that exists"),
+        ({"start_date": 20231101}, "start_date", "string"),
         ({"start_date": "0001-01-01"}, "start_date", "1970"),
-        ({"start_date": None}, "start_date", "missing"),
+        ({"start_date": None}, "start_date", "is required"),
         ({"end_date": "soon"}, "end_date", "date-time"),
-        ({"end_date": "2023-11-01T00:00:00Z"}, "end_date", "after start_date"),
-        ({"end_date": "2023-10-01T00:00:00Z"}, "end_date", "after start_date"),
+        ({"end_date": "2023-11-01T00:00:00Z"}, "end_date", "later than start_date"),
+        ({"end_date": "2023-10-01T00:00:00Z"}, "end_date", "later than start_date"),
         ({"client_id": None}, "client_id", "GENESYS_CLIENT_ID"),
         ({"client_secret": None}, "client_secret", "GENESYS_CLIENT_SECRET"),
-        ({"client_id": " "}, "client_id", "text"),
+        ({"client_id": " "}, "client_id", "string"),
         ({"client_id": "a\nb"}, "client_id", "one line"),
-        ({"client_secret": 5}, "client_secret", "text"),
+        ({"client_secret": 5}, "client_secret", "string"),
         ({"client_secret": f"{SECRET}\n"}, "client_secret", "one line"),
-        ({"client_secret": [SECRET]}, "client_secret", "text"),
+        ({"client_secret": [SECRET]}, "client_secret", "string"),
         ({"region": "atlantis"}, "region", "bare domain"),
         ({"region": "https://mypurecloud.ie"}, "region", "bare domain"),
         ({"region": "mypurecloud.ie/x"}, "region", "bare domain"),
@@ -81,31 +85,32 @@ def refused(settings: Mapping[str, object]) -> str:
         ({"page_size": "many"}, "page_size", "number"),
         ({"request_timeout": 0}, "request_timeout", "number"),
         ({"max_retries": -1}, "max_retries", "number"),
-        ({"user_agent": ["x"]}, "user_agent", "text"),
+        ({"user_agent": ["x"]}, "user_agent", "string"),
         ({"queries": {}}, "queries", "list"),
         ({"queries": []}, "queries", "empty"),
         ({"queries": "[{"}, "queries", "JSON"),
-        ({"queries": ["calls"]}, "queries[0].name", "object"),
+        ({"queries": ["calls"]}, "queries[0]", "object"),
     ],
 )  # fmt: skip
-def test_a_bad_setting_is_named(changes: dict[str, object], name: str, wants: str) -> None:
-    """The message begins with the setting's name and says what it wants."""
+def test_an_error_names_the_setting_and_says_what_it_must_be(
+    changes: dict[str, object], name: str, expected: str
+) -> None:
     message = refused(config(**changes))
-    assert message.startswith(f"{name}: ")
-    assert wants in message
+    assert message.startswith(f"{name} ")
+    assert expected in message
 
 
 @pytest.mark.parametrize(
-    ("changes", "field", "wants"),
+    ("changes", "field", "expected"),
     [
-        ({"name": None}, "name", "missing"),
+        ({"name": None}, "name", "is required"),
         ({"name": "Calls"}, "name", "^[a-z][a-z0-9_]*$"),
         ({"name": "1calls"}, "name", "^[a-z][a-z0-9_]*$"),
         ({"name": "calls\n"}, "name", "one line"),
         ({"name": "x" * 9_999}, "name", "characters"),
         ({"metrics": []}, "metrics", "at least one"),
         ({"metrics": None}, "metrics", "at least one"),
-        ({"metrics": "nOffered"}, "metrics", ""),
+        ({"metrics": "nOffered"}, "metrics", "JSON"),
         ({"metrics": [5]}, "metrics", "names"),
         ({"metrics": [""]}, "metrics", "names"),
         ({"metrics": ["nOffered", "nOffered"]}, "metrics", "twice"),
@@ -113,13 +118,13 @@ def test_a_bad_setting_is_named(changes: dict[str, object], name: str, wants: st
         ({"group_by": ["queueId", "queueId"]}, "group_by", "twice"),
         ({"granularity": "hour"}, "granularity", "ISO 8601 duration"),
         ({"granularity": "PT0S"}, "granularity", "ISO 8601 duration"),
-        ({"granularity": 3600}, "granularity", "text"),
+        ({"granularity": 3600}, "granularity", "string"),
         ({"time_zone": "Europe/Atlantis"}, "time_zone", "IANA name"),
         ({"time_zone": "/etc/passwd"}, "time_zone", "IANA name"),
         ({"time_zone": "../UTC"}, "time_zone", "IANA name"),
         ({"endpoint": "conversation"}, "endpoint", "did you mean 'conversations'?"),
-        ({"path": "https://evil.example.com/x"}, "path", "begins with /"),
-        ({"path": "//evil.example.com/x"}, "path", "begins with /"),
+        ({"path": "https://other.example.com/x"}, "path", "begins with /"),
+        ({"path": "//other.example.com/x"}, "path", "begins with /"),
         ({"path": "/x?y"}, "path", "begins with /"),
         ({"filter": ["x"]}, "filter", "object"),
         ({"shape": "tall"}, "shape", "wide, long"),
@@ -133,21 +138,22 @@ def test_a_bad_setting_is_named(changes: dict[str, object], name: str, wants: st
         ({"groupBy": ["queueId"]}, "groupBy", "did you mean 'group_by'?"),
     ],
 )  # fmt: skip
-def test_a_bad_field_of_a_query_is_named(changes: dict[str, object], field: str, wants: str) -> None:
-    """The message begins with the query's place and the field's name."""
+def test_an_error_names_the_field_of_the_query_and_says_what_it_must_be(
+    changes: dict[str, object], field: str, expected: str
+) -> None:
     message = refused(one_query(**changes))
-    assert message.startswith(f"queries[0].{field}: ")
-    assert wants in message
+    assert message.startswith(f"queries[0].{field} ")
+    assert expected in message
 
 
-def test_two_queries_of_one_name_are_refused() -> None:
-    """They would write into one table; the second one is named."""
+def test_two_queries_with_the_same_name_are_refused() -> None:
+    """They would write to the same table."""
     message = refused(config(queries=[QUERY, {**QUERY, "metrics": ["tHandle"]}]))
-    assert message.startswith("queries[1].name: 'calls' is the name of an earlier query")
+    assert message.startswith("queries[1].name 'calls' is already the name of an earlier query")
 
 
 @pytest.mark.parametrize(
-    ("written", "meant"),
+    ("name", "closest"),
     [
         ("start_dat", "start_date"),
         ("Region", "region"),
@@ -155,43 +161,44 @@ def test_two_queries_of_one_name_are_refused() -> None:
         ("clientid", "client_id"),
     ],
 )
-def test_an_unknown_setting_is_refused_with_the_nearest_one(written: str, meant: str) -> None:
-    """A misspelt setting would be without effect in silence."""
-    message = refused(config(**{written: "x"}))
-    assert message == f"{written}: there is no such setting; did you mean {meant!r}?"
+def test_an_unknown_setting_is_refused_with_the_closest_known_one(name: str, closest: str) -> None:
+    """Otherwise a misspelled setting would silently have no effect."""
+    message = refused(config(**{name: "x"}))
+    assert message == f"{name} is not a known setting; did you mean {closest!r}?"
 
 
-def test_an_unknown_setting_like_no_other_is_refused() -> None:
-    """Where nothing is near, nothing is guessed; settings of the SDK are let through where it names them."""
-    assert refused(config(zzz=1)) == "zzz: there is no such setting"
+def test_nothing_is_suggested_for_a_setting_that_resembles_no_other() -> None:
+    assert refused(config(zzz=1)) == "zzz is not a known setting"
+
+
+def test_settings_of_the_sdk_are_accepted() -> None:
     assert Settings.read(config(stream_maps={}), ("stream_maps",)).api == "results"
 
 
 @pytest.mark.parametrize(
     "field", ["endpoint", "views", "query_type", "sort_metric", "limit", "alternate_time_dimension"]
 )
-def test_a_tree_has_no_fields_of_the_other_contract(field: str) -> None:
-    """A field that a group-tree host does not know would be without effect in silence."""
+def test_fields_of_the_results_api_are_refused_for_a_group_tree(field: str) -> None:
+    """Otherwise they would silently have no effect."""
     value: object = {"limit": 3, "views": [], "sort_metric": {}}.get(field, "x")
     query = {"name": "tree", "metrics": ["conversationCount"], field: value}
     message = refused({**TREE, "queries": [query]})
-    assert message.startswith(f"queries[0].{field}: ")
+    assert message.startswith(f"queries[0].{field} ")
     assert "api: results" in message
 
 
 @pytest.mark.parametrize(
     "url", ["http://localhost:8080", "http://127.0.0.1", "http://127.9.9.9:1", "http://[::1]:8080"]
 )
-def test_plain_http_is_for_this_machine_alone(url: str) -> None:
-    """A sandbox on the loopback needs no certificate."""
+def test_plain_http_is_accepted_for_the_loopback_address(url: str) -> None:
+    """So a sandbox on this machine needs no certificate."""
     assert Settings.read(config(base_url=url)).hosts.api == url
 
 
 @pytest.mark.parametrize("name", [each.name for each in SETTINGS.values() if each.secret])
-def test_no_secret_is_in_a_message(name: str) -> None:
-    """Whatever is wrong with a secret, its value is not shown."""
+def test_an_error_does_not_show_the_value_of_a_secret(name: str) -> None:
     for value in (f"{SECRET}\x00", [SECRET], {"x": SECRET}):
-        assert refused({**REQUIRED, name: value}).startswith(f"{name}: ")
+        assert refused({**REQUIRED, name: value}).startswith(f"{name} ")
 
 
 ANYTHING = st.one_of(
@@ -206,10 +213,33 @@ ANYTHING = st.one_of(
     st.dictionaries(st.sampled_from(list(QUERY_FIELDS)), ANYTHING, max_size=4),
 )
 @examples(150)
-def test_any_config_is_read_or_refused(changes: dict[str, object], query: dict[str, object]) -> None:
-    """No config crashes the tap: it is read, or refused in one line that begins with a setting's name."""
+def test_any_config_is_read_or_refused_with_the_name_of_a_setting(
+    changes: dict[str, object], query: dict[str, object]
+) -> None:
     try:
         Settings.read({**REQUIRED, "queries": [{**QUERY, **query}], **changes})
     except SettingError as error:
-        name = str(error).split(":")[0].removeprefix("queries[0].")
+        name = str(error).split(" ")[0].removeprefix("queries[0].")
         assert name in SETTINGS or name in QUERY_FIELDS or str(error).startswith("query ")  # noqa: PT017
+
+
+@pytest.mark.parametrize(
+    ("field", "closest"),
+    [
+        ({"metrics": ["tHandel"]}, "tHandle"),
+        ({"group_by": ["queuId"]}, "queueId"),
+        ({"endpoint": "conversation"}, "conversations"),
+        ({"views": [VIEW]}, "tHandle"),
+    ],
+)
+def test_the_closest_known_name_is_suggested_as_quoted_in_the_docs(
+    field: dict[str, Any], closest: str
+) -> None:
+    """For a misspelled metric or dimension in a warning, for an endpoint or a view in an error."""
+    settings = one_query(**{"metrics": ["tHandle"], "group_by": ["queueId"], **field})
+    try:
+        (line,) = [line for each in Settings.read(settings).queries for line in unknown_names(each)]
+    except SettingError as error:
+        line = str(error)
+    assert f"did you mean {closest!r}?" in line
+    assert line in OPERATIONS.read_text("utf-8").splitlines()

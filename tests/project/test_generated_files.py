@@ -1,4 +1,4 @@
-"""The settings say the same everywhere: contract, table, tap, ``meltano.yml``, ``.env.example``."""
+"""``meltano.yml``, ``.env.example`` and ``docs/reference.md`` agree with the tap and its settings."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import yaml
 from tap_genesys_aggregates.config.settings_table import SETTINGS
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 
-from . import written
+from . import generated_reference, generated_settings
 
-CONTRACT = {
+DOCUMENTED = {
     "client_id": (None, "required"),
     "client_secret": (None, "required secret"),
     "region": ("us_east_1", ""),
@@ -33,11 +33,11 @@ CONTRACT = {
     "max_retries": (5, ""),
     "user_agent": ("tap-genesys-aggregates", ""),
 }
-"""The settings contract, typed from it: name → default, and what else it says."""
+"""Settings whose names and defaults must not change: name → default, and whether it is required or secret."""
 
 
 def _plugin(group: str, name: str) -> dict[str, Any]:
-    project = yaml.safe_load(written.MELTANO.read_text(encoding="utf-8"))
+    project = yaml.safe_load(generated_settings.MELTANO.read_text(encoding="utf-8"))
     (found,) = [plugin for plugin in project["plugins"][group] if plugin["name"] == name]
     assert isinstance(found, dict)
     return found
@@ -45,28 +45,26 @@ def _plugin(group: str, name: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def extractor() -> dict[str, Any]:
-    """The tap in ``meltano.yml``."""
+    """The tap's entry in ``meltano.yml``."""
     return _plugin("extractors", "tap-genesys-aggregates")
 
 
-def test_the_table_is_the_contract() -> None:
-    """Names, defaults, what is required and what is secret are those of the settings contract."""
+def test_names_and_defaults_of_settings_have_not_changed() -> None:
+    """Existing configs depend on them."""
     assert {
         name: (setting.default, " ".join(["required"] * setting.required + ["secret"] * setting.secret))
         for name, setting in SETTINGS.items()
-        if name in CONTRACT
-    } == CONTRACT
+        if name in DOCUMENTED
+    } == DOCUMENTED
 
 
-def test_the_tap_knows_every_setting_of_the_table() -> None:
-    """``--about`` and discovery show the table's settings and no others."""
+def test_the_tap_declares_every_setting_of_the_table() -> None:
     assert list(TapGenesysAggregates.config_jsonschema["properties"])[: len(SETTINGS)] == list(SETTINGS)
-    required = [name for name, (_, marks) in CONTRACT.items() if "required" in marks]
+    required = [name for name, (_, marks) in DOCUMENTED.items() if "required" in marks]
     assert sorted(TapGenesysAggregates.config_jsonschema["required"]) == sorted(required)
 
 
-def test_meltano_has_every_setting(extractor: dict[str, Any]) -> None:
-    """The block in ``meltano.yml`` is the table: names, order, defaults, secrets, descriptions."""
+def test_meltano_has_every_setting_with_its_default_and_description(extractor: dict[str, Any]) -> None:
     assert [
         (entry["name"], entry.get("value"), entry.get("sensitive", False), entry["description"])
         for entry in extractor["settings"]
@@ -81,20 +79,19 @@ def test_meltano_has_every_setting(extractor: dict[str, Any]) -> None:
         ("window", "string"), ("concurrency", "integer"), ("request_timeout", "string"),
     ],
 )  # fmt: skip
-def test_meltano_knows_the_kinds(extractor: dict[str, Any], name: str, kind: str) -> None:
-    """Meltano casts what it reads from the environment, so it is told the kind of each setting."""
+def test_meltano_has_the_kind_of_each_setting(extractor: dict[str, Any], name: str, kind: str) -> None:
+    """Meltano converts values from the environment accordingly."""
     (found,) = [entry for entry in extractor["settings"] if entry["name"] == name]
     assert found["kind"] == kind
 
 
-def test_meltano_offers_the_choices(extractor: dict[str, Any]) -> None:
-    """A setting with choices has them in ``meltano.yml`` too."""
+def test_meltano_has_the_choices_of_a_setting(extractor: dict[str, Any]) -> None:
     (found,) = [entry for entry in extractor["settings"] if entry["name"] == "api"]
     assert [option["value"] for option in found["options"]] == ["auto", "results", "group_tree"]
 
 
-def test_meltano_reads_the_second_names(extractor: dict[str, Any]) -> None:
-    """``GENESYS_*`` reach the tap through Meltano: ``config`` refers to them, and to nothing else."""
+def test_meltano_passes_the_short_variables_to_the_tap(extractor: dict[str, Any]) -> None:
+    """``config`` refers to ``GENESYS_*`` variables and contains nothing else."""
     aliases = {setting.name: f"${setting.alias}" for setting in SETTINGS.values() if setting.alias}
     assert extractor["config"] == aliases
     assert set(aliases.values()) >= {
@@ -102,25 +99,23 @@ def test_meltano_reads_the_second_names(extractor: dict[str, Any]) -> None:
     }  # fmt: skip
 
 
-def test_meltano_knows_what_the_tap_can(extractor: dict[str, Any]) -> None:
-    """Capabilities and required settings are those of the tap itself."""
+def test_meltano_has_the_capabilities_and_required_settings_of_the_tap(extractor: dict[str, Any]) -> None:
     known = [each.value for each in TapGenesysAggregates.capabilities]
     assert sorted(extractor["capabilities"]) == sorted(known)
-    (needed,) = extractor["settings_group_validation"]
-    assert needed == TapGenesysAggregates.config_jsonschema["required"]
+    (required,) = extractor["settings_group_validation"]
+    assert required == TapGenesysAggregates.config_jsonschema["required"]
 
 
-def test_meltano_takes_what_the_tap_takes_by_itself(extractor: dict[str, Any]) -> None:
-    """What the tap leaves out unless it is selected is left out under Meltano too."""
+def test_meltano_selects_the_streams_that_the_tap_selects_by_default(extractor: dict[str, Any]) -> None:
     config = {"client_id": "sandbox", "client_secret": "sandbox", "start_date": "2025-01-01T00:00:00Z"}
     streams = TapGenesysAggregates(config=config).streams.values()
-    left = sorted(f"!{stream.name}.*" for stream in streams if not stream.selected_by_default)
-    assert left
-    assert extractor["select"] == ["*.*", *left]
+    not_selected = sorted(f"!{stream.name}.*" for stream in streams if not stream.selected_by_default)
+    assert not_selected
+    assert extractor["select"] == ["*.*", *not_selected]
 
 
-def test_targets_need_no_hub() -> None:
-    """Each target is defined whole, pinned, and hides what is secret; Postgres is loaded with COPY."""
+def test_targets_are_pinned_and_defined_without_the_meltano_hub() -> None:
+    """Their secrets are marked as sensitive, and PostgreSQL is loaded with COPY."""
     postgres, lines = _plugin("loaders", "target-postgres"), _plugin("loaders", "target-jsonl")
     assert postgres["pip_url"] == "meltanolabs-target-postgres==0.8.1"
     assert lines["pip_url"] == "target-jsonl==0.1.4"
@@ -131,16 +126,16 @@ def test_targets_need_no_hub() -> None:
     assert names >= {"host", "port", "user", "database", *postgres["config"]}
 
 
-def test_what_is_written_is_up_to_date() -> None:
+def test_generated_settings_are_up_to_date() -> None:
     """``./run docs`` would change nothing."""
-    text = written.MELTANO.read_text(encoding="utf-8")
-    assert written.meltano(text) == text
-    assert written.ENVIRONMENT.read_text(encoding="utf-8") == written.environment()
+    text = generated_settings.MELTANO.read_text(encoding="utf-8")
+    assert generated_settings.meltano(text) == text
+    assert generated_settings.ENVIRONMENT.read_text(encoding="utf-8") == generated_settings.environment()
 
 
-def test_a_newcomer_fills_in_three_lines() -> None:
-    """``.env.example`` begins with the three, offers every other setting, and holds no secret."""
-    text = written.ENVIRONMENT.read_text(encoding="utf-8")
+def test_the_example_environment_starts_with_what_to_fill_in_and_lists_every_setting() -> None:
+    """It contains no secret."""
+    text = generated_settings.ENVIRONMENT.read_text(encoding="utf-8")
     filled = dict(re.findall(r"^([A-Z_]+)=(.*)$", text, re.MULTILINE))
     assert list(filled)[:4] == [
         "GENESYS_CLIENT_ID", "GENESYS_CLIENT_SECRET", "GENESYS_REGION", "TAP_GENESYS_AGGREGATES_START_DATE",
@@ -148,5 +143,10 @@ def test_a_newcomer_fills_in_three_lines() -> None:
     assert {name for name, value in filled.items() if not value} == {
         "GENESYS_CLIENT_ID", "GENESYS_CLIENT_SECRET", "TARGET_POSTGRES_PASSWORD",
     }  # fmt: skip
-    offered = set(re.findall(r"^(?:# )?([A-Z_]+)=", text, re.MULTILINE))
-    assert {setting.alias or setting.variable for setting in SETTINGS.values()} <= offered
+    listed = set(re.findall(r"^(?:# )?([A-Z_]+)=", text, re.MULTILINE))
+    assert {setting.alias or setting.variable for setting in SETTINGS.values()} <= listed
+
+
+def test_the_reference_page_is_up_to_date() -> None:
+    """``./run docs`` would change nothing."""
+    assert generated_reference.PAGE.read_text(encoding="utf-8") == generated_reference.text()

@@ -1,4 +1,4 @@
-"""The config of a user: defaults, environment, and what it means."""
+"""Settings: defaults, environment variables, and how the fields of a query are read."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from tests.http.fake_server import GATEWAY, REQUIRED, SECRET, UTC, one_query, se
 PLAIN = settings(queries=[{"name": "calls", "metrics": ["nOffered", "tHandle"]}])
 
 
-def test_every_default_is_the_contracts() -> None:
-    """A config of what is required gives the defaults of settings.md."""
+def test_settings_have_the_documented_defaults() -> None:
     assert PLAIN.hosts.api == "https://api.mypurecloud.com"
     assert PLAIN.hosts.token == "https://login.mypurecloud.com/oauth/token"
     assert PLAIN.api == "results"
@@ -30,8 +29,7 @@ def test_every_default_is_the_contracts() -> None:
     assert (PLAIN.request_timeout, PLAIN.max_retries, PLAIN.user_agent) == (60, 5, "tap-genesys-aggregates")
 
 
-def test_every_default_of_a_query_is_the_contracts() -> None:
-    """A query of a name and metrics has the defaults of settings.md."""
+def test_queries_have_the_documented_defaults() -> None:
     (query,) = PLAIN.queries
     assert (query.name, query.metrics, query.group_by) == ("calls", ("nOffered", "tHandle"), ())
     assert (query.endpoint, query.path) == (
@@ -43,8 +41,7 @@ def test_every_default_of_a_query_is_the_contracts() -> None:
     assert (query.filter, query.views, query.extra) == (None, (), {})
 
 
-def test_without_queries_the_presets_of_the_api_are_asked() -> None:
-    """``queries`` left out means the presets, those of the contract that is spoken."""
+def test_queries_default_to_the_presets_of_the_api() -> None:
     assert {query.api for query in settings().queries} == {"results"}
     (tree,) = settings(base_url=GATEWAY).queries
     assert tree.group_by == ("interval", "routing.queue.id")
@@ -52,8 +49,7 @@ def test_without_queries_the_presets_of_the_api_are_asked() -> None:
     assert (tree.granularity.text, tree.path) == ("PT1H", "/api/v2/analytics/conversations/aggregate/query")
 
 
-def test_a_querys_own_fields_win() -> None:
-    """Look-back and window of a query override those of the config, for this query alone."""
+def test_lookback_and_window_of_a_query_override_the_config_for_that_query() -> None:
     mine = {"name": "mine", "metrics": ["nOffered"], "lookback_days": 0.5, "window": "P3D"}
     other = {"name": "other", "metrics": ["nOffered"]}
     first, second = settings(queries=[mine, other], lookback_days=3, window="P2D").queries
@@ -69,21 +65,21 @@ def test_a_querys_own_fields_win() -> None:
         ({"endpoint": "resolutions", "metrics": ["nResolutions"], "lookback_days": 4}, 4),
     ],
 )
-def test_the_look_back_is_as_long_as_history_changes(query: dict[str, object], days: int) -> None:
-    """Seven days, ten for resolutions, unless the user says otherwise."""
+def test_the_default_lookback_covers_the_time_that_a_family_takes_to_settle(
+    query: dict[str, object], days: int
+) -> None:
     (found,) = settings(**one_query(**query)).queries
     assert found.lookback == timedelta(days=days)
 
 
-def test_weeks_are_anchored_at_the_local_date_of_the_start() -> None:
-    """Midnight in Berlin is the day before in UTC: the anchor is Berlin's date."""
+def test_weeks_are_anchored_at_the_local_date_of_the_start_date() -> None:
+    """Midnight in Berlin is still the day before in UTC."""
     config = {**one_query(time_zone="Europe/Berlin"), "start_date": "2023-10-31T23:00:00Z"}
     (query,) = settings(**config).queries
     assert query.anchor == date(2023, 11, 1)
 
 
-def test_what_is_sent_as_it_is_keeps_its_name_on_the_wire() -> None:
-    """Fields of the API are sent under the API's own names."""
+def test_fields_that_are_sent_unchanged_get_the_names_of_the_api() -> None:
     (query,) = settings(
         **one_query(
             flatten_multivalued_dimensions=True,
@@ -101,8 +97,7 @@ def test_what_is_sent_as_it_is_keeps_its_name_on_the_wire() -> None:
     }
 
 
-def test_a_path_is_for_a_family_that_is_not_known_yet() -> None:
-    """With ``path`` no family is asked about its names: any dimension and metric goes."""
+def test_a_query_with_a_path_accepts_any_dimension_and_metric() -> None:
     (query,) = settings(
         **one_query(path="/api/v2/analytics/new/aggregates/query", group_by=["newId"])
     ).queries
@@ -110,8 +105,8 @@ def test_a_path_is_for_a_family_that_is_not_known_yet() -> None:
     assert query.dimensions == ("newId",)
 
 
-def test_names_that_this_version_does_not_know_are_taken() -> None:
-    """Names grow between releases: an unknown metric or dimension is never refused."""
+def test_unknown_metrics_and_dimensions_are_accepted() -> None:
+    """The API gets new ones with every release."""
     (query,) = settings(**one_query(metrics=["nBrandNew"], group_by=["brandNewId"])).queries
     assert (query.metrics, query.group_by) == (("nBrandNew",), ("brandNewId",))
 
@@ -125,13 +120,13 @@ def test_names_that_this_version_does_not_know_are_taken() -> None:
         ("max_retries", "0", 0),
     ],
 )
-def test_numbers_may_come_as_text(name: str, text: str, expected: float) -> None:
-    """An environment variable is a text; it is read as the number it holds."""
+def test_numbers_may_be_given_as_text(name: str, text: str, expected: float) -> None:
+    """Environment variables are text."""
     assert getattr(settings(**{name: text}), name) == expected
 
 
-def test_queries_may_come_as_text() -> None:
-    """An environment variable gives the queries as JSON."""
+def test_queries_may_be_given_as_json_text() -> None:
+    """Environment variables are text."""
     assert [
         each.name for each in settings(queries='[{"name": "calls", "metrics": ["nOffered"]}]').queries
     ] == ["calls"]
@@ -139,35 +134,34 @@ def test_queries_may_come_as_text() -> None:
 
 @pytest.mark.parametrize("name", list(SETTINGS))
 def test_every_setting_is_read_from_the_environment(name: str) -> None:
-    """``TAP_GENESYS_AGGREGATES_<NAME>`` sets each setting; a config that has it wins."""
-    variables = {f"TAP_GENESYS_AGGREGATES_{name.upper()}": "from outside"}
-    assert from_environment({}, variables) == {name: "from outside"}
-    assert from_environment({name: None}, variables) == {name: "from outside"}
-    assert from_environment({name: "inside"}, variables) == {name: "inside"}
+    """``TAP_GENESYS_AGGREGATES_<NAME>`` sets a setting; a value in the config takes precedence."""
+    variables = {f"TAP_GENESYS_AGGREGATES_{name.upper()}": "from the environment"}
+    assert from_environment({}, variables) == {name: "from the environment"}
+    assert from_environment({name: None}, variables) == {name: "from the environment"}
+    assert from_environment({name: "from the config"}, variables) == {name: "from the config"}
 
 
 @pytest.mark.parametrize("name", ["client_id", "client_secret", "base_url", "region"])
-def test_the_short_variables_work_too(name: str) -> None:
-    """``GENESYS_CLIENT_ID`` and its like are read, behind the config and the long name."""
+def test_short_variables_are_read_if_neither_the_config_nor_the_long_name_is_set(name: str) -> None:
+    """``GENESYS_CLIENT_ID`` and so on."""
     short, long = f"GENESYS_{name.upper()}", f"TAP_GENESYS_AGGREGATES_{name.upper()}"
     assert from_environment({}, {short: "short"}) == {name: "short"}
     assert from_environment({}, {short: "short", long: "long"}) == {name: "long"}
-    assert from_environment({name: "inside"}, {short: "short", long: "long"}) == {name: "inside"}
+    assert from_environment({name: "from the config"}, {short: "short", long: "long"}) == {
+        name: "from the config"
+    }
     assert from_environment({}, {short: ""}) == {}
 
 
-def test_other_variables_are_none_of_our_business() -> None:
-    """Nothing else in the environment gets into the config."""
+def test_other_variables_are_ignored() -> None:
     assert from_environment(REQUIRED, {"GENESYS_WINDOW": "P2D", "REGION": "x", "PATH": "/bin"}) == REQUIRED
 
 
-def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without being told where to look, the variables of the process are read."""
+def test_variables_are_those_of_the_process_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENESYS_CLIENT_ID", "from the process")
     assert from_environment({})["client_id"] == "from the process"
 
 
-def test_the_secret_is_not_shown() -> None:
-    """``repr`` of the settings, as a log or a debugger shows it, has no secret."""
+def test_the_repr_of_settings_does_not_contain_the_secret() -> None:
     assert SECRET not in repr(settings())
     assert settings().client_secret == SECRET

@@ -1,14 +1,16 @@
+"""The families of aggregates, and checks of a query against its family."""
+
 from __future__ import annotations
 
 import pytest
 
-from tap_genesys_aggregates.config import checks
-from tap_genesys_aggregates.config.families import families, settles_after
+from tap_genesys_aggregates.config.families import conflict, families, settling_days, unknown_names
+from tap_genesys_aggregates.config.reader import suggestion
 from tap_genesys_aggregates.core.query import View
 from tests.core.making import query
 
 
-def test_the_families_are_the_nineteen_of_the_contract() -> None:
+def test_there_are_nineteen_families() -> None:
     """Each has a path, permissions, dimensions and metrics; all but one have jobs, six can rank."""
     known = families()
     assert len(known) == 19
@@ -24,33 +26,32 @@ def test_the_families_are_the_nineteen_of_the_contract() -> None:
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"metrics": ("nOfered",)}, "metrics: 'nOfered'; did you mean 'nOffered'?"),
-        ({"group_by": ("queueid",)}, "group_by: 'queueid'; did you mean 'queueId'?"),
-        ({"views": (View("v", "tHandel", {}),)}, "views: 'tHandel'; did you mean 'tHandle'?"),
+        ({"metrics": ("nOfered",)},
+        "metrics: 'nOfered' is not a known metric of conversations; did you mean 'nOffered'?"),
+        ({"group_by": ("queueid",)},
+        "group_by: 'queueid' is not a known dimension of conversations; did you mean 'queueId'?"),
+        ({"views": (View("v", "tHandel", {}),)},
+        "views: 'tHandel' is not a known metric of conversations; did you mean 'tHandle'?"),
         ({"filter": {"clauses": [{"predicates": [{"dimension": "qqqqqq"}]}]}},
-        "filter: 'qqqqqq'"),
+        "filter: 'qqqqqq' is not a known dimension of conversations"),
     ],
 )  # fmt: skip
-def test_an_unknown_name_is_warned_of(changes: dict[str, object], line: str) -> None:
-    """Names grow between releases: an unknown one is worth a line with the nearest known one, no more."""
-    asked = query(endpoint="conversations", **changes)
-    field, hint = line.split(": ")
-    assert list(checks.unknown_names(asked)) == [
-        f"query 'calls': {field}: conversations is not known to have {hint}"
-    ]
-    assert checks.impossible(asked) is None
+def test_an_unknown_name_causes_a_warning_only(changes: dict[str, object], line: str) -> None:
+    """The API gets new names with every release."""
+    misspelled = query(endpoint="conversations", **changes)
+    assert list(unknown_names(misspelled)) == [f"query 'calls': {line}"]
+    assert conflict(misspelled) is None
 
 
 @pytest.mark.parametrize("endpoint", [None, "conversations"])
-def test_known_names_are_not_warned_of(endpoint: str | None) -> None:
-    """Without a family nothing is known, so nothing is unknown."""
+def test_known_names_and_names_of_an_unknown_family_cause_no_warning(endpoint: str | None) -> None:
     names = ("nOffered", "tHandle") if endpoint else ("whatever",)
     mine = query(endpoint=endpoint, metrics=names, filter={"predicates": [{"dimension": "mediaType"}]})
-    assert list(checks.unknown_names(mine)) == []
+    assert list(unknown_names(mine)) == []
 
 
 @pytest.mark.parametrize(
-    ("changes", "field", "wants"),
+    ("changes", "field", "problem"),
     [
         ({"endpoint": "actions", "extra": {"limit": 5}}, "limit", "does not rank"),
         ({"endpoint": "agentcopilots", "extra": {"queryType": "best"}}, "query_type",
@@ -58,8 +59,8 @@ def test_known_names_are_not_warned_of(endpoint: str | None) -> None:
         ({"endpoint": "agentcopilots", "extra": {"limit": 5}}, "limit", "topN or bottomN"),
         ({"endpoint": "conversations", "extra": {"alternateTimeDimension": "eventtime"}},
         "alternate_time_dimension", "'eventTime'"),
-        ({"endpoint": "users", "group_by": ("queueId",)}, "group_by", "userId only"),
-        ({"endpoint": "users", "group_by": ()}, "group_by", "userId only"),
+        ({"endpoint": "users", "group_by": ("queueId",)}, "group_by", "only be grouped by userId"),
+        ({"endpoint": "users", "group_by": ()}, "group_by", "only be grouped by userId"),
         ({"endpoint": "conversations", "views": (View("v", "nOffered", {}),)}, "views", "timer"),
         ({"endpoint": "conversations", "views": (View("tHandle", "tHandle", {}),)}, "views",
         "name of a metric"),
@@ -68,12 +69,13 @@ def test_known_names_are_not_warned_of(endpoint: str | None) -> None:
         ({"endpoint": "conversations", "mode": "async"}, "mode", "no asynchronous jobs"),
     ],
 )  # fmt: skip
-def test_what_the_api_cannot_answer_is_refused(changes: dict[str, object], field: str, wants: str) -> None:
-    """Combinations that can only fail are refused before any request, with the field's name."""
-    found = checks.impossible(query(**changes))
+def test_a_query_that_the_api_cannot_answer_has_a_conflict(
+    changes: dict[str, object], field: str, problem: str
+) -> None:
+    found = conflict(query(**changes))
     assert found is not None
     assert found[0] == field
-    assert wants in found[1]
+    assert problem in found[1]
 
 
 @pytest.mark.parametrize(
@@ -88,29 +90,26 @@ def test_what_the_api_cannot_answer_is_refused(changes: dict[str, object], field
         {"endpoint": None, "extra": {"queryType": "topN", "limit": 5}, "group_by": ("anyId",)},
     ],
 )
-def test_what_the_api_can_answer_is_let_through(changes: dict[str, object]) -> None:
-    """The same fields where they fit."""
-    assert checks.impossible(query(**changes)) is None
+def test_a_query_that_the_api_can_answer_has_no_conflict(changes: dict[str, object]) -> None:
+    assert conflict(query(**changes)) is None
 
 
 @pytest.mark.parametrize(
     ("endpoint", "time", "days"),
     [("conversations", None, 0), ("resolutions", None, 10), (None, None, 0), ("evaluations", "eventTime", 0)],
 )
-def test_history_settles_later_in_some_families(endpoint: str | None, time: str | None, days: float) -> None:
-    """Resolutions settle after seven days plus a delay; of the others no more is known than the default."""
-    assert settles_after(endpoint, time) == days
+def test_resolutions_take_longer_to_settle(endpoint: str | None, time: str | None, days: float) -> None:
+    assert settling_days(endpoint, time) == days
 
 
-def test_by_another_time_old_buckets_open_again() -> None:
-    """An evaluation of today counts on the day of its conversation: a month is looked back."""
-    assert settles_after("evaluations", "conversationStart") >= 30
+def test_aggregates_by_another_time_take_a_month_to_settle() -> None:
+    """An evaluation made today counts on the day of its conversation."""
+    assert settling_days("evaluations", "conversationStart") >= 30
 
 
 @pytest.mark.parametrize(
     ("name", "hint"),
     [("metric", "; did you mean 'metrics'?"), ("METRICS", "; did you mean 'metrics'?"), ("zzz", "")],
 )
-def test_the_nearest_name_is_given(name: str, hint: str) -> None:
-    """A near miss is helped, in any case of letters; what is like nothing is not guessed at."""
-    assert checks.nearest(name, ("metrics", "group_by", "filter")) == hint
+def test_the_closest_name_is_suggested_whatever_its_case(name: str, hint: str) -> None:
+    assert suggestion(name, ("metrics", "group_by", "filter")) == hint
