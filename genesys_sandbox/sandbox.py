@@ -193,33 +193,33 @@ class SandboxClient:
     def renew(self) -> None:
         """Fetch a new token."""
         headers = {"authorization": f"Basic {_CREDENTIALS}"}
-        request = Request("POST", "/oauth/token", headers, b"grant_type=client_credentials")
-        token = json.loads(self._sandbox.handle(request).body)["access_token"]
+        grant = Request("POST", TOKEN_PATH, headers, b"grant_type=client_credentials")
+        token = json.loads(self._sandbox.handle(grant).body)["access_token"]
         self.headers = {"authorization": f"Bearer {token}"}
 
-    def ask(self, method: str, target: str, body: object = None) -> Response:
+    def request(self, method: str, target: str, body: object = None) -> Response:
         """Send one request; a body of None is no body."""
         sent = b"" if body is None else json.dumps(body).encode()
         return self._sandbox.handle(Request(method, target, self.headers, sent))
 
-    def read(self, method: str, target: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+    def request_json(self, method: str, target: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
         """Send one request and return the JSON of its response.
 
         Raises:
             AssertionError: The response is an error.
         """
-        response = self.ask(method, target, body)
+        response = self.request(method, target, body)
         if response.status not in {200, 202}:
             raise AssertionError(response.body.decode())
         return json.loads(response.body)
 
     def results(self, family: str, body: Mapping[str, object]) -> Any:  # noqa: ANN401 - JSON
         """Send a results query of a family and return the JSON."""
-        return self.read("POST", families()[family].path, body)
+        return self.request_json("POST", families()[family].path, body)
 
     def tree_pages(self, body: Mapping[str, object]) -> list[Any]:
         """Send a group-tree query and return all its pages."""
-        pages = [self.read("POST", TREE_PATH, body)]
+        pages = [self.request_json("POST", TREE_PATH, body)]
         while link := pages[-1]["links"].get("next"):
-            pages.append(self.read("POST", link[link.index("/api") :]))
+            pages.append(self.request_json("POST", link[link.index("/api") :]))
         return pages

@@ -58,7 +58,9 @@ def somebody_cancels(sandbox: Sandbox) -> Callable[[int, Request], None]:
         del number
         if "cursor=" in request.target and not done:
             done.append(request.path)
-            assert SandboxClient(sandbox).ask("DELETE", request.path.removesuffix("/results")).status == 204
+            assert (
+                SandboxClient(sandbox).request("DELETE", request.path.removesuffix("/results")).status == 204
+            )
 
     return plan
 
@@ -82,7 +84,7 @@ def test_a_job_that_somebody_cancels_is_handed_in_again() -> None:
 
     def meddle(number: int) -> None:
         if number == 2:
-            SandboxClient(sandbox).ask("DELETE", asked(sandbox, "GET")[0].path)
+            SandboxClient(sandbox).request("DELETE", asked(sandbox, "GET")[0].path)
 
     outcome = run(sandbox, WEEK, time=Watch(meddle))
     assert outcome.error is None

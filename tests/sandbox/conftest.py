@@ -1,4 +1,4 @@
-"""A sandbox that stands still at noon of Monday 30 June 2025."""
+"""Fixtures: a sandbox whose clock stands at noon on Monday, June 30, 2025."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from genesys_sandbox import Sandbox, SandboxClient, SettableClock
 
 @pytest.fixture(scope="session")
 def noon() -> datetime:
-    """When it is, unless a test says otherwise."""
+    """The current time of the sandbox, unless a test sets another."""
     return datetime(2025, 6, 30, 12, tzinfo=timezone.utc)
 
 
 @pytest.fixture
 def clock(noon: datetime) -> SettableClock:
-    """A clock of the test's own."""
+    """A clock that the test moves itself."""
     return SettableClock(noon)
 
 
 @pytest.fixture(scope="session")
 def sandbox(noon: datetime) -> Sandbox:
-    """A well-behaved sandbox that all tests share: it changes nothing but its log."""
+    """A well-behaved sandbox that all tests share: only its log changes."""
     return Sandbox(now=lambda: noon)
 
 
 @pytest.fixture(scope="session")
-def caller(sandbox: Sandbox) -> SandboxClient:
-    """Somebody with a token for it."""
+def client(sandbox: Sandbox) -> SandboxClient:
+    """A client with a token for the shared sandbox."""
     return SandboxClient(sandbox)

@@ -1,9 +1,9 @@
-"""The sandbox over real sockets, and from the command line."""
+"""The server: tokens, rate limits and the log, over sockets, in process and from the command line."""
 
 from __future__ import annotations
 
+import base64
 import json
-import os
 import re
 import signal
 import socket
@@ -11,13 +11,20 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
-from genesys_sandbox import Options, Sandbox, SandboxClient, serve
+from genesys_sandbox import Options, Request, Response, Sandbox, SandboxClient, serve
 from genesys_sandbox.in_process import InProcessAdapter
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from genesys_sandbox import SettableClock
+
 
 QUERY = {
     "interval": "2025-06-03T00:00Z/2025-06-04T00:00Z",
@@ -29,28 +36,28 @@ PATH = "/api/v2/analytics/conversations/aggregates/query"
 
 
 def log_in(session: requests.Session, url: str) -> None:
-    """Fetch a token, and send it from now on."""
+    """Fetch a token and send it from now on."""
     form = {"grant_type": "client_credentials"}
-    answer = session.post(f"{url}/oauth/token", data=form, auth=("sandbox", "sandbox"), timeout=5)
-    session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+    response = session.post(f"{url}/oauth/token", data=form, auth=("sandbox", "sandbox"), timeout=5)
+    session.headers["Authorization"] = f"Bearer {response.json()['access_token']}"
 
 
-def test_sockets_and_no_sockets_answer_alike(sandbox: Sandbox, caller: SandboxClient) -> None:
-    """The same query has the same answer asked directly, in process, and over a socket."""
-    expected = caller.results("conversations", QUERY)
+def test_sockets_and_in_process_give_the_same_response(sandbox: Sandbox, client: SandboxClient) -> None:
+    """A query gets the same response directly, in process and over a socket."""
+    expected = client.results("conversations", QUERY)
     with serve(sandbox) as url, requests.Session() as over, requests.Session() as inside:
         inside.mount("https://api.example.com", InProcessAdapter(sandbox))
         for session, base in ((over, url), (inside, "https://api.example.com")):
             log_in(session, base)
-            answer = session.post(f"{base}{PATH}", json=QUERY, timeout=5)
-            assert answer.json() == expected
-            assert answer.headers["Content-Type"] == "application/json"
-            assert answer.headers["ININ-Correlation-Id"]
-            assert (answer.reason, answer.url) == ("OK", f"{base}{PATH}")
+            response = session.post(f"{base}{PATH}", json=QUERY, timeout=5)
+            assert response.json() == expected
+            assert response.headers["Content-Type"] == "application/json"
+            assert response.headers["ININ-Correlation-Id"]
+            assert (response.reason, response.url) == ("OK", f"{base}{PATH}")
 
 
-def test_connections_are_kept_alive(sandbox: Sandbox, caller: SandboxClient) -> None:
-    """Many requests go over one connection, a refused one and an empty answer among them."""
+def test_connections_are_kept_alive(sandbox: Sandbox, client: SandboxClient) -> None:
+    """Many requests use one connection, including a rejected one."""
     with serve(sandbox) as url:
         connection = HTTPConnection(str(urlsplit(url).netloc), timeout=5)
         connection.connect()
@@ -61,33 +68,33 @@ def test_connections_are_kept_alive(sandbox: Sandbox, caller: SandboxClient) -> 
             ("GET", "/nowhere", 404),
             ("GET", "/api/v2/flows", 200),
         ):
-            connection.request(method, path, headers=caller.headers)
-            answer = connection.getresponse()
-            answer.read()
-            assert (answer.status, answer.version) == (status, 11)
+            connection.request(method, path, headers=client.headers)
+            response = connection.getresponse()
+            response.read()
+            assert (response.status, response.version) == (status, 11)
             assert connection.sock.getsockname() == local
         connection.close()
 
 
-def test_fifty_clients_at_once(sandbox: Sandbox, caller: SandboxClient) -> None:
-    """Fifty clients with a token each ask at the same time; each gets the whole answer."""
-    expected = caller.results("conversations", QUERY)
+def test_fifty_clients_at_once(sandbox: Sandbox, client: SandboxClient) -> None:
+    """Fifty clients, each with its own token, query at once; each gets the complete response."""
+    expected = client.results("conversations", QUERY)
     before = len(sandbox.log)
 
-    def ask(url: str) -> object:
+    def query_once(url: str) -> object:
         with requests.Session() as session:
             log_in(session, url)
             return session.post(f"{url}{PATH}", json=QUERY, timeout=30).json()
 
     with serve(sandbox) as url, ThreadPoolExecutor(50) as pool:
-        answers = list(pool.map(ask, [url] * 50))
-    assert answers == [expected] * 50
+        responses = list(pool.map(query_once, [url] * 50))
+    assert responses == [expected] * 50
     entries = sandbox.log[before:]
     assert len({entry.number for entry in entries}) == len(entries) == 100
 
 
-def test_stopping_hangs_up(sandbox: Sandbox) -> None:
-    """When the block ends, connections that were kept alive end too, and the port is free."""
+def test_stopping_closes_connections_and_frees_the_port(sandbox: Sandbox) -> None:
+    """After the `with` block, kept-alive connections are closed and the port is free."""
     with serve(sandbox) as url:
         connection = socket.create_connection(
             (urlsplit(url).hostname or "", urlsplit(url).port or 0), timeout=5
@@ -101,8 +108,8 @@ def test_stopping_hangs_up(sandbox: Sandbox) -> None:
         assert again == url
 
 
-def test_links_are_absolute_as_the_client_sees_the_host() -> None:
-    """Absolute links name the host and port that were asked."""
+def test_absolute_links_name_the_requested_host() -> None:
+    """Absolute links name the host and port that the client used."""
     sandbox = Sandbox(Options(absolute_links=True))
     body = {
         "dateFrom": "2025-06-03T00:00:00.000Z",
@@ -121,7 +128,7 @@ def test_links_are_absolute_as_the_client_sees_the_host() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_line(number: signal.Signals) -> None:
-    """It prints one line with its URL, serves by the clock it was given, and stops with 0 when told to."""
+    """It prints one line with its URL, uses the given clock, and exits with 0 on a signal."""
     command = [sys.executable, "-m", "genesys_sandbox"]
     command += ["--port", "0", "--clock", "2025-06-30T12:00Z", "--seed", "7"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -142,8 +149,7 @@ def test_the_command_line(number: signal.Signals) -> None:
             process.kill()
 
 
-def test_a_taken_port_is_told_in_a_line(sandbox: Sandbox) -> None:
-    """A port in use is no traceback."""
+def test_a_taken_port_is_reported_in_one_line(sandbox: Sandbox) -> None:
     with serve(sandbox) as url:
         command = [sys.executable, "-m", "genesys_sandbox", "--port", str(urlsplit(url).port)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
@@ -151,17 +157,109 @@ def test_a_taken_port_is_told_in_a_line(sandbox: Sandbox) -> None:
     assert "Cannot listen on port" in done.stdout
 
 
-def test_it_imports_nothing_of_the_tap() -> None:
-    """Serving loads no other module of ours, and no library but the standard one's and typing's."""
-    script = "import sys, json; import genesys_sandbox.__main__;print(json.dumps(sorted(sys.modules)))"
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": ""},
-    )
-    loaded = json.loads(done.stdout)
-    ours = [name for name in loaded if name.startswith("tap_genesys_aggregates.")]
-    assert all(name.startswith("genesys_sandbox") for name in ours)
-    assert not {"requests", "singer_sdk", "msgspec"} & set(loaded)
+GRANT = b"grant_type=client_credentials"
+
+
+def basic(pair: str) -> str:
+    """The `Authorization` header for a client ID and secret."""
+    return f"Basic {base64.b64encode(pair.encode()).decode()}"
+
+
+def token(sandbox: Sandbox, authorization: str, body: bytes = GRANT) -> Response:
+    """The response to a token request."""
+    return sandbox.handle(Request("POST", "/oauth/token", {"authorization": authorization}, body))
+
+
+def test_any_credentials_get_a_new_token(sandbox: Sandbox) -> None:
+    """Any non-empty client gets a token, a new one each time, and its lifetime in seconds."""
+    first, second = (json.loads(token(sandbox, basic("me:secret")).body) for _ in range(2))
+    assert first["access_token"] != second["access_token"]
+    assert len(first["access_token"]) > 40
+    assert (first["expires_in"], first["token_type"]) == (3600, "bearer")
+
+
+@pytest.mark.parametrize(
+    ("authorization", "body", "status", "error"),
+    [
+        (basic("me:wrong"), GRANT, 401, "invalid_client"),
+        (basic("me:"), GRANT, 400, "invalid_request"),
+        (basic("me"), GRANT, 400, "invalid_request"),
+        ("Basic !", GRANT, 400, "invalid_request"),
+        ("", GRANT, 400, "invalid_request"),
+        (basic("me:right"), b"", 400, "unsupported_grant_type"),
+        (basic("me:right"), b"grant_type=password", 400, "unsupported_grant_type"),
+    ],
+)
+def test_wrong_credentials_get_an_oauth_error(
+    noon: datetime, authorization: str, body: bytes, status: int, error: str
+) -> None:
+    """OAuth errors have other fields than API errors: error, description, error_description."""
+    sandbox = Sandbox(Options(credentials=("me", "right")), now=lambda: noon)
+    response = token(sandbox, authorization, body)
+    body_json = json.loads(response.body)
+    assert (response.status, body_json["error"]) == (status, error)
+    assert set(body_json) == {"error", "description", "error_description"}
+    assert token(sandbox, basic("me:right")).status == 200
+
+
+def code(response: Response) -> tuple[int, Any]:
+    """Status and code of an error."""
+    return response.status, json.loads(response.body).get("code")
+
+
+def test_requests_without_a_valid_token_get_401(clock: SettableClock) -> None:
+    """A missing, unknown, expired or revoked token gets 401."""
+    sandbox = Sandbox(Options(expires_in=600, token_life=120), now=clock)
+    client = SandboxClient(sandbox)
+    path = "/api/v2/flows"
+    assert client.request("GET", path).status == 200
+    assert code(sandbox.handle(Request("GET", path))) == (401, "authentication.required")
+    stranger = Request("GET", path, {"authorization": "Bearer abc"})
+    assert code(sandbox.handle(stranger)) == (401, "bad.credentials")
+    clock.advance(seconds=120)
+    assert code(client.request("GET", path)) == (401, "bad.credentials")
+    client.renew()
+    assert client.request("GET", path).status == 200
+    sandbox.tokens.revoke()
+    assert client.request("GET", path).status == 401
+
+
+def test_too_many_requests_per_minute_get_429(clock: SettableClock) -> None:
+    """A request over the limit gets 429 and the seconds to wait; other tokens and the next minute do not."""
+    sandbox = Sandbox(Options(requests_per_minute=3), now=clock)
+    clock.advance(seconds=18.5)
+    client = SandboxClient(sandbox)
+    responses = [client.request("GET", "/api/v2/flows") for _ in range(4)]
+    assert [response.status for response in responses] == [200, 200, 200, 429]
+    assert [response.headers["inin-ratelimit-count"] for response in responses] == ["1", "2", "3", "4"]
+    rejected = responses[-1]
+    assert code(rejected)[1] == "too.many.requests"
+    assert rejected.headers["Retry-After"] == rejected.headers["inin-ratelimit-reset"] == "42"
+    assert rejected.headers["inin-ratelimit-allowed"] == "3"
+    assert SandboxClient(sandbox).request("GET", "/api/v2/flows").status == 200
+    clock.advance(seconds=42)
+    assert client.request("GET", "/api/v2/flows").status == 200
+
+
+def test_the_default_limit_is_announced(client: SandboxClient) -> None:
+    """Without a limit of its own, the sandbox announces the platform's 300 and enforces none."""
+    assert client.request("GET", "/api/v2/flows").headers["inin-ratelimit-allowed"] == "300"
+
+
+def test_unknown_paths_are_not_found(client: SandboxClient) -> None:
+    """An unknown path, or a wrong method, is 404."""
+    assert code(client.request("GET", "/api/v2/nothing")) == (404, "not.found")
+    assert client.request("GET", "/api/v2/analytics/conversations/aggregates/query").status == 404
+
+
+def test_the_log_records_every_request(noon: datetime) -> None:
+    """Number, method, path, query, headers, body and status of each request, in order."""
+    sandbox = Sandbox(now=lambda: noon)
+    client = SandboxClient(sandbox)
+    client.request("GET", "/api/v2/users?pageSize=3")
+    client.request("POST", "/api/v2/analytics/bots/aggregates/query", {"metrics": []})
+    first, second, third = sandbox.log
+    assert (first.number, first.path, first.body, first.status) == (1, "/oauth/token", None, 200)
+    assert (second.method, second.path, second.query) == ("GET", "/api/v2/users", {"pageSize": "3"})
+    assert second.headers["authorization"].startswith("Bearer ")
+    assert (third.number, third.body, third.status, third.at) == (3, {"metrics": []}, 400, noon)

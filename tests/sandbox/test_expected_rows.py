@@ -1,4 +1,4 @@
-"""The witness and the answers, which come about in different ways, tell the same."""
+"""The expected rows and the sandbox's responses, computed in different ways, are the same."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import pytest
 
 from genesys_sandbox import ExpectedRows, Options, Sandbox, SandboxClient, SettableClock
 from genesys_sandbox.contract import families
-from genesys_sandbox.timestamps import to_ms, to_text
+from genesys_sandbox.expected_buckets import grid
+from genesys_sandbox.timestamps import DAY, to_ms, to_text
 
 Json = dict[str, Any]
 
@@ -42,8 +43,8 @@ def column(name: str) -> str:
     return re.sub("([A-Z])", r"_\1", name.replace(".", "_")).lower()
 
 
-def told(caller: SandboxClient, query: Json, start: datetime, end: datetime) -> list[Json]:
-    """The long rows of an answer, by the plainest reading of the contract."""
+def response_rows(client: SandboxClient, query: Json, start: datetime, end: datetime) -> list[Json]:
+    """The long rows of a response, read as literally as possible."""
     family = query.get("endpoint", "conversations")
     body = {sent: query[name] for name, sent in NAMES.items() if name in query}
     body["interval"] = f"{to_text(to_ms(start))}/{to_text(to_ms(end))}"
@@ -51,7 +52,7 @@ def told(caller: SandboxClient, query: Json, start: datetime, end: datetime) -> 
     if family == "conversations" and "mediaType" not in keys:
         keys.append("mediaType")
     rows = []
-    for result in caller.results(family, body)["results"]:
+    for result in client.results(family, body)["results"]:
         for bucket in result["data"]:
             first, last = bucket["interval"].split("/")
             key = {"interval_start": first, "interval_end": last}
@@ -76,7 +77,7 @@ def widened(rows: list[Json]) -> dict[tuple[str, ...], Json]:
 
 
 def in_order(rows: list[Json]) -> list[Json]:
-    """Rows by their texts."""
+    """Rows in a stable order."""
     return sorted(rows, key=lambda row: [str(value) for value in row.values()])
 
 
@@ -144,20 +145,20 @@ QUERIES: dict[str, Json] = {
 
 
 @pytest.mark.parametrize("name", QUERIES)
-@pytest.mark.parametrize("unasked", [False, True])
-def test_long_rows(name: str, unasked: bool) -> None:  # noqa: FBT001
-    """Every statistic of an answer is a long row of the witness, and the other way round."""
+@pytest.mark.parametrize("unrequested", [False, True])
+def test_long_rows_match_the_response(name: str, unrequested: bool) -> None:  # noqa: FBT001
+    """Every statistic in the response is a long row, and every long row is in the response."""
     query = {**QUERIES[name], "shape": "long"}
     noon = SettableClock(datetime(2025, 6, 30, 12, tzinfo=timezone.utc))
-    sandbox = Sandbox(Options(unasked_media_type=unasked), now=noon)
+    sandbox = Sandbox(Options(unasked_media_type=unrequested), now=noon)
     rows = ExpectedRows(sandbox).rows(query, START, END)
     assert rows
-    assert in_order(rows) == in_order(told(SandboxClient(sandbox), query, START, END))
+    assert in_order(rows) == in_order(response_rows(SandboxClient(sandbox), query, START, END))
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_wide_rows(sandbox: Sandbox, caller: SandboxClient, name: str) -> None:
-    """The wide rows hold the same numbers, one row a key, null where a metric did not happen."""
+def test_wide_rows_match_the_response(sandbox: Sandbox, client: SandboxClient, name: str) -> None:
+    """Wide rows hold the same numbers: one row per key, null for a metric without a value."""
     query = QUERIES[name]
     rows = ExpectedRows(sandbox).rows(query, START, END)
     keys = [
@@ -169,7 +170,7 @@ def test_wide_rows(sandbox: Sandbox, caller: SandboxClient, name: str) -> None:
         }
         for row in rows
     }
-    long = told(caller, query, START, END)
+    long = response_rows(client, query, START, END)
     if query.get("endpoint") != "users":
         long = [{name: value for name, value in row.items() if name != "qualifier"} for row in long]
     assert len(found) == len(rows) == ExpectedRows(sandbox).count(query, START, END)
@@ -177,8 +178,8 @@ def test_wide_rows(sandbox: Sandbox, caller: SandboxClient, name: str) -> None:
 
 
 @pytest.mark.parametrize("family", sorted(families()))
-def test_every_family(sandbox: Sandbox, caller: SandboxClient, family: str) -> None:
-    """In each family, all metrics by two dimensions, as answered and as witnessed."""
+def test_every_family_matches_the_response(sandbox: Sandbox, client: SandboxClient, family: str) -> None:
+    """All metrics of the family by two dimensions."""
     known = families()[family]
     query = {
         "endpoint": family,
@@ -189,7 +190,7 @@ def test_every_family(sandbox: Sandbox, caller: SandboxClient, family: str) -> N
     }
     rows = ExpectedRows(sandbox).rows(query, START, END)
     assert rows
-    assert in_order(rows) == in_order(told(caller, query, START, END))
+    assert in_order(rows) == in_order(response_rows(client, query, START, END))
 
 
 def test_wide_columns(sandbox: Sandbox) -> None:
@@ -208,8 +209,8 @@ def test_wide_columns(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("granularity", ["PT15M", "PT1H", "PT12H", "P1D"])
 @pytest.mark.parametrize("day", [date(2025, 3, 29), date(2025, 10, 25)])
-def test_the_grid_begins_anew_at_each_local_midnight(granularity: str, day: date) -> None:
-    """Over a 23- or 25-hour day, the rows of the period are those of its days, asked one by one."""
+def test_buckets_restart_at_each_local_midnight(granularity: str, day: date) -> None:
+    """Over a 23- or 25-hour day, the rows of a period are those of its days, queried one by one."""
     zone = ZoneInfo("Europe/London")
     midnights = [
         datetime.combine(day + timedelta(days=number), datetime.min.time(), zone) for number in range(4)
@@ -223,6 +224,70 @@ def test_the_grid_begins_anew_at_each_local_midnight(granularity: str, day: date
     }
     rows = ExpectedRows(sandbox).rows(query, midnights[0], midnights[-1])
     by_day = [
-        row for start, end in pairwise(midnights) for row in told(SandboxClient(sandbox), query, start, end)
+        row
+        for start, end in pairwise(midnights)
+        for row in response_rows(SandboxClient(sandbox), query, start, end)
     ]
     assert in_order(rows) == in_order(by_day)
+
+
+@pytest.mark.parametrize(
+    ("granularity", "expected"),
+    [
+        ("P2W", "10T00:00 24T00:00 06T23:00 20T23:00 01T00:00"),
+        ("P20D", "10T00:00 30T00:00 18T23:00 01T00:00"),
+        ("P1M", "10T00:00 09T23:00 01T00:00"),
+        ("PT168H", "10T00:00 17T00:00 24T00:00 31T00:00 07T00:00 14T00:00 21T00:00 28T00:00 01T00:00"),
+    ],
+)
+def test_buckets_that_do_not_divide_a_day_are_counted_from_the_start(granularity: str, expected: str) -> None:
+    """Dates, and hours that do not divide a day, are counted from the start of the period."""
+    start, end = (to_ms(datetime(2025, month, day, tzinfo=timezone.utc)) for month, day in ((3, 10), (5, 1)))
+    boundaries = grid(start, end, granularity, ZoneInfo("Europe/London"))
+    assert " ".join(to_text(boundary)[8:16] for boundary in boundaries) == expected
+
+
+def test_a_short_month_ends_early() -> None:
+    """One month after January 31 is February 28, two months after is March 31."""
+    start, end = (to_ms(datetime(2025, month, 30, tzinfo=timezone.utc)) for month in (1, 4))
+    boundaries = grid(start + DAY, end, "P1M", ZoneInfo("UTC"))
+    assert [to_text(boundary)[5:10] for boundary in boundaries] == ["01-31", "02-28", "03-31", "04-30"]
+
+
+def leaf_rows(node: Json, above: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    """The leaves of a tree, each with the IDs on its path."""
+    path = (*above, node.get("id", "unknown"))
+    below = [row for group in node["groups"] for row in leaf_rows(group, path)]
+    return below or [(path, {name: cell["value"] for name, cell in node["metrics"].items()})]
+
+
+@pytest.mark.parametrize("dimensions", [[], ["routing.queue.id"], ["user.id", "mediaType", "direction"]])
+@pytest.mark.parametrize("omit", [False, True])
+def test_group_tree_rows_match_the_response(noon: datetime, dimensions: list[str], omit: bool) -> None:  # noqa: FBT001
+    """Every leaf is a row: IDs, `unknown` for an unset dimension, and the metrics."""
+    sandbox = Sandbox(Options(omit_ids=omit), now=lambda: noon)
+    metrics = ["conversationCount", "abandonCount", "handleDurationSum", "waitDurationSum", "holdDurationSum"]
+    predicate = {"type": "dimension", "dimension": "mediaType", "operator": "notEquals", "value": "chat"}
+    clause = {"type": "conversation", "expression": {"type": "and", "clauses": [predicate]}}
+    query = {"api": "group_tree", "group_by": dimensions, "metrics": metrics, "granularity": "PT4H"}
+    body = {
+        "dateFrom": to_text(to_ms(START)),
+        "dateTo": to_text(to_ms(END)),
+        "groupBy": ["interval", *dimensions],
+        "interval": "PT4H",
+        "metrics": metrics,
+        "filter": clause,
+    }
+    actual = [
+        {"interval_start": path[-1], **dict(zip(map(column, dimensions), path[:-1], strict=True)), **cells}
+        for page in SandboxClient(sandbox).tree_pages(body)
+        for entity in page["entities"]
+        for path, cells in leaf_rows(entity, ())
+    ]
+    expected = []
+    for row in ExpectedRows(sandbox).rows({**query, "filter": clause}, START, END):
+        assert row.pop("interval_end") > row["interval_start"]
+        cells = {metric: row.pop(column(metric)) for metric in metrics}
+        expected.append({**row, **{name: value for name, value in cells.items() if value is not None}})
+    assert len(expected) > 3
+    assert in_order(expected) == in_order(actual)

@@ -1,4 +1,4 @@
-"""The group-tree contract: pages, levels, subtotals, and what is refused."""
+"""The group-tree endpoint: pages, levels, subtotals and errors."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ EXAMPLE: Json = {
 }
 
 
-def caller_of(**options: Any) -> SandboxClient:
-    """Somebody with a token for a sandbox of these options."""
+def client_of(**options: Any) -> SandboxClient:
+    """A client with a token for a sandbox with these options."""
     clock = SettableClock(datetime(2025, 6, 30, 12, tzinfo=timezone.utc))
     return SandboxClient(Sandbox(Options(**options), now=clock))
 
@@ -45,13 +45,13 @@ def entities(pages: list[Json]) -> list[Json]:
 
 
 def leaves(node: Json) -> list[Json]:
-    """The nodes without groups under a node."""
+    """The leaves below a node."""
     return [leaf for group in node["groups"] for leaf in leaves(group)] or [node]
 
 
-def test_the_example_of_the_contract(caller: SandboxClient) -> None:
-    """The tree starts with the queue though the query names the interval first."""
-    (page,) = caller.tree_pages(EXAMPLE)
+def test_the_documented_example(client: SandboxClient) -> None:
+    """The tree starts with the queue although the query names the interval first."""
+    (page,) = client.tree_pages(EXAMPLE)
     assert page["total"] == len(page["entities"]) == 6
     assert page["links"] == {}
     queue = page["entities"][0]
@@ -63,18 +63,18 @@ def test_the_example_of_the_contract(caller: SandboxClient) -> None:
     )
 
 
-def test_levels_may_nest_as_asked() -> None:
-    """With the option, a query that names the interval first gets a tree that starts with instants."""
-    ids = [entity["id"] for entity in entities(caller_of(nesting="as_asked").tree_pages(EXAMPLE))]
+def test_levels_may_nest_as_requested() -> None:
+    """With the option, a query that names the interval first gets a tree that starts with timestamps."""
+    ids = [entity["id"] for entity in entities(client_of(nesting="as_asked").tree_pages(EXAMPLE))]
     assert all(name.startswith("2025-06-0") for name in ids)
     assert ids == sorted(set(ids))
 
 
 @pytest.mark.parametrize("nesting", ["dimensions_first", "as_asked"])
 def test_subtotals_are_the_sums_of_their_leaves(nesting: str) -> None:
-    """An inner node's metrics are those of all leaves under it, and missing where no leaf has them."""
+    """An inner node's metrics are the sums over its leaves, and absent if no leaf has them."""
     query = {**EXAMPLE, "groupBy": ["interval", "user.id", "routing.queue.id", "direction"]}
-    pages = caller_of(nesting=nesting).tree_pages({**query, "pageSize": 1000, "filter": None})
+    pages = client_of(nesting=nesting).tree_pages({**query, "pageSize": 1000, "filter": None})
     for entity in entities(pages):
         below = leaves(entity)
         for metric in EXAMPLE["metrics"]:
@@ -87,50 +87,50 @@ def test_subtotals_are_the_sums_of_their_leaves(nesting: str) -> None:
 @pytest.mark.parametrize("gaps", [False, True])
 @pytest.mark.parametrize("absolute", [False, True])
 def test_pages_hold_every_entity_once(size: int, gaps: bool, absolute: bool) -> None:  # noqa: FBT001
-    """Whatever the page size, following the links finds each agent once; gaps are pages without any."""
-    caller = caller_of(empty_pages=gaps, absolute_links=absolute)
+    """For any page size, the links lead to each agent once; gaps are empty pages in between."""
+    client = client_of(empty_pages=gaps, absolute_links=absolute)
     query = {**EXAMPLE, "groupBy": ["user.id"], "filter": None}
-    (whole,) = caller.tree_pages({**query, "pageSize": 1000})
-    pages = caller.tree_pages({**query, "pageSize": size})
+    (whole,) = client.tree_pages({**query, "pageSize": 1000})
+    pages = client.tree_pages({**query, "pageSize": size})
     assert entities(pages) == whole["entities"]
     assert [page["entities"] for page in pages].count([]) == (len(pages) // 2 if gaps else 0)
     for page in pages[:-1]:
         assert page["links"]["next"].startswith("http://sandbox/api" if absolute else "/api")
 
 
-def test_pages_belong_to_one_instant(clock: SettableClock) -> None:
-    """A link leads to what was known when the first page was asked for."""
-    caller = SandboxClient(Sandbox(now=clock))
+def test_all_pages_are_as_of_the_first(clock: SettableClock) -> None:
+    """A link returns what was known when the first page was requested."""
+    client = SandboxClient(Sandbox(now=clock))
     query = {**EXAMPLE, "dateFrom": "2025-06-30T00:00:00.000Z", "dateTo": "2025-07-01T00:00:00.000Z"}
-    first = caller.read("POST", PATH, {**query, "pageSize": 3})
+    first = client.request_json("POST", PATH, {**query, "pageSize": 3})
     link = first["links"]["next"]
-    before = caller.read("POST", link)
+    before = client.request_json("POST", link)
     clock.advance(minutes=45)
-    assert caller.read("POST", link) == before
-    assert entities(caller.tree_pages(query))[3:] != before["entities"]
+    assert client.request_json("POST", link) == before
+    assert entities(client.tree_pages(query))[3:] != before["entities"]
 
 
-def test_a_next_page_has_no_body(caller: SandboxClient) -> None:
-    """The link carries everything: a body with it is refused, and so is a link that was never handed out."""
-    link = caller.read("POST", PATH, {**EXAMPLE, "pageSize": 2})["links"]["next"]
-    assert caller.ask("POST", link, EXAMPLE).status == 400
-    assert caller.ask("POST", f"{PATH}?pageNumber=2&pageSize=2&cursor=abc").status == 400
-    assert caller.ask("POST", f"{PATH}?pageNumber=2&pageSize=2").status == 400
+def test_a_request_for_a_next_page_has_no_body(client: SandboxClient) -> None:
+    """A body beside a link is rejected, and so is a link from nowhere."""
+    link = client.request_json("POST", PATH, {**EXAMPLE, "pageSize": 2})["links"]["next"]
+    assert client.request("POST", link, EXAMPLE).status == 400
+    assert client.request("POST", f"{PATH}?pageNumber=2&pageSize=2&cursor=abc").status == 400
+    assert client.request("POST", f"{PATH}?pageNumber=2&pageSize=2").status == 400
 
 
-def test_a_window_without_interval_level(caller: SandboxClient) -> None:
-    """Grouped by nothing but the queue, the entities are leaves; by nothing at all, there is one."""
-    (page,) = caller.tree_pages({**EXAMPLE, "groupBy": ["routing.queue.id"]})
+def test_queries_without_the_interval_level(client: SandboxClient) -> None:
+    """Grouped by the queue only, the entities are leaves; without any level there is a single one."""
+    (page,) = client.tree_pages({**EXAMPLE, "groupBy": ["routing.queue.id"]})
     assert all(entity["groups"] == [] for entity in page["entities"])
-    (single,) = entities(caller.tree_pages({**EXAMPLE, "groupBy": []}))
+    (single,) = entities(client.tree_pages({**EXAMPLE, "groupBy": []}))
     assert single["metrics"]["conversationCount"]["value"] == page["summary"]["totalConversations"]
 
 
 @pytest.mark.parametrize("omit", [False, True])
-def test_an_unset_dimension(omit: bool) -> None:  # noqa: FBT001
-    """Abandoned conversations have no user: their node is `unknown`, or has no id at all."""
+def test_an_unset_dimension_is_unknown_or_has_no_id(omit: bool) -> None:  # noqa: FBT001
+    """Abandoned conversations have no user: their node is `unknown`, or has no ID at all."""
     query = {**EXAMPLE, "groupBy": ["user.id"], "metrics": ["abandonCount"]}
-    (node,) = entities(caller_of(omit_ids=omit).tree_pages(query))
+    (node,) = entities(client_of(omit_ids=omit).tree_pages(query))
     assert node.get("id", "absent") == ("absent" if omit else "unknown")
 
 
@@ -151,14 +151,13 @@ def test_an_unset_dimension(omit: bool) -> None:  # noqa: FBT001
         {"filter": {"type": "conversation", "expression": {"type": "not", "clauses": []}}},
     ],
 )
-def test_what_is_wrong_is_refused(caller: SandboxClient, wrong: Json) -> None:
-    """Dates without milliseconds and `Z`, unknown names and sizes get 400 with the server's own message."""
-    answer = caller.ask("POST", PATH, {**EXAMPLE, **wrong})
-    assert answer.status == 400
-    assert json.loads(answer.body)["message"]
+def test_invalid_queries_are_rejected(client: SandboxClient, wrong: Json) -> None:
+    """Dates without milliseconds and `Z`, unknown names and invalid sizes get 400 with a message."""
+    response = client.request("POST", PATH, {**EXAMPLE, **wrong})
+    assert response.status == 400
+    assert json.loads(response.body)["message"]
 
 
-def test_a_body_that_is_no_json_is_refused(caller: SandboxClient, sandbox: Sandbox) -> None:
-    """The host answers 400, it does not fall over."""
-    request = Request("POST", PATH, caller.headers, b"{")
+def test_a_body_that_is_not_json_is_rejected(client: SandboxClient, sandbox: Sandbox) -> None:
+    request = Request("POST", PATH, client.headers, b"{")
     assert sandbox.handle(request).status == 400

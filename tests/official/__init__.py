@@ -1,1 +1,0 @@
-"""The platform's official client, as a second witness."""
