@@ -52,7 +52,7 @@ class DemoRun:
         """
         loaded_before = self._history.started
         interrupted = loaded_before and self._history.first is None
-        # End at the last full hour, so that the tap and the witness agree on the period.
+        # End at the last full hour, so that the tap and the expected rows cover the same period.
         end = datetime.now(timezone.utc).replace(minute=0, second=0, microsecond=0)
         plan = loads(self._history.start(end), end)
         if not loaded_before:

@@ -1,4 +1,4 @@
-"""Compares the rows in Postgres, value by value, with those that the sandbox's witness expects."""
+"""Compares the rows in Postgres, value by value, with the rows that the sandbox expects."""
 
 from __future__ import annotations
 

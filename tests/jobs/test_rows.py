@@ -37,7 +37,7 @@ QUERIES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("shape", ["wide", "long"])
 @pytest.mark.parametrize("name", QUERIES)
 def test_a_job_brings_the_same_rows(name: str, shape: str) -> None:
-    """Rows by jobs, on many pages, are those of plain requests and those that the witness knows."""
+    """Rows read by jobs, over many pages, equal those of plain requests and the expected rows."""
     query = {"name": "calls", "granularity": "PT1H", "shape": shape, **QUERIES[name]}
     by_job, plainly = centre(), centre()
     requests = run(plainly, config(queries=[query]))

@@ -68,7 +68,7 @@ def test_250_users_are_three_batches_a_window(concurrency: int) -> None:
 
 
 @pytest.mark.parametrize("shape", ["wide", "long"])
-def test_the_rows_are_the_witnesses(shape: str) -> None:
+def test_the_rows_are_the_expected_ones(shape: str) -> None:
     """The preset's rows for 250 users: each status of each, every number right, no key twice."""
     centre = sandbox(agents=250)
     outcome = pull(centre, queries=[{**WHOLE, "shape": shape}], concurrency=3)

@@ -28,7 +28,7 @@ def test_imports_go_downwards() -> None:
     assert "3 kept, 0 broken" in run.stdout
 
 
-def test_the_sandbox_is_a_witness() -> None:
+def test_the_sandbox_is_independent_of_the_tap() -> None:
     """It imports nothing of the tap, and nothing of the tap imports it, not even for annotations."""
     graph = grimp.build_graph("tap_genesys_aggregates", "genesys_sandbox", cache_dir=None)
     inside = {"genesys_sandbox", *graph.find_descendants("genesys_sandbox")}
