@@ -1,7 +1,7 @@
-"""Run the benchmarks and write ``bench/README.md``.
+"""Run the benchmarks and write bench/README.md.
 
-``./run bench PART`` runs only that part and writes no file; ``./run bench profile`` shows where the tap
-spends its time.
+With a part, only that part runs and no file is written. The part "profile" shows where the tap spends its
+time.
 """
 
 from __future__ import annotations

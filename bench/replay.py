@@ -102,7 +102,7 @@ class ReplayServer(socketserver.ThreadingTCPServer):
             self._began = self._began if self._requests else time.monotonic()
             self._requests += 1
         due = time.monotonic() + self.latency
-        response = self.responses.find(body)
+        response = self.responses.for_request(body)
         time.sleep(max(0.0, due - time.monotonic()))
         with self._lock:
             self._ended = time.monotonic()

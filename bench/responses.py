@@ -54,7 +54,7 @@ class Responses:
             api, msgspec.json.encode([make(number, buckets, generator) for number in range(groups)])[1:-1]
         )
 
-    def find(self, request: bytes) -> bytes:
+    def for_request(self, request: bytes) -> bytes:
         """Return the response to the body of a request: every day of the interval that it asks for."""
         match = _INTERVAL.search(request)
         if match is None:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from demo import paths, postgres, project
 from demo.errors import DemoError
-from demo.history import History
+from demo.history import DemoHistory
 from demo.run import DemoRun
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def run(argv: Sequence[str] | None = None) -> int:
 def _demo(console: Console, stack: ExitStack, *, fresh: bool) -> int:
     began = time.monotonic()
     own_server = postgres.from_environment()
-    history = History(own_server.url if own_server else None)
+    history = DemoHistory(own_server.url if own_server else None)
     if fresh:
         history.clear()
     with console.status("Installing the tap and target-postgres with Meltano ..."):

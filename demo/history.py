@@ -39,7 +39,7 @@ class LoadTotals:
         return ", ".join(f"{number:,} {noun}{'' if number == 1 else 's'}" for noun, number in parts.items())
 
 
-class History:
+class DemoHistory:
     """One folder per database: Meltano's state, and the totals of the first demo."""
 
     def __init__(self, url: str | None) -> None:

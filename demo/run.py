@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from demo import report
-from demo.history import History, LoadTotals
+from demo.history import DemoHistory, LoadTotals
 from demo.loads import COMPANION_TABLES, Load, loads
 from demo.postgres import SCHEMA
 from demo.verification import verify_table
@@ -29,7 +29,7 @@ _LOOKBACK_DAYS = 7
 class DemoRun:
     """One run of the demo, from the first load to the last table shown."""
 
-    def __init__(self, console: Console, project: Project, server: Postgres, history: History) -> None:
+    def __init__(self, console: Console, project: Project, server: Postgres, history: DemoHistory) -> None:
         """Set up.
 
         Args:

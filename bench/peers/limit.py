@@ -53,7 +53,7 @@ def main() -> None:
     rows = [message for message in messages if message["type"] == "RECORD" and message["stream"] == "rows"]
     following = FIRST_DAY + timedelta(days=1)
     request = msgspec.json.encode(request_body(cast("Api", api), str(FIRST_DAY), str(following)))
-    body = Responses.encode(cast("Api", api), int(groups)).find(request)
+    body = Responses.encode(cast("Api", api), int(groups)).for_request(request)
     decoder = msgspec.json.Decoder(_LimitResponse if api == "results" else _LimitTree)
     encoder = msgspec.json.Encoder()
     for _ in range(int(windows)):

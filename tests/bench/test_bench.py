@@ -46,7 +46,7 @@ def test_the_tap_writes_the_same_rows_as_an_sdk_default_tap(api: Api, tmp_path: 
 def test_responses_contain_the_requested_days(api: Api) -> None:
     """A response to a longer interval contains each of its days with the right date."""
     request = json.dumps(request_body(api, "2020-02-28", "2020-03-01")).encode()
-    text = Responses.encode(api, groups=1).find(request).decode()
+    text = Responses.encode(api, groups=1).for_request(request).decode()
     assert json.loads(text)
     assert "2020-02-28T00:00" in text
     assert "2020-02-29T23:30" in text

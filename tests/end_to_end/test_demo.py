@@ -15,7 +15,7 @@ import psutil
 import psycopg
 import pytest
 
-from demo.history import History
+from demo.history import DemoHistory
 from demo.paths import CLONE
 from demo.postgres import embedded
 
@@ -31,9 +31,9 @@ TIMEOUT = 240
 
 
 @pytest.fixture
-def history(postgres: Postgres) -> Iterator[History]:
+def history(postgres: Postgres) -> Iterator[DemoHistory]:
     """The demo's history of the tests' Postgres, which the demo treats as the user's own."""
-    history = History(postgres.url)
+    history = DemoHistory(postgres.url)
     yield history
     shutil.rmtree(history.folder, ignore_errors=True)
 
@@ -49,7 +49,7 @@ def _demo(url: str) -> subprocess.Popen[str]:
     )
 
 
-def _processes_of_the_demo(history: History) -> list[str]:
+def _processes_of_the_demo(history: DemoHistory) -> list[str]:
     """Running commands whose environment was set by the demo."""
     found = []
     for process in psutil.process_iter():
@@ -60,7 +60,7 @@ def _processes_of_the_demo(history: History) -> list[str]:
 
 
 @pytest.mark.meltano
-def test_the_demo_verifies_what_it_loads(postgres: Postgres, history: History) -> None:
+def test_the_demo_verifies_what_it_loads(postgres: Postgres, history: DemoHistory) -> None:
     """The second run loads only what is due, and finds a value that was changed in between."""
     with _demo(postgres.url) as demo:
         output, _ = demo.communicate(timeout=TIMEOUT)
@@ -81,7 +81,7 @@ def test_the_demo_verifies_what_it_loads(postgres: Postgres, history: History) -
 
 
 @pytest.mark.meltano
-def test_the_demo_can_be_stopped(postgres: Postgres, history: History) -> None:
+def test_the_demo_can_be_stopped(postgres: Postgres, history: DemoHistory) -> None:
     """On Ctrl-C during a load it prints a message, exits with 130, and leaves no process behind."""
     with _demo(postgres.url) as demo:
         assert demo.stdout is not None
