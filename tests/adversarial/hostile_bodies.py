@@ -19,7 +19,7 @@ _DEPTH = 100_000
 _NESTED = b"[" * _DEPTH + b"]" * _DEPTH
 _GZIP = 31
 """zlib's window bits for gzip; 15 is deflate with a header, -15 without."""
-_TOO_LARGE = r"^RefusedError: .*a single bucket of P1D holds more .*granularity"
+_TOO_LARGE = r"^RefusedError: .*a single bucket of P1D is larger than the server returns .*granularity"
 _ANY_REFUSAL = r"^(RefusedError|UnforeseenError|UnreadableError): "
 _BOMB = {"request_timeout": 60, "max_retries": 1}
 _RESULTS = {**_BOMB, "api": "results"}
