@@ -1,1 +1,1 @@
-"""Tests of the rules: no network, no clock."""
+"""Tests of the pure core: no network, no clock."""

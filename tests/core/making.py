@@ -25,9 +25,9 @@ _HOURS = timedelta(hours=3)
 
 
 def examples(count: int = 50, *, always_the_same: bool = True) -> settings:
-    """How many examples a property is tried with; the same ones each time, so that red means a change.
+    """Settings of a property: the same examples in every run, so a failure means that the code changed.
 
-    Machines may be slow: no example has a deadline.
+    Examples have no deadline, because machines may be slow.
     """
     slow = (HealthCheck.too_slow,)
     return settings(
@@ -54,21 +54,21 @@ _PLAIN = Query(
 
 
 def query(**changes: object) -> Query:
-    """A checked query; by default calls by queue and hour, of the results contract."""
+    """A query of the results API, by queue and hour unless changed."""
     return replace(_PLAIN, **changes)  # type: ignore[arg-type]
 
 
 def at(text: str) -> datetime:
-    """An instant, read without the project's own reader."""
+    """An instant, parsed independently of the package."""
     return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
 
 
 def moments(
     first: str, last: str, zones: st.SearchStrategy[tzinfo] | None = None
 ) -> st.SearchStrategy[datetime]:
-    """Any instants between two, of UTC unless other zones are given."""
-    least, most = (datetime.fromisoformat(each) for each in (first, last))
-    return st.datetimes(least, most, timezones=st.just(UTC) if zones is None else zones)
+    """Any instants between two dates, in UTC unless other zones are given."""
+    earliest, latest = (datetime.fromisoformat(each) for each in (first, last))
+    return st.datetimes(earliest, latest, timezones=st.just(UTC) if zones is None else zones)
 
 
 def grid(granularity: str, zone: str = "UTC", anchor: str = "2023-11-01") -> Grid:
@@ -77,7 +77,7 @@ def grid(granularity: str, zone: str = "UTC", anchor: str = "2023-11-01") -> Gri
 
 
 def edges(on: Grid, start: str, stop: str) -> list[str]:
-    """The edges of the buckets from one instant to another, as short UTC texts."""
+    """The boundaries of the buckets from one instant to another, as short UTC texts."""
     edge, last = on.floor(at(start)), at(stop)
     found = [edge]
     while edge < last:
@@ -87,7 +87,7 @@ def edges(on: Grid, start: str, stop: str) -> list[str]:
 
 
 def buckets(on: Grid, start: datetime, stop: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """Start and end of every bucket in a stretch on the grid."""
+    """Start and end of every bucket between two points of the grid."""
     while start < stop:
         end = on.following(start)
         yield start, end
@@ -96,16 +96,16 @@ def buckets(on: Grid, start: datetime, stop: datetime) -> Iterator[tuple[datetim
 
 @cache
 def zone_names() -> tuple[str, ...]:
-    """Every IANA zone that there is."""
+    """Every IANA time zone."""
     return tuple(resources.files("tzdata").joinpath("zones").read_text("utf-8").split())
 
 
 @cache
 def first_instant(day: date, zone: ZoneInfo) -> datetime:
-    """The first minute at which a zone's calendar shows a day or a later one, found by looking.
+    """The first minute at which the local calendar shows a day or a later one, found by searching.
 
-    Where no clock changes within three hours it is 00:00. Elsewhere by the hour at first, then by the
-    quarter from some hours before, since dates can run back for an hour, then by the minute.
+    If no clock changes within three hours, this is 00:00. Otherwise the search goes by the hour, then by
+    the quarter of an hour from three hours before, since dates can run backwards, then by the minute.
     """
     naive = datetime(day.year, day.month, day.day, tzinfo=UTC)
     usual = naive - _offset(naive, zone)

@@ -31,38 +31,37 @@ SPANS = st.timedeltas(timedelta(minutes=1), timedelta(days=40))
 LOOKBACKS = st.timedeltas(timedelta(), timedelta(days=60))
 
 
-def test_without_a_bookmark_the_run_begins_at_the_start_date() -> None:
-    """The first run asks from ``start_date``, not from 1970 and not from the look-back."""
+def test_the_first_run_starts_at_the_start_date() -> None:
     assert Bookmark().next_start(START, at("2024-06-01T00:00Z"), WEEK) == START
 
 
-def test_the_look_back_counts_from_now() -> None:
-    """Every run reads again what is younger than the look-back, because history changes."""
+def test_the_lookback_is_counted_from_now() -> None:
+    """History changes, so every run reads what is younger than the lookback again."""
     loaded = Bookmark(at("2023-11-20T00:00Z"), at("2023-11-19T00:00Z"))
     assert loaded.next_start(START, at("2023-11-20T06:00Z"), WEEK) == at("2023-11-13T06:00Z")
 
 
-def test_what_was_not_final_is_read_again_after_an_outage() -> None:
-    """After a month without runs the next begins where history was last read while it could still change."""
+def test_data_that_had_not_settled_is_read_again_after_an_outage() -> None:
+    """After a month without runs, the next run starts where buckets were last read before they settled."""
     loaded = Bookmark(at("2023-11-20T00:00Z"), at("2023-11-13T00:00Z"))
     assert loaded.next_start(START, at("2023-12-20T00:00Z"), WEEK) == at("2023-11-13T00:00Z")
 
 
-def test_a_state_without_final_before_is_read_from_the_look_back() -> None:
-    """State that was written by hand has only a bookmark: the next run begins there or at the look-back."""
+def test_a_run_can_start_from_a_state_without_final_before() -> None:
+    """A state written by hand may have a bookmark only."""
     by_hand = Bookmark(at("2023-11-20T00:00Z"))
     assert by_hand.next_start(START, at("2023-11-21T00:00Z"), WEEK) == at("2023-11-14T00:00Z")
     assert by_hand.next_start(START, at("2024-01-01T00:00Z"), WEEK) == at("2023-11-20T00:00Z")
 
 
-def test_a_longer_look_back_reaches_further_back_at_once() -> None:
-    """When the look-back is raised, the next run reads all of it, whatever was called final before."""
+def test_a_longer_lookback_applies_to_the_next_run() -> None:
+    """Whatever was considered final before."""
     loaded = Bookmark(at("2023-11-20T00:00Z"), at("2023-11-13T00:00Z"))
     assert loaded.next_start(START, at("2023-11-20T00:00Z"), timedelta(days=15)) == at("2023-11-05T00:00Z")
 
 
 def test_a_window_moves_the_bookmark_to_its_end() -> None:
-    """What is loaded ends with the window; what is final ends with the look-back at the latest."""
+    """What is final ends with the lookback at the latest."""
     now = at("2023-11-20T06:00Z")
     old = Window(at("2023-11-01T00:00Z"), at("2023-11-02T00:00Z"))
     young = Window(at("2023-11-19T00:00Z"), at("2023-11-20T00:00Z"))
@@ -70,8 +69,7 @@ def test_a_window_moves_the_bookmark_to_its_end() -> None:
     assert Bookmark().after(young, now, WEEK) == Bookmark(young.end, at("2023-11-13T06:00Z"))
 
 
-def test_reading_again_does_not_move_the_bookmark_back() -> None:
-    """A window inside the look-back leaves what is loaded as it was: state never goes backwards."""
+def test_reading_a_window_again_does_not_move_the_bookmark_back() -> None:
     loaded = Bookmark(at("2023-11-20T00:00Z"), at("2023-11-10T00:00Z"))
     again = Window(at("2023-11-10T00:00Z"), at("2023-11-11T00:00Z"))
     assert loaded.after(again, at("2023-11-20T06:00Z"), WEEK) == Bookmark(loaded.loaded_before, again.end)
@@ -79,10 +77,9 @@ def test_reading_again_does_not_move_the_bookmark_back() -> None:
 
 @given(BOOKMARKS, INSTANTS, SPANS, INSTANTS, LOOKBACKS)
 @examples()
-def test_a_bookmark_never_goes_backwards(
+def test_a_bookmark_never_moves_backwards(
     bookmark: Bookmark, start: datetime, span: timedelta, now: datetime, lookback: timedelta
 ) -> None:
-    """Whatever the window, the time of the run and the look-back, neither instant gets earlier."""
     later = bookmark.after(Window(start, start + span), now, lookback)
     assert later.loaded_before is not None
     assert later.final_before is not None
@@ -93,10 +90,10 @@ def test_a_bookmark_never_goes_backwards(
 
 @given(BOOKMARKS, INSTANTS, INSTANTS, LOOKBACKS)
 @examples()
-def test_a_run_never_begins_before_the_start_date(
+def test_a_run_never_starts_before_the_start_date(
     bookmark: Bookmark, start: datetime, now: datetime, lookback: timedelta
 ) -> None:
-    """No bookmark reaches behind ``start_date``, and none leaves out what is new or not final."""
+    """Nor after anything that is new or not final."""
     begin = bookmark.next_start(start, now, lookback)
     assert begin >= start
     for known in (bookmark.loaded_before, bookmark.final_before):
@@ -106,8 +103,8 @@ def test_a_run_never_begins_before_the_start_date(
 
 @given(BOOKMARKS)
 @examples()
-def test_a_bookmark_survives_as_text(bookmark: Bookmark) -> None:
-    """Singer state holds fixed-width texts that are read back as the same bookmark."""
+def test_a_bookmark_survives_a_round_trip_through_state(bookmark: Bookmark) -> None:
+    """State contains texts of a fixed width."""
     state = bookmark.write()
     assert Bookmark.read(state, "calls") == bookmark
     assert state.pop("replication_key") == "interval_start"
@@ -126,14 +123,14 @@ def test_a_bookmark_survives_as_text(bookmark: Bookmark) -> None:
     ],
 )
 def test_an_unreadable_state_is_refused(state: dict[str, object]) -> None:
-    """A state that holds no instant stops the run and names the stream: guessing would make a gap."""
+    """Guessing would leave a gap."""
     with pytest.raises(SettingError, match="'calls'") as refused:
         Bookmark.read(state, "calls")
     assert "remove bookmarks.calls from the state" in str(refused.value)
 
 
 def test_an_empty_state_is_no_bookmark() -> None:
-    """A state without the stream, or with nulls, means that nothing was loaded yet."""
+    """So is one with nulls."""
     assert Bookmark.read({}, "calls") == Bookmark()
     assert Bookmark.read({"replication_key_value": None, "final_before": None}, "calls") == Bookmark()
 
@@ -185,8 +182,8 @@ def test_a_run_reads_from_the_bookmark_to_the_last_complete_bucket(
 START = at("2023-03-10T05:30Z")
 
 
-class Life(RuleBasedStateMachine):
-    """A query that is loaded again and again; ``read_at`` is when each bucket was read last."""
+class BookmarkMachine(RuleBasedStateMachine):
+    """A query that is loaded again and again. ``read_at`` is when each bucket was last read."""
 
     @initialize(
         zone=st.sampled_from(["UTC", "Europe/Berlin", "America/Sao_Paulo"]).map(ZoneInfo),
@@ -195,7 +192,7 @@ class Life(RuleBasedStateMachine):
         lookback=st.sampled_from([0.0, 0.3, 2.0, 7.0, 20.5]).map(lambda days: timedelta(days=days)),
     )
     def begin(self, zone: ZoneInfo, granularity: Period, length: Period, lookback: timedelta) -> None:
-        """Settle what stays the same for life."""
+        """Choose the query."""
         self.grid = Grid(granularity, zone, date(2023, 3, 10))
         self.length = length
         self.lookback = lookback
@@ -209,14 +206,14 @@ class Life(RuleBasedStateMachine):
             st.timedeltas(timedelta(), timedelta(hours=9)),
             st.timedeltas(timedelta(days=1), timedelta(days=14)),
         ),
-        windows_until_the_crash=st.none() | st.integers(0, 9),
+        windows_before_crash=st.none() | st.integers(0, 9),
     )
-    def run(self, pause: timedelta, windows_until_the_crash: int | None) -> None:
-        """Some time later: read from where the bookmark says, commit each window, crash perhaps."""
+    def run(self, pause: timedelta, windows_before_crash: int | None) -> None:
+        """Some time later: read from the bookmark, commit each window, and perhaps crash."""
         self.now += pause
         begin = align(self.grid, self.length, self.bookmark.next_start(START, self.now, self.lookback))
         for number, window in enumerate(plan(self.grid, max(START, begin), self.now, self.length)):
-            if number == windows_until_the_crash:
+            if number == windows_before_crash:
                 return
             for start, _ in self.buckets(window.end):
                 if start >= window.start:
@@ -224,11 +221,11 @@ class Life(RuleBasedStateMachine):
             before = dict(self.state)
             self.state = self.bookmark.after(window, self.now, self.lookback).write()
             assert all(self.state[name] >= value for name, value in before.items())
-        self.everything_settled_was_read_settled()
+        self.everything_settled_was_read_after_it_settled()
 
     @property
     def bookmark(self) -> Bookmark:
-        """What the state says."""
+        """The bookmark in the state."""
         return Bookmark.read(self.state, "calls")
 
     def buckets(self, stop: datetime) -> list[tuple[datetime, datetime]]:
@@ -238,14 +235,14 @@ class Life(RuleBasedStateMachine):
             self.known.append((end, self.grid.following(end)))
         return [bucket for bucket in self.known if bucket[1] <= stop]
 
-    def everything_settled_was_read_settled(self) -> None:
-        """After a whole run every bucket older than the look-back was last read when it was that old."""
+    def everything_settled_was_read_after_it_settled(self) -> None:
+        """After a complete run, every bucket older than the lookback was last read when it was that old."""
         for start, end in self.buckets(self.now - self.lookback):
             assert self.read_at[start] >= end + self.lookback
 
     @invariant()
     def final_is_final(self) -> None:
-        """``final_before`` claims no bucket that was last read while it was younger than the look-back."""
+        """``final_before`` covers no bucket that was last read while it was younger than the lookback."""
         for start, end in self.buckets(self.bookmark.final_before or START):
             assert self.read_at[start] >= end + self.lookback
 
@@ -255,5 +252,5 @@ class Life(RuleBasedStateMachine):
         assert all(start in self.read_at for start, _ in self.buckets(self.bookmark.loaded_before or START))
 
 
-TestLife = Life.TestCase
-TestLife.settings = settings(examples(30), stateful_step_count=10)
+TestBookmarkMachine = BookmarkMachine.TestCase
+TestBookmarkMachine.settings = settings(examples(30), stateful_step_count=10)

@@ -27,10 +27,9 @@ from tests.core.making import at, edges, examples, first_instant, grid, moments,
         "2023-11-03T00:00"]),
     ],
 )  # fmt: skip
-def test_a_day_is_divided_from_its_midnight(
+def test_buckets_shorter_than_a_day_start_at_midnight(
     granularity: str, start: str, stop: str, expected: list[str]
 ) -> None:
-    """A granularity that divides a day begins its buckets at midnight and at whole steps from it."""
     assert edges(grid(granularity), start, stop) == expected
 
 
@@ -44,23 +43,23 @@ def test_a_day_is_divided_from_its_midnight(
         ("Australia/Eucla", "2023-10-31T15:15"),
     ],
 )
-def test_zones_off_the_hour_have_their_own_hours(zone: str, start: str) -> None:
-    """Where a zone is off by :30 or :45, so are the hours, and twelve of them are half a day."""
+def test_buckets_follow_zones_with_offsets_of_half_hours_and_quarters(zone: str, start: str) -> None:
+    """Twelve hours are still half a day there."""
     hours = edges(grid("PT1H", zone), f"{start}Z", f"{start}Z")
     halves = edges(grid("PT12H", zone), f"{start}Z", f"{start}Z")
     assert hours == halves == [start]
     assert edges(grid("P1D", zone), f"{start}Z", f"{start}Z") == [start]
 
 
-def test_the_day_of_23_hours_ends_in_a_short_bucket() -> None:
-    """In spring the clock skips an hour: the second half of the day is 11 hours, the next day starts anew."""
+def test_a_day_of_23_hours_ends_with_a_short_bucket() -> None:
+    """The second half of the day has 11 hours; the next day starts a new count."""
     assert edges(grid("PT12H", "Europe/Berlin"), "2023-03-25T23:00Z", "2023-03-27T22:00Z") == [
         "2023-03-25T23:00", "2023-03-26T11:00", "2023-03-26T22:00", "2023-03-27T10:00", "2023-03-27T22:00",
     ]  # fmt: skip
 
 
-def test_the_day_of_25_hours_ends_in_an_extra_bucket() -> None:
-    """In autumn an hour comes twice: after two halves of twelve hours, one bucket of an hour is left."""
+def test_a_day_of_25_hours_ends_with_an_extra_bucket() -> None:
+    """Two halves of 12 hours leave one hour."""
     assert edges(grid("PT12H", "Europe/Berlin"), "2023-10-28T22:00Z", "2023-10-30T23:00Z") == [
         "2023-10-28T22:00", "2023-10-29T10:00", "2023-10-29T22:00", "2023-10-29T23:00", "2023-10-30T11:00",
         "2023-10-30T23:00",
@@ -76,16 +75,18 @@ def test_the_day_of_25_hours_ends_in_an_extra_bucket() -> None:
         "2023-10-29", 2),
     ],
 )  # fmt: skip
-def test_odd_days_have_as_many_buckets_as_hours(granularity: str, day: str, buckets: int) -> None:
-    """Hours are elapsed time, so a day of 23 or 25 hours has 23 or 25 of them; as a day it is one."""
+def test_days_of_23_and_25_hours_have_that_many_hourly_buckets(
+    granularity: str, day: str, buckets: int
+) -> None:
+    """Hours are elapsed time. As a granularity of P1D, each is a single bucket."""
     on, days = grid(granularity, "Europe/Berlin"), grid("P1D", "Europe/Berlin")
     noon = at(f"{day}T12:00Z")
     start, end = days.floor(noon), days.following(days.floor(noon))
     assert len(edges(on, start.isoformat(), end.isoformat())) - 1 == buckets
 
 
-def test_lord_howe_moves_by_half_an_hour() -> None:
-    """Lord Howe's days of 23.5 and 24.5 hours leave half an hour for the last bucket."""
+def test_days_of_23_and_a_half_hours_end_with_a_short_bucket() -> None:
+    """Lord Howe Island changes its clocks by half an hour."""
     spring = edges(grid("PT1H", "Australia/Lord_Howe"), "2023-10-01T11:30Z", "2023-10-01T13:00Z")
     autumn = edges(grid("PT1H", "Australia/Lord_Howe"), "2023-04-02T12:00Z", "2023-04-02T13:30Z")
     assert spring == ["2023-10-01T11:30", "2023-10-01T12:30", "2023-10-01T13:00"]
@@ -95,8 +96,8 @@ def test_lord_howe_moves_by_half_an_hour() -> None:
 @pytest.mark.parametrize(
     ("granularity", "step"), [("PT7H", 25_200), ("PT36H", 129_600), ("PT7M", 420), ("PT48H", 172_800)]
 )
-def test_other_lengths_count_from_the_epoch(granularity: str, step: int) -> None:
-    """What does not divide a day counts seconds from 1970-01-01T00:00Z, in every zone alike."""
+def test_lengths_that_do_not_divide_a_day_count_from_the_epoch(granularity: str, step: int) -> None:
+    """In seconds from 1970-01-01T00:00Z, in every zone."""
     on = grid(granularity, "America/New_York")
     begin = on.floor(at("2023-03-12T15:00Z"))
     assert begin.timestamp() % step == 0
@@ -104,15 +105,14 @@ def test_other_lengths_count_from_the_epoch(granularity: str, step: int) -> None
     assert on.following(begin).timestamp() - begin.timestamp() == step
 
 
-def test_seven_hours_run_over_midnight_and_the_change_of_clocks() -> None:
-    """PT7H knows no midnight: its edges are multiples of seven hours since the epoch."""
+def test_buckets_of_seven_hours_ignore_midnight_and_daylight_saving() -> None:
     assert edges(grid("PT7H", "Europe/Berlin"), "2023-03-25T20:00Z", "2023-03-26T15:00Z") == [
         "2023-03-25T15:00", "2023-03-25T22:00", "2023-03-26T05:00", "2023-03-26T12:00", "2023-03-26T19:00",
     ]  # fmt: skip
 
 
 def test_weeks_and_days_count_from_the_anchor() -> None:
-    """Weeks begin on the weekday of ``start_date``, and pairs of days count from its date, before it too."""
+    """Before the anchor, too."""
     assert edges(grid("P1W", anchor="2023-11-01"), "2023-11-14T23:59Z", "2023-11-22T00:00Z") == [
         "2023-11-08T00:00", "2023-11-15T00:00", "2023-11-22T00:00",
     ]  # fmt: skip
@@ -124,15 +124,14 @@ def test_weeks_and_days_count_from_the_anchor() -> None:
     ]  # fmt: skip
 
 
-def test_a_local_week_keeps_its_weekday_through_the_change_of_clocks() -> None:
-    """A week in Berlin begins at Berlin's midnight, also when one of its days has 25 hours."""
+def test_a_local_week_keeps_its_weekday_when_clocks_change() -> None:
     assert edges(grid("P1W", "Europe/Berlin", "2023-10-23"), "2023-10-25T00:00Z", "2023-11-05T23:00Z") == [
         "2023-10-22T22:00", "2023-10-29T23:00", "2023-11-05T23:00",
     ]  # fmt: skip
 
 
-def test_months_begin_on_the_first_and_quarters_in_january() -> None:
-    """Months follow the local calendar and count from January, whatever the anchor."""
+def test_months_start_on_the_first_and_quarters_in_january() -> None:
+    """By the local calendar, whatever the anchor."""
     assert edges(grid("P1M", "Europe/Berlin"), "2023-03-15T00:00Z", "2023-04-30T22:00Z") == [
         "2023-02-28T23:00", "2023-03-31T22:00", "2023-04-30T22:00",
     ]  # fmt: skip
@@ -145,15 +144,13 @@ def test_months_begin_on_the_first_and_quarters_in_january() -> None:
     ]
 
 
-def test_ceil_is_the_first_edge_that_is_not_before() -> None:
-    """An edge is its own ceiling; anything after it goes up to the next."""
+def test_ceil_is_the_first_boundary_at_or_after_an_instant() -> None:
     on = grid("PT6H")
     assert on.ceil(at("2023-11-01T06:00Z")) == at("2023-11-01T06:00Z")
     assert on.ceil(at("2023-11-01T06:00:00.001Z")) == at("2023-11-01T12:00Z")
 
 
-def test_elapsed_steps_are_straight_until_an_odd_day_ends() -> None:
-    """Counting on from the start stays on the grid up to the end of a day that the step does not divide."""
+def test_steps_stay_aligned_until_the_end_of_a_day_that_they_do_not_divide() -> None:
     on = grid("PT12H", "Europe/Berlin")
     assert on.aligned_until(at("2023-03-20T23:00Z"), at("2023-03-30T22:00Z")) == at("2023-03-26T22:00Z")
     assert on.aligned_until(at("2023-03-26T11:00Z"), at("2023-03-30T22:00Z")) == at("2023-03-26T22:00Z")
@@ -162,8 +159,8 @@ def test_elapsed_steps_are_straight_until_an_odd_day_ends() -> None:
 
 
 @pytest.mark.parametrize("granularity", ["PT1H", "P1D", "P1W", "P1M", "PT7H"])
-def test_steps_that_divide_every_day_are_straight(granularity: str) -> None:
-    """Hours divide 23 and 25 hours too, and calendar buckets are cut by the API's own calendar."""
+def test_steps_that_divide_every_day_stay_aligned(granularity: str) -> None:
+    """Hours divide days of 23 and 25 hours; calendar buckets follow the calendar of the API."""
     start, end = at("2023-03-20T23:00Z"), at("2023-11-01T23:00Z")
     assert grid(granularity, "Europe/Berlin").aligned_until(start, end) == end
 
@@ -198,8 +195,9 @@ INSTANTS = moments("1975-01-01", "2036-12-31")
         ("Pacific/Apia", ["2011-12-29T10:00", "2011-12-30T10:00", "2011-12-31T10:00"]),
     ],
 )  # fmt: skip
-def test_days_whose_midnight_is_odd(zone: str, days: list[str]) -> None:
-    """A day begins at its first instant, also where midnight is skipped, comes twice, or is missing."""
+def test_days_with_a_skipped_or_repeated_midnight_start_at_their_first_instant(
+    zone: str, days: list[str]
+) -> None:
     assert edges(grid("P1D", zone), f"{days[0]}Z", f"{days[-1]}Z") == days
 
 
@@ -212,21 +210,20 @@ def test_days_whose_midnight_is_odd(zone: str, days: list[str]) -> None:
         ("Pacific/Apia", "2011-12-31", "2011-12-30T10:00Z"),
     ],
 )
-def test_the_first_instant_of_a_day(zone: str, day: str, begins: str) -> None:
-    """``midnight`` is the first instant of a local day, which need not be 00:00."""
+def test_midnight_is_the_first_instant_of_a_local_day(zone: str, day: str, begins: str) -> None:
     assert midnight(date.fromisoformat(day), ZoneInfo(zone)) == at(begins)
 
 
-def test_every_instant_of_the_hour_that_comes_twice_is_in_one_day() -> None:
-    """After 00:01 Newfoundland's clock showed the day before for an hour: that hour stays in the new day."""
+def test_an_hour_that_occurs_twice_belongs_to_one_day() -> None:
+    """After 00:01 the clocks of Newfoundland showed the day before for an hour."""
     on = grid("P1D", "America/St_Johns")
     for minute in range(0, 25 * 60, 13):
         instant = at("2006-10-29T02:30Z") + timedelta(minutes=minute)
         assert on.floor(instant) == at("2006-10-29T02:30Z")
 
 
-def test_a_week_with_the_missing_day_has_six_days() -> None:
-    """Samoa's week of 2011-12-29 is six days long, and no bucket of it is empty."""
+def test_a_week_with_a_skipped_day_has_six_days() -> None:
+    """Samoa skipped 2011-12-30. No bucket is empty because of it."""
     on = grid("P1W", "Pacific/Apia", "2011-12-29")
     begin = on.floor(at("2011-12-29T12:00Z"))
     assert on.following(begin) - begin == timedelta(days=6)
@@ -236,8 +233,8 @@ def test_a_week_with_the_missing_day_has_six_days() -> None:
 
 @given(ZONES, INSTANTS)
 @examples(100)
-def test_days_begin_where_a_calendar_on_the_wall_changes(zone: ZoneInfo, instant: datetime) -> None:
-    """In any zone a day begins when its calendar first showed it, found by looking at each minute."""
+def test_days_start_when_the_local_calendar_changes(zone: ZoneInfo, instant: datetime) -> None:
+    """Compared with a search through the minutes, in any time zone."""
     days = Grid(Period.parse("P1D"), zone, date(2023, 11, 1))
     today = instant.astimezone(zone).date()
     begins = {first_instant(today + timedelta(days=shift), zone) for shift in (-1, 0, 1, 2)}
@@ -252,10 +249,10 @@ def test_days_begin_where_a_calendar_on_the_wall_changes(zone: ZoneInfo, instant
     st.dates(date(2000, 1, 1), date(2030, 1, 1)),
 )
 @examples(100)
-def test_every_instant_is_in_one_bucket(
+def test_every_instant_is_in_exactly_one_bucket(
     zone: ZoneInfo, instant: datetime, granularity: str, anchor: date
 ) -> None:
-    """Buckets leave no gap and do not overlap: each instant is in one, whose start is its own floor."""
+    """There are no gaps and no overlaps."""
     on = Grid(Period.parse(granularity), zone, anchor)
     begin = on.floor(instant)
     end = on.following(begin)

@@ -1,3 +1,5 @@
+"""Instants: parsing and formatting."""
+
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
@@ -35,8 +37,7 @@ ANY_INSTANT = moments("0001-01-03", "9999-12-28", ANY_OFFSET)
         ("2024-02-29T23:59:59.999Z", "2024-02-29T23:59:59.999+00:00"),
     ],
 )
-def test_parse_reads_every_form(written: str, meant: str) -> None:
-    """An instant is read with any offset, in any length; without an offset it is UTC."""
+def test_date_times_are_parsed_with_any_offset(written: str, meant: str) -> None:
     assert instants.parse(written) == at(meant)
     assert instants.parse(written).tzinfo is UTC
 
@@ -53,8 +54,7 @@ def test_parse_reads_every_form(written: str, meant: str) -> None:
         (".0009", 0),
     ],
 )
-def test_parse_cuts_to_milliseconds(fraction: str, milliseconds: int) -> None:
-    """What is finer than a millisecond is cut off, never rounded up into the next one."""
+def test_fractions_are_truncated_to_milliseconds(fraction: str, milliseconds: int) -> None:
     assert instants.parse(f"2023-11-01T00:00:59{fraction}Z") == at("2023-11-01T00:00:59Z") + timedelta(
         milliseconds=milliseconds
     )
@@ -72,8 +72,7 @@ def test_parse_cuts_to_milliseconds(fraction: str, milliseconds: int) -> None:
         "2023-11-01T00:00:00Z/2023-11-02T00:00:00Z", "2023-11-01T00:00:00ZZ",
     ],
 )  # fmt: skip
-def test_parse_refuses_what_is_none(text: str) -> None:
-    """What is no ISO 8601 date-time, or lies outside the calendar, is refused and not guessed."""
+def test_other_text_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         instants.parse(text)
     assert not instants.is_instant(text)
@@ -81,8 +80,7 @@ def test_parse_refuses_what_is_none(text: str) -> None:
 
 @given(ANY_INSTANT)
 @examples()
-def test_text_is_always_of_one_form(instant: datetime) -> None:
-    """Every instant is written in 24 characters of UTC, cut to milliseconds, and read back as itself."""
+def test_an_instant_is_always_written_in_24_characters_of_utc(instant: datetime) -> None:
     text = instants.text(instant)
     assert len(text) == 24
     assert text[4::3][:2] == "--"
@@ -93,16 +91,15 @@ def test_text_is_always_of_one_form(instant: datetime) -> None:
 
 @given(ANY_INSTANT, ANY_INSTANT)
 @examples()
-def test_text_orders_as_time_does(one: datetime, other: datetime) -> None:
-    """Bookmarks are compared as text, so the texts of two instants stand in the order of the instants."""
+def test_texts_sort_in_the_order_of_time(one: datetime, other: datetime) -> None:
+    """Singer compares bookmarks as text."""
     earlier, later = sorted((one, other))
     assert instants.text(earlier) <= instants.text(later)
 
 
 @given(ANY_INSTANT)
 @examples()
-def test_any_offset_is_the_same_instant(instant: datetime) -> None:
-    """A local time with its offset is the instant that it means, whatever the offset."""
+def test_a_date_time_is_the_same_instant_in_any_offset(instant: datetime) -> None:
     local = instant.replace(microsecond=0)
     without_colon = f"{local:%H:%M:%S%z}"
     assert instants.parse(local.isoformat()) == local
@@ -112,14 +109,13 @@ def test_any_offset_is_the_same_instant(instant: datetime) -> None:
 @pytest.mark.parametrize(
     "text", ["2023-11-01T00:00:00.000Z", "2023-11-01T00:00Z", "2023-11-01 00:00", "2023-11-01T01:00:00+01"]
 )
-def test_an_instant_has_a_time_of_day(text: str) -> None:
-    """A node's id reads as an instant when it has a time of day."""
+def test_date_times_are_instants(text: str) -> None:
+    """An id of a group that is an instant names a bucket."""
     assert instants.is_instant(text)
 
 
 @pytest.mark.parametrize(
     "text", ["2023-11-01", "queue-uuid-123", "unknown", "", "2023-99-01T00:00:00Z", "0000-01-01T00:00:00Z"]
 )
-def test_other_ids_are_no_instants(text: str) -> None:
-    """A bare date, a name, or a date that no calendar has is no instant."""
+def test_dates_and_other_ids_are_not_instants(text: str) -> None:
     assert not instants.is_instant(text)

@@ -1,3 +1,5 @@
+"""Periods: ISO 8601 durations."""
+
 from __future__ import annotations
 
 from zoneinfo import ZoneInfo
@@ -20,8 +22,10 @@ from tests.core.making import at, examples
         ("P1W2D", 0, 9, 0), ("P1M", 1, 0, 0), ("P3M", 3, 0, 0), ("P1Y", 12, 0, 0), ("P1Y2M", 14, 0, 0),
     ],
 )  # fmt: skip
-def test_durations_are_read(text: str, months: int, days: int, seconds: int) -> None:
-    """A duration is months, or days, or seconds; a day is never taken for 24 hours."""
+def test_durations_are_parsed_into_months_days_or_seconds(
+    text: str, months: int, days: int, seconds: int
+) -> None:
+    """A day is never 24 hours."""
     assert Period.parse(text) == Period(text, months, days, seconds)
 
 
@@ -33,8 +37,8 @@ def test_durations_are_read(text: str, months: int, days: int, seconds: int) -> 
         "p1d", " P1D", "P1D ", "PT1H\n", "P1H", "PT1D", "P1D1W", "P200Y", "PT9999999999S", "PT٣H", "P1D" * 9,
     ],
 )  # fmt: skip
-def test_what_is_no_duration_is_refused(text: str) -> None:
-    """Zero, mixed units, fractions, signs, other letters and centuries are refused, with the text shown."""
+def test_other_durations_are_refused(text: str) -> None:
+    """Zero, mixed units, fractions, signs, other letters and centuries."""
     with pytest.raises(ValueError, match="ISO 8601 duration") as refused:
         Period.parse(text)
     assert repr(text) in str(refused.value)
@@ -54,15 +58,14 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
         ("P1D", "America/Havana", "2023-11-04T04:00Z", "2023-11-05T04:00Z"),  # two midnights: the first
     ],
 )
-def test_a_period_later_is_on_the_local_calendar(text: str, zone: str, start: str, end: str) -> None:
-    """Days and months are as long as the zone's calendar has them; hours are elapsed time."""
+def test_days_and_months_follow_the_local_calendar(text: str, zone: str, start: str, end: str) -> None:
     assert Period.parse(text).after(at(start), ZoneInfo(zone)) == at(end)
 
 
 @given(st.integers(1, 9), st.sampled_from(["PT{}S", "PT{}M", "PT{}H", "P{}D", "P{}W", "P{}M", "P{}Y"]))
 @examples()
-def test_the_least_length_is_never_more_than_the_real_one(number: int, form: str) -> None:
-    """``min_seconds`` bounds a period from below, but for the hour that a change of clocks may take."""
+def test_min_seconds_is_a_lower_bound(number: int, form: str) -> None:
+    """Apart from the hour by which clocks change."""
     period = Period.parse(form.format(number))
     start = at("2023-02-01T00:00Z")
     real = (period.after(start, ZoneInfo("UTC")) - start).total_seconds()

@@ -1,3 +1,5 @@
+"""Rows: from the leaves of a response to the columns of a table."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -29,7 +31,6 @@ def leaf(
 
 
 def test_a_row_has_every_column_in_order() -> None:
-    """Key, end, numbers, stamp: in the order of the schema, nothing more and nothing less."""
     row = RowMaker(query()).row(
         leaf(("nOffered", {"count": 3}), ("tHandle", {"count": 2, "sum": 5.5})), STAMP
     )
@@ -50,22 +51,21 @@ def test_a_row_has_every_column_in_order() -> None:
 @pytest.mark.parametrize(
     "cells", [(), (("tHandle", None),), (("tHandle", {}),), (("tHandle", {"count": None, "sum": None}),)]
 )
-def test_what_is_missing_is_null_and_never_zero(cells: tuple[tuple[str, Stats | None], ...]) -> None:
-    """A metric that did not happen is absent on purpose; a zero that the answer has stays a zero."""
+def test_a_missing_number_is_null_and_never_zero(cells: tuple[tuple[str, Stats | None], ...]) -> None:
+    """The API leaves out metrics that did not occur. A zero in the response stays a zero."""
     row = RowMaker(query()).row(leaf(*cells, ("nOffered", {"count": 0})), STAMP)
     assert row["n_offered_count"] == 0
     assert [row[f"t_handle_{each}"] for each in ("count", "sum", "min", "max")] == [None] * 4
 
 
-def test_one_row_leaves_nothing_in_the_next() -> None:
-    """Numbers of a row do not show up in a later one that lacks them."""
+def test_numbers_of_a_row_do_not_leak_into_the_next() -> None:
     maker = RowMaker(query())
     maker.row(leaf(("nOffered", {"count": 3})), STAMP)
     assert maker.row(leaf(key=("q2",)), STAMP)["n_offered_count"] is None
 
 
 def test_an_unknown_metric_stops_the_run() -> None:
-    """A metric that has no column is not dropped in silence: the message has the line that helps."""
+    """The message has the line of config that helps."""
     with pytest.raises(UnforeseenError) as refused:
         RowMaker(query()).row(leaf(("tTalk", {"count": 1})), STAMP)
     assert "query 'calls'" in str(refused.value)
@@ -85,7 +85,7 @@ def test_an_unknown_metric_stops_the_run() -> None:
     ],
 )
 def test_an_unknown_statistic_stops_the_run(asked: Query, cell: tuple[str, Stats], advice: str) -> None:
-    """A statistic that has no column is not dropped either, and the message says what to do."""
+    """The message says what to do."""
     key = ("q1", "nOffered", "") if asked.shape == "long" else ("q1",)
     with pytest.raises(UnforeseenError) as refused:
         RowMaker(asked).row(leaf(cell, key=key), STAMP)
@@ -94,8 +94,8 @@ def test_an_unknown_statistic_stops_the_run(asked: Query, cell: tuple[str, Stats
 
 
 @pytest.mark.parametrize("name", ["x" * 100_000, "a\nb", "\x1b[31m"])
-def test_a_name_of_the_answer_is_shown_shortly(name: str) -> None:
-    """What the server calls things is shown on one line and never at length."""
+def test_names_in_a_response_are_shortened_in_messages(name: str) -> None:
+    """They are shown on one line."""
     cells: tuple[tuple[str, Stats], ...] = ((name, {"count": 1}), ("nOffered", {name: 1}))
     for cell in cells:
         with pytest.raises(UnforeseenError) as refused:
@@ -105,31 +105,27 @@ def test_a_name_of_the_answer_is_shown_shortly(name: str) -> None:
 
 
 @pytest.mark.parametrize(("value", "expected"), [(3.0, 3), (0.0, 0), (-2.0, -2), (1e15, 10**15)])
-def test_a_whole_float_is_a_count(value: float, expected: int) -> None:
-    """A count that is written with a point is still a whole number, and an integer in the row."""
+def test_a_count_written_as_a_float_becomes_an_integer(value: float, expected: int) -> None:
     row = RowMaker(query()).row(leaf(("nOffered", {"count": value})), STAMP)
     assert row["n_offered_count"] == expected
     assert type(row["n_offered_count"]) is int
 
 
 @pytest.mark.parametrize("value", [3.5, float("inf"), float("nan")])
-def test_a_broken_count_is_refused(value: float) -> None:
-    """Half a call is no count: rounding it would hide that the answer is wrong."""
+def test_a_fractional_count_is_refused(value: float) -> None:
     with pytest.raises(UnreadableError, match="n_offered_count is a count, but the response has"):
         RowMaker(query()).row(leaf(("nOffered", {"count": value})), STAMP)
 
 
 @given(st.integers() | st.floats(allow_nan=False, allow_infinity=False))
 @examples()
-def test_other_numbers_stay_as_they_are(value: float) -> None:
-    """A sum keeps its value and its type, whatever it is: nothing is cast to text or rounded."""
+def test_other_numbers_keep_their_value_and_type(value: float) -> None:
     row = RowMaker(query()).row(leaf(("tHandle", {"sum": value})), STAMP)
     assert row["t_handle_sum"] == value
     assert type(row["t_handle_sum"]) is type(value)
 
 
 def test_a_view_fills_its_own_columns() -> None:
-    """A view's numbers stand beside those of its timer."""
     asked = query(metrics=("tHandle",), views=(View("short", "tHandle", {}),))
     row = RowMaker(asked).row(leaf(("tHandle", {"count": 9}), ("short", {"count": 4})), STAMP)
     assert (row["t_handle_count"], row["short_count"]) == (9, 4)
@@ -143,19 +139,18 @@ def test_a_view_fills_its_own_columns() -> None:
         ("2023-11-13T00:00:00.001Z", False),
     ],
 )
-def test_a_bucket_is_final_when_its_end_is_older_than_the_look_back(end: str, *, final: bool) -> None:
-    """``is_final`` is about the bucket's end: one that is partly within the look-back may still change."""
+def test_a_bucket_is_final_if_it_ended_before_the_lookback(end: str, *, final: bool) -> None:
+    """A bucket that is partly within the lookback may still change."""
     assert RowMaker(query()).row(leaf(end=end), STAMP)["is_final"] is final
 
 
-def test_a_stamp_is_the_instant_of_asking() -> None:
-    """All rows of a window carry when it was asked for; what is final follows from that and the look-back."""
+def test_a_stamp_has_the_time_of_the_request_and_the_start_of_the_lookback() -> None:
     stamp = Stamp.of(query(), at("2023-11-20T10:00:00.123Z"))
     assert stamp == Stamp("2023-11-20T10:00:00.123Z", "2023-11-13T10:00:00.123Z")
 
 
 def test_a_second_row_with_the_same_key_is_refused() -> None:
-    """Loading both would lose one, so the run stops and names the key and what would tell them apart."""
+    """Loading both would lose one. The message shows the key."""
     distinct = UniqueKeys(query(group_by=("queueId", "userId")))
     for key in (("q1", "u1"), ("q1", "u2"), ("q2", "u1"), ("q1u", "1")):
         distinct.check(leaf(key=key))

@@ -31,7 +31,7 @@ STATISTICS = (
 
 
 def test_a_wide_table_has_a_column_for_each_metric_and_statistic() -> None:
-    """Key, end, numbers in the order of the settings, then what the tap adds."""
+    """The key comes first, then the end, the numbers, and the columns that the tap adds."""
     wide = query(
         group_by=("queueId",),
         implicit_dimensions=("mediaType",),
@@ -49,7 +49,7 @@ def test_a_wide_table_has_a_column_for_each_metric_and_statistic() -> None:
 
 
 def test_a_long_table_has_a_row_for_each_metric() -> None:
-    """The key goes on with metric and qualifier; each of the fourteen statistics has a column."""
+    """Metric and qualifier are part of the key; each statistic has a column."""
     long = query(shape="long")
     assert [each.name for each in schema.columns(long)] == [
         "interval_start", "queue_id", "metric", "qualifier", "interval_end", *STATISTICS, "extracted_at",
@@ -58,14 +58,13 @@ def test_a_long_table_has_a_row_for_each_metric() -> None:
     assert schema.keys(long) == ("interval_start", "queue_id", "metric", "qualifier")
 
 
-def test_metrics_that_come_once_per_status_have_the_status_in_the_key() -> None:
-    """Presence rows of one bucket differ by ``qualifier`` only, so it is part of the key."""
+def test_metrics_per_status_have_the_status_in_the_key() -> None:
+    """Presence rows of a bucket differ only by their qualifier."""
     presence = query(group_by=("userId",), metrics=("tSystemPresence",), qualified=True)
     assert schema.keys(presence) == ("interval_start", "user_id", "qualifier")
 
 
-def test_a_tree_has_one_number_for_each_metric() -> None:
-    """The interval is no column of its own; each metric is one nullable number."""
+def test_a_group_tree_has_one_number_for_each_metric() -> None:
     assert [(each.name, each.kind, each.key) for each in schema.columns(TREE)] == [
         ("interval_start", "date-time", True),
         ("routing_queue_id", "string", True),
@@ -78,14 +77,12 @@ def test_a_tree_has_one_number_for_each_metric() -> None:
 
 
 def test_a_view_has_the_columns_of_its_timer_under_its_own_name() -> None:
-    """A view over a timer is counted like the timer."""
     view = View("shortHandle", "tHandle", {})
     names = [each.name for each in schema.columns(query(metrics=("nOffered",), views=(view,)))]
     assert names[3:7] == ["n_offered_count", "short_handle_count", "short_handle_sum", "short_handle_min"]
 
 
-def test_the_user_may_know_better_which_statistics_come() -> None:
-    """``statistics`` of a query overrides what the first letter says."""
+def test_statistics_of_a_query_override_the_default() -> None:
     names = [
         each.name
         for each in schema.columns(query(metrics=("oWaiting",), statistics={"oWaiting": ("p95", "max")}))
@@ -94,8 +91,8 @@ def test_the_user_may_know_better_which_statistics_come() -> None:
 
 
 @pytest.mark.parametrize("asked", [query(metrics=("tHandle", "oServiceLevel")), query(shape="long"), TREE])
-def test_types_are_what_singer_wants(asked: Query) -> None:
-    """Counts are integers, other numbers numbers, instants date-time; only keys are never null."""
+def test_columns_have_the_right_json_types(asked: Query) -> None:
+    """Counts are integers; only keys are never null."""
     document = schema.json_schema(schema.columns(asked))
     properties = document["properties"]
     assert isinstance(properties, dict)
@@ -126,8 +123,7 @@ def _kind(name: str) -> str:
 
 
 @pytest.mark.parametrize("asked", [query(metrics=("tHandle", "nOffered")), query(shape="long"), TREE])
-def test_every_column_says_what_it_is(asked: Query) -> None:
-    """Each description is a sentence with the unit of a timer and, in brackets, where the value is from."""
+def test_every_column_has_a_description_with_unit_and_origin(asked: Query) -> None:
     for each in schema.columns(asked):
         assert re.fullmatch(
             r"\S.{9,200} \[(response: \S.*|tap|computed from the response)\]", each.description
@@ -149,10 +145,10 @@ def test_every_column_says_what_it_is(asked: Query) -> None:
         ({"group_by": ("interval.start",)}, ("interval_start", "group_by: interval.start")),
     ],
 )
-def test_two_settings_that_give_one_column_are_refused(
+def test_two_settings_that_make_the_same_column_are_refused(
     changes: dict[str, object], both: tuple[str, str]
 ) -> None:
-    """One of the two would overwrite the other, so the config is refused with both named."""
+    """One would overwrite the other, so the message names both."""
     with pytest.raises(SettingError) as refused:
         schema.columns(query(name="twins", **changes))
     assert "'twins'" in str(refused.value)
@@ -184,21 +180,20 @@ def test_two_settings_that_give_one_column_are_refused(
     ],
 )
 def test_a_name_becomes_snake_case(name: str, expected: str) -> None:
-    """Names of the API become columns that a warehouse can have without quoting."""
     assert column(name) == expected
 
 
 @given(st.text(max_size=40))
 @examples()
-def test_any_name_becomes_a_plain_column(name: str) -> None:
-    """A column holds small letters, digits and single underscores, and its own column is itself."""
+def test_any_name_becomes_a_plain_identifier(name: str) -> None:
+    """Lowercase letters, digits and single underscores; converting twice changes nothing."""
     assert re.fullmatch(r"([a-z0-9]+(_[a-z0-9]+)*)?", column(name))
     assert column(column(name)) == column(name)
 
 
 @pytest.mark.parametrize("family", sorted(families()))
-def test_no_two_names_of_a_family_meet_in_one_column(family: str) -> None:
-    """Every dimension and metric that the SDKs list has a column of its own, short enough for Postgres."""
+def test_names_of_a_family_make_distinct_columns(family: str) -> None:
+    """None is too long for PostgreSQL."""
     known = families()[family]
     names = set(known.group_by)
     columns = [column(name) for name in names]
@@ -221,16 +216,16 @@ def test_no_two_names_of_a_family_meet_in_one_column(family: str) -> None:
         ("oServiceLevel", ("ratio", "numerator", "denominator", "target")),
     ],
 )
-def test_the_first_letter_says_which_statistics_come(metric: str, expected: tuple[str, ...]) -> None:
-    """``n*`` bring a count, ``t*`` four numbers of milliseconds, service levels a ratio and its parts."""
+def test_the_first_letter_of_a_metric_determines_its_statistics(
+    metric: str, expected: tuple[str, ...]
+) -> None:
     assert statistics.statistics_of(metric) == expected
 
 
 @pytest.mark.parametrize(
     "metric", ["oWaiting", "oServiceTarget", "oTotalScore", "notation", "total", "Nothing"]
 )
-def test_an_undocumented_metric_has_room_for_all_it_may_bring(metric: str) -> None:
-    """What is neither ``n*`` nor ``t*`` nor a service level has columns for counts, times and ratios."""
+def test_other_metrics_have_columns_for_counts_times_and_ratios(metric: str) -> None:
     assert set(statistics.statistics_of(metric)) >= {
         "count",
         "sum",
@@ -244,7 +239,7 @@ def test_an_undocumented_metric_has_room_for_all_it_may_bring(metric: str) -> No
 
 
 def test_all_fourteen_statistics_are_known() -> None:
-    """The SDKs' fourteen fields of ``stats`` are known, six of them whole numbers, four of them additive."""
+    """As in the official SDKs."""
     known = statistics.STATISTICS
     assert set(known) == {
         "max", "min", "sum", "current", "ratio", "numerator", "denominator", "target",
@@ -269,6 +264,5 @@ def test_all_fourteen_statistics_are_known() -> None:
         ("nOffered", "in the metric's own unit"),
     ],
 )
-def test_timers_are_milliseconds(metric: str, unit: str) -> None:
-    """Timers of both contracts say their unit."""
+def test_timers_are_in_milliseconds(metric: str, unit: str) -> None:
     assert statistics.unit(metric) == unit

@@ -22,13 +22,13 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
         (
             "tests/dialects/test_results_shapes.py::test_a_qualifier_is_part_of_the_key",
             "tests/dialects/test_results_shapes.py::test_a_qualifier_without_a_column_is_refused",
-            "tests/core/test_schema.py::test_metrics_that_come_once_per_status_have_the_status_in_the_key",
+            "tests/core/test_schema.py::test_metrics_per_status_have_the_status_in_the_key",
         ),
     ),
     3: (
         "A missing metric is stored as 0.",
         (
-            "tests/core/test_rows.py::test_what_is_missing_is_null_and_never_zero",
+            "tests/core/test_rows.py::test_a_missing_number_is_null_and_never_zero",
             "tests/dialects/test_results_rows.py::test_a_metric_without_numbers_is_null_and_never_zero",
             "tests/dialects/test_tree_rules.py::test_a_missing_number_is_null_and_never_zero",
         ),
@@ -36,7 +36,7 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
     4: (
         "Days end at 23:59:59 (or .999), so the end of each day is lost.",
         (
-            "tests/core/test_windows.py::test_days_are_cut_at_midnight_and_end_exclusively",
+            "tests/core/test_windows.py::test_windows_of_a_day_are_half_open_and_start_at_midnight",
             "tests/core/test_windows.py::test_windows_are_contiguous_and_on_the_grid",
             "tests/pipeline/test_zones.py::test_through_a_change",
         ),
@@ -45,30 +45,30 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
         "Local time is labeled Z; fixed offsets are used across daylight saving changes.",
         (
             "tests/http/test_clock.py::test_now_is_utc",
-            "tests/core/test_instants.py::test_any_offset_is_the_same_instant",
-            "tests/core/test_grid.py::test_odd_days_have_as_many_buckets_as_hours",
-            "tests/core/test_grid.py::test_days_begin_where_a_calendar_on_the_wall_changes",
+            "tests/core/test_instants.py::test_a_date_time_is_the_same_instant_in_any_offset",
+            "tests/core/test_grid.py::test_days_of_23_and_25_hours_have_that_many_hourly_buckets",
+            "tests/core/test_grid.py::test_days_start_when_the_local_calendar_changes",
         ),
     ),
     6: (
         "The current, incomplete bucket is stored as if it were final.",
         (
             "tests/core/test_windows.py::test_a_bucket_that_is_still_filling_is_not_read",
-            "tests/core/test_rows.py::test_a_bucket_is_final_when_its_end_is_older_than_the_look_back",
+            "tests/core/test_rows.py::test_a_bucket_is_final_if_it_ended_before_the_lookback",
         ),
     ),
     7: (
         "The bookmark moves past a failed request, so the gap is permanent.",
         (
-            "tests/core/test_bookmarks.py::Life::no_gap",
+            "tests/core/test_bookmarks.py::BookmarkMachine::no_gap",
             "tests/pipeline/test_crash.py::test_state_stands_at_the_last_whole_window",
         ),
     ),
     8: (
         "There is no lookback, so corrections never arrive.",
         (
-            "tests/core/test_bookmarks.py::test_the_look_back_counts_from_now",
-            "tests/core/test_bookmarks.py::Life::everything_settled_was_read_settled",
+            "tests/core/test_bookmarks.py::test_the_lookback_is_counted_from_now",
+            "tests/core/test_bookmarks.py::BookmarkMachine::everything_settled_was_read_after_it_settled",
             "tests/pipeline/test_truth.py::test_warehouse_ends_equal_to_the_settled_truth",
         ),
     ),
@@ -109,22 +109,22 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
     14: (
         "Every value is cast to text; ids are joined without a separator and hashed.",
         (
-            "tests/core/test_rows.py::test_other_numbers_stay_as_they_are",
-            "tests/core/test_schema.py::test_types_are_what_singer_wants",
+            "tests/core/test_rows.py::test_other_numbers_keep_their_value_and_type",
+            "tests/core/test_schema.py::test_columns_have_the_right_json_types",
             "tests/core/test_rows.py::test_a_second_row_with_the_same_key_is_refused",
         ),
     ),
     15: (
         "The first run starts in 1970.",
         (
-            "tests/core/test_bookmarks.py::test_without_a_bookmark_the_run_begins_at_the_start_date",
-            "tests/core/test_bookmarks.py::test_a_run_never_begins_before_the_start_date",
+            "tests/core/test_bookmarks.py::test_the_first_run_starts_at_the_start_date",
+            "tests/core/test_bookmarks.py::test_a_run_never_starts_before_the_start_date",
         ),
     ),
     16: (
         "A window that is too large is split by changing its start in place, which duplicates rows.",
         (
-            "tests/core/test_windows.py::test_halves_meet_at_the_edge_nearest_to_the_middle",
+            "tests/core/test_windows.py::test_halves_meet_at_a_bucket_boundary",
             "tests/core/test_windows.py::test_a_single_bucket_has_no_halves",
             "tests/pipeline/test_limits.py::test_windows_are_halved_until_they_fit",
             "tests/pipeline/test_limits.py::test_a_single_bucket_that_does_not_fit_ends_the_run",

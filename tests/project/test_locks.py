@@ -1,4 +1,4 @@
-"""The lock files: everything that is needed, pinned by hash, and nothing about anybody's machines."""
+"""The lock files: every requirement pinned with hashes, and no addresses of package indexes."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 
 
 def _pins(lock: str) -> list[Requirement]:
-    """What a lock file pins."""
+    """The pins of a lock file."""
     text = (ROOT / lock).read_text(encoding="utf-8")
     return [Requirement(line.removesuffix(" \\")) for line in text.splitlines() if not line.startswith(" ")]
 
 
 def _group(groups: dict[str, Any], name: str) -> list[Requirement]:
-    """A dependency group with those that it includes."""
+    """The requirements of a dependency group and the groups that it includes."""
     found = []
     for entry in groups[name]:
         found += [Requirement(entry)] if isinstance(entry, str) else _group(groups, entry["include-group"])
@@ -37,7 +37,7 @@ def _group(groups: dict[str, Any], name: str) -> list[Requirement]:
 
 
 def _wanted(lock: str) -> list[Requirement]:
-    """What ``pyproject.toml`` wants to be in a lock file."""
+    """The requirements in ``pyproject.toml`` that a lock file must satisfy."""
     project = tomlkit.parse((ROOT / "pyproject.toml").read_text(encoding="utf-8")).unwrap()
     wanted = _group(project["dependency-groups"], LOCKS[lock])
     if LOCKS[lock] == "dev":
@@ -47,8 +47,7 @@ def _wanted(lock: str) -> list[Requirement]:
 
 @pytest.mark.parametrize("lock", LOCKS)
 @pytest.mark.parametrize("python", PYTHONS)
-def test_what_is_wanted_is_pinned(lock: str, python: str) -> None:
-    """On every Python that the tap supports, each requirement has exactly one pin, and that satisfies it."""
+def test_every_requirement_is_pinned_once_for_every_python(lock: str, python: str) -> None:
     here = {"python_version": python, "python_full_version": f"{python}.0"}
     pins: dict[str, list[str]] = {}
     for pin in _pins(lock):
@@ -62,7 +61,7 @@ def test_what_is_wanted_is_pinned(lock: str, python: str) -> None:
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_every_pin_has_hashes(lock: str) -> None:
-    """So that what is installed is what was tested, wherever it comes from."""
+    """What is installed is what was tested, whatever index it comes from."""
     text = (ROOT / lock).read_text(encoding="utf-8")
     entries = re.split(r"\n(?=\S)", text.strip())
     assert len(entries) == len(_pins(lock)) > 10
@@ -70,15 +69,15 @@ def test_every_pin_has_hashes(lock: str) -> None:
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_no_address_is_in_a_lock(lock: str) -> None:
-    """Where packages come from is each machine's own affair."""
+def test_lock_files_contain_no_urls(lock: str) -> None:
+    """The package index is configured on each machine."""
     text = (ROOT / lock).read_text(encoding="utf-8")
     assert "/" not in text
     assert re.sub(r"(?m)^([a-z0-9.-]+(?:\[[a-z,]+\])?==.*|    --hash=sha256:.*)\n", "", text) == ""
 
 
-def test_what_is_wanted_with_an_extra_is_pinned_with_it() -> None:
-    """Where only the bare name is pinned, pip takes ``name[extra]`` for unpinned and refuses the lock."""
+def test_requirements_with_an_extra_are_pinned_with_it() -> None:
+    """If only ``name`` is pinned, pip considers ``name[extra]`` unpinned and refuses the lock file."""
     pins: dict[str, set[str]] = {}
     for pin in _pins("requirements.lock"):
         pins.setdefault(canonicalize_name(pin.name), set()).update(pin.extras)

@@ -7,8 +7,8 @@ from tap_genesys_aggregates.warehouse.views import additive, literal, quoted, vi
 from tests.core.making import query
 
 
-def test_only_what_may_be_added_is_added() -> None:
-    """Counts, sums and the parts of a ratio; no extremes, no ratios, no distinct counts."""
+def test_only_additive_statistics_are_summed() -> None:
+    """No minimum, maximum, ratio or distinct count."""
     asked = query(metrics=("nOffered", "tHandle", "oServiceLevel", "nDistinctUsers"))
     assert additive(asked) == (
         "n_offered_count",
@@ -19,22 +19,20 @@ def test_only_what_may_be_added_is_added() -> None:
     )
 
 
-def test_a_day_of_long_rows_has_no_sum() -> None:
-    """Their columns hold numbers of different metrics, so there is no view by day; the others are there."""
+def test_long_tables_have_no_view_by_day() -> None:
+    """Their columns mix the numbers of different metrics. They have the other views."""
     wide, long = views([query()], "s"), views([query(shape="long")], "s")
     assert 'create view "s"."calls_by_day"' in wide
     assert "by_day" not in long.replace('drop view if exists "s"."calls_by_day"', "")
     assert all(f'create view "s"."calls_{name}"' in long for name in ("current", "missing"))
 
 
-def test_a_view_of_the_api_is_added_too() -> None:
-    """It counts like the timer that it is over."""
+def test_views_of_a_query_are_summed_too() -> None:
     asked = query(metrics=("tHandle",), views=(View("short", "tHandle", {}),))
     assert {"short_count", "short_sum"} < set(additive(asked))
 
 
-def test_names_and_texts_are_quoted() -> None:
-    """Whatever a schema is called, it is a name and not a part of the statement."""
+def test_names_and_literals_are_quoted() -> None:
     assert quoted('a"; drop table b; --') == '"a""; drop table b; --"'
     assert literal("O'Higgins") == "'O''Higgins'"
     assert 'create view "a""b"."calls_current"' in views([query()], 'a"b')

@@ -1,4 +1,4 @@
-"""What the docs promise has a test; what they show runs or is named here with its proof."""
+"""The docs: every guarantee has its test, and links lead somewhere."""
 
 from __future__ import annotations
 
@@ -18,14 +18,12 @@ def headings(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in found}
 
 
-def test_there_are_promises() -> None:
-    """The page of guarantees names tests at all."""
+def test_the_page_of_guarantees_names_tests() -> None:
     assert len(PROOFS) > 10
 
 
 @pytest.mark.parametrize(("file", "test"), PROOFS)
-def test_each_promise_has_its_test(file: str, test: str) -> None:
-    """The test that a promise names is there."""
+def test_each_guarantee_has_its_test(file: str, test: str) -> None:
     assert re.search(rf"^def {test}\(", (ROOT / file).read_text("utf-8"), re.MULTILINE), (
         f"{file} has no {test}"
     )
@@ -34,8 +32,8 @@ def test_each_promise_has_its_test(file: str, test: str) -> None:
 @pytest.mark.parametrize(
     "page", ["README.md", *(f"docs/{each.name}" for each in (ROOT / "docs").glob("*.md"))]
 )
-def test_links_lead_somewhere(page: str) -> None:
-    """Every link within the project leads to a page, and to a heading that it has."""
+def test_links_in_the_docs_exist(page: str) -> None:
+    """Links within the project, to pages and their headings."""
     here = ROOT / page
     for target, anchor in LINK.findall(here.read_text("utf-8")):
         if "://" in target:
