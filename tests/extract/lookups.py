@@ -1,4 +1,4 @@
-"""A small centre at noon of a Wednesday, its lists in small pages, and a tap that selects some of them."""
+"""Set-up for tests of lookups: a sandbox at noon of a Wednesday, and runs that select some of its lists."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from genesys_sandbox import Fault
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=timezone.utc)
-MIDNIGHT = datetime(2026, 3, 3, tzinfo=timezone.utc)
-NEXT = MIDNIGHT + timedelta(days=1)
+START = datetime(2026, 3, 3, tzinfo=timezone.utc)
+STOP = START + timedelta(days=1)
 
 CALLS = {"name": "calls", "metrics": ["nOffered"], "granularity": "P1D"}
-SOON = {"start_date": "2026-03-03T00:00:00Z", "end_date": "2026-03-04T00:00:00Z", "queries": [CALLS]}
+ONE_DAY = {"start_date": "2026-03-03T00:00:00Z", "end_date": "2026-03-04T00:00:00Z", "queries": [CALLS]}
 
 PATHS = {
     "queues": "/api/v2/routing/queues",
@@ -40,7 +40,7 @@ PATHS = {
 
 
 class SmallPages(Sandbox):
-    """A platform that gives smaller pages than it is asked for."""
+    """A sandbox that returns smaller pages than it is asked for."""
 
     size = 2
 
@@ -52,23 +52,23 @@ class SmallPages(Sandbox):
         return super().handle(replace(request, target=f"{request.path}?{query}"))
 
 
-def sandbox(*rules: Rule, small: bool = False, **options: Any) -> Sandbox:
-    """A sandbox that stands still; ``small`` for pages of two."""
+def sandbox_with(*rules: Rule, small: bool = False, **options: Any) -> Sandbox:
+    """A sandbox whose clock stands at ``NOW``; ``small`` for pages of two entries."""
     kind = SmallPages if small else Sandbox
     return kind(Options(**{"volume": 0.1, **options}), now=lambda: NOW, faults=Rules(*rules))
 
 
 def always(fault: Fault, match: str) -> Rule:
-    """A fault that happens to every such request."""
+    """A fault of every matching request."""
     return Rule(fault, match=match, times=None)
 
 
-def facts(of: Sandbox) -> dict[str, dict[str, str]]:
-    """Id → name of everything that there is, by look-up."""
+def expected_names(sandbox: Sandbox) -> dict[str, dict[str, str]]:
+    """The name of every entry by its id, for each lookup."""
     presences = [each for several in directory.PRESENCES.values() for each in several]
     known: dict[str, Iterable[directory.Entity | directory.Agent]] = {
         "queues": directory.QUEUES,
-        "users": of.history.contact_center.directory.agents,
+        "users": sandbox.history.contact_center.directory.agents,
         "wrapup_codes": directory.WRAP_UP_CODES,
         "presence_definitions": presences,
         "divisions": directory.DIVISIONS,
@@ -82,7 +82,7 @@ def facts(of: Sandbox) -> dict[str, dict[str, str]]:
 
 
 def catalog(settings: dict[str, Any], *selected: str) -> dict[str, Any]:
-    """What discovery finds, with some look-ups selected."""
+    """The catalog of discovery, with some lookups selected."""
     found: dict[str, Any] = TapGenesysAggregates(config=settings).catalog_dict
     for stream in found["streams"]:
         if stream["tap_stream_id"] in selected:
@@ -91,17 +91,19 @@ def catalog(settings: dict[str, Any], *selected: str) -> dict[str, Any]:
     return found
 
 
-def pull(of: Sandbox, *selected: str, state: dict[str, Any] | None = None, **changes: Any) -> Outcome:
-    """Run the tap once, with some look-ups selected."""
-    settings = config(**{**SOON, **changes})
-    return run(of, settings, state=state, time=Time(NOW), catalog=catalog(settings, *selected))
+def run_with(
+    sandbox: Sandbox, *selected: str, state: dict[str, Any] | None = None, **changes: Any
+) -> Outcome:
+    """Run the tap once, with some lookups selected."""
+    settings = config(**{**ONE_DAY, **changes})
+    return run(sandbox, settings, state=state, time=Time(NOW), catalog=catalog(settings, *selected))
 
 
-def asked(of: Sandbox, path: str) -> list[dict[str, str]]:
+def requests_to(sandbox: Sandbox, path: str) -> list[dict[str, str]]:
     """The parameters of each request to a path."""
-    return [dict(entry.query) for entry in of.log if entry.path == path]
+    return [dict(entry.query) for entry in sandbox.log if entry.path == path]
 
 
-def names(rows: list[dict[str, Any]]) -> dict[str, str]:
-    """Id → name."""
+def names_by_id(rows: list[dict[str, Any]]) -> dict[str, str]:
+    """The name of each row by its id."""
     return {row["id"]: row["name"] for row in rows}

@@ -1,0 +1,1 @@
+"""Tests of extraction: asynchronous jobs, lookups, batches of users, pages, progress."""

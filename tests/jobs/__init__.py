@@ -1,1 +1,0 @@
-"""Queries that are answered by jobs."""

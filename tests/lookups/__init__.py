@@ -1,1 +1,0 @@
-"""The look-ups, and the users that queries want named."""
