@@ -37,7 +37,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--agents", type=int, default=25, help="number of users")
     parser.add_argument("--latency", type=int, default=0, metavar="MS", help="delay of every response")
     parser.add_argument(
-        "--media-type-unasked", action="store_true", help="add mediaType to groups even if not requested"
+        "--unrequested-media-type", action="store_true", help="add mediaType to groups even if not requested"
     )
     parser.add_argument("--requests-per-minute", type=int, help="answer 429 after this many requests")
     parser.add_argument("--max-results", type=int, help="reject answers with more rows")
@@ -62,7 +62,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         agents=arguments.agents,
         volume=arguments.volume,
         rewrites=arguments.rewrites,
-        unasked_media_type=arguments.media_type_unasked,
+        unrequested_media_type=arguments.unrequested_media_type,
         requests_per_minute=arguments.requests_per_minute,
         max_results=arguments.max_results,
         absolute_links=arguments.absolute_links,

@@ -84,7 +84,7 @@ def _error(status: int, error: str, description: str) -> Response:
     )
 
 
-_DEFAULT_LIMIT = 300
+_DEFAULT_LIMIT = 300  # docs/api-notes.md, "Rate limits"
 
 
 class RateLimiter:

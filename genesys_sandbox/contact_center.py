@@ -18,12 +18,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import date, datetime
 
-    from genesys_sandbox.events import Event
-
 
 # A conversation may post its last event three hours after the hour in which it started.
 _LONGEST_CONVERSATION_HOURS = 3
 _HOURS_KEPT = 1_000
+
+# Conversations that start in each local hour of an ordinary Monday: about 420 in all.
+_DAY = (1, 1, 0, 0, 0, 1, 3, 9, 28, 46, 52, 47, 36, 31, 36, 35, 30, 23, 15, 10, 7, 5, 3, 1)
+_WEEK = (1.0, 0.96, 0.92, 0.94, 0.88, 0.24, 0.12)
+_HOLIDAYS = {(12, 25), (1, 1)}
+
+_ROUTING_SHARES = (12, 25, 45, 3, 15)
+_PRESENCES = tuple(PRESENCES)
+_PRESENCE_SHARES = (20, 10, 8, 8, 6, 5, 3, 40)
+
+# Generic subjects per expected conversation, and one more than the metrics that each may have.
+_SUBJECTS = 0.4
+_METRICS_END = 5
+
+# Upper bounds of a draw from 0 to 99: below the first, an event is late; then corrected; then removed.
+_LATE, _CORRECTED, _REMOVED = 8, 13, 16
+# When rewrites happen (docs/api-notes.md, "History changes").
+_LATEST = 2 * DAY
+_FIRST_REWRITE = 2 * DAY
+_RESOLUTIONS_SETTLE_DAYS_LATER = 3
 
 EventsByMetric: TypeAlias = "Mapping[str, Sequence[Event]]"
 """The events of one hour and one family, by metric."""
@@ -79,78 +97,67 @@ class ContactCenter:
         return posted
 
     def _generate(self, batch: Batch, family: str, hour: int) -> None:
-        moment = local_hour(hour, self._zone)
+        moment = _local_hour(hour, self._zone)
         if family == "users":
-            generate_presence(batch, self.directory, moment)
+            _generate_statuses(batch, self.directory, moment)
             return
-        expected = expected_conversations(moment) * self._volume
+        expected = _expected_conversations(moment) * self._volume
         metrics = families()[family].metrics
         if family == "conversations":
             others = tuple(metric for metric in metrics if metric not in MODELED_METRICS)
             ConversationGenerator(batch, self.directory, moment, others).generate(expected)
         else:
-            generate_generic(batch, metrics, moment, expected)
+            _generate_generic(batch, metrics, moment, expected)
 
 
-# Conversations that start in each local hour of an ordinary Monday: about 420 in all.
-_DAY = (1, 1, 0, 0, 0, 1, 3, 9, 28, 46, 52, 47, 36, 31, 36, 35, 30, 23, 15, 10, 7, 5, 3, 1)
-_WEEK = (1.0, 0.96, 0.92, 0.94, 0.88, 0.24, 0.12)
-_HOLIDAYS = {(12, 25), (1, 1)}
-
-
-def is_holiday(day: date) -> bool:
+def _is_holiday(day: date) -> bool:
     """Whether it is Christmas Day or New Year's Day: nobody works and nobody calls."""
     return (day.month, day.day) in _HOLIDAYS
 
 
-def local_hour(hour: int, zone: ZoneInfo) -> datetime:
+def _local_hour(hour: int, zone: ZoneInfo) -> datetime:
     """Return the local time at which an hour (counted from 1970, UTC) starts."""
     return to_datetime(hour * HOUR).astimezone(zone)
 
 
-def expected_conversations(moment: datetime) -> float:
+def _expected_conversations(moment: datetime) -> float:
     """Return how many conversations to expect in the hour that starts at a local time."""
-    if is_holiday(moment.date()):
+    if _is_holiday(moment.date()):
         return 0.0
     return _DAY[moment.hour] * _WEEK[moment.weekday()]
 
 
-_ROUTING_SHARES = (12, 25, 45, 3, 15)
-_PRESENCES = tuple(PRESENCES)
-_PRESENCE_SHARES = (20, 10, 8, 8, 6, 5, 3, 40)
-
-
-def generate_presence(batch: Batch, directory: Directory, moment: datetime) -> None:
+def _generate_statuses(batch: Batch, directory: Directory, moment: datetime) -> None:
     """Generate one hour of status events for every agent on shift.
 
     An agent's statuses fill the hour without a gap: `tAgentRoutingStatus`, `tSystemPresence` and
     `tOrganizationPresence` each add up to one hour.
     """
-    if is_holiday(moment.date()):
+    if _is_holiday(moment.date()):
         return
     weekend = moment.weekday() > 4  # noqa: PLR2004 - Friday
     for agent in directory.agents:
         if agent.on_shift(moment.hour, weekend=weekend):
             subject = Subject({"userId": agent.id}, 0)
-            _routing(batch, subject, moment)
-            _presence(batch, subject, moment)
+            _generate_routing_statuses(batch, subject, moment)
+            _generate_presences(batch, subject, moment)
 
 
-def _periods(batch: Batch, moment: datetime, several: int) -> list[tuple[int, int]]:
+def _periods(batch: Batch, moment: datetime, number: int) -> list[tuple[int, int]]:
     """Split the hour into periods and return each one's end and length. The last ends within the hour."""
     start = int(moment.timestamp()) * SECOND
-    inner = sorted(int(batch.rng.random() * HOUR) for _ in range(several - 1))
+    inner = sorted(int(batch.rng.random() * HOUR) for _ in range(number - 1))
     cuts = [start, *(start + cut for cut in inner), start + HOUR]
     return [(min(end, start + HOUR - 1), end - begin) for begin, end in pairwise(cuts)]
 
 
-def _routing(batch: Batch, subject: Subject, moment: datetime) -> None:
+def _generate_routing_statuses(batch: Batch, subject: Subject, moment: datetime) -> None:
     for at, length in _periods(batch, moment, 5):
         (status,) = batch.rng.choices(ROUTING_STATUSES, _ROUTING_SHARES)
         batch.post(at, "tAgentRoutingStatus", subject, length, status)
 
 
-def _presence(batch: Batch, subject: Subject, moment: datetime) -> None:
+def _generate_presences(batch: Batch, subject: Subject, moment: datetime) -> None:
     for at, length in _periods(batch, moment, 2):
         (status,) = batch.rng.choices(_PRESENCES, _PRESENCE_SHARES)
         batch.post(at, "tSystemPresence", subject, length, status)
@@ -158,27 +165,15 @@ def _presence(batch: Batch, subject: Subject, moment: datetime) -> None:
         batch.post(at, "tOrganizationPresence", subject, length, definition.id)
 
 
-_SUBJECTS = 0.4
-_BUSIEST = 5
-
-
-def generate_generic(batch: Batch, metrics: tuple[str, ...], moment: datetime, expected: float) -> None:
+def _generate_generic(batch: Batch, metrics: tuple[str, ...], moment: datetime, expected: float) -> None:
     """Generate subjects of any family that start in the hour from `moment`, each with a few metrics."""
     rng = batch.rng
     start = int(moment.timestamp()) * SECOND
     for _ in batch.about(expected * _SUBJECTS):
         subject = Subject({}, rng.getrandbits(48))
         at = start + rng.randrange(HOUR)
-        for metric in rng.sample(metrics, min(len(metrics), rng.randrange(1, _BUSIEST))):
+        for metric in rng.sample(metrics, min(len(metrics), rng.randrange(1, _METRICS_END))):
             batch.post(at + rng.randrange(HOUR), metric, subject, draw_value(batch, metric))
-
-
-# Upper bounds of a draw from 0 to 99: below the first, an event is late; then corrected; then removed.
-_LATE, _CORRECTED, _REMOVED = 8, 13, 16
-_LATEST = 2 * DAY
-_FIRST_REWRITE = 2 * DAY
-_RESOLUTIONS_SETTLE_DAYS_LATER = 3
-_HOURS_KEPT = 1_000
 
 
 class History:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from genesys_sandbox.directory import LANGUAGES, QUEUES, SKILLS, WRAP_UP_CODES
+from genesys_sandbox.directory import LANGUAGES, MEDIA, QUEUES, SKILLS, WRAP_UP_CODES
 from genesys_sandbox.events import Subject, draw_value
 from genesys_sandbox.timestamps import HOUR, MINUTE, SECOND
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from genesys_sandbox.directory import Directory
     from genesys_sandbox.events import Batch
 
-_MEDIA = ("voice", "chat", "email", "callback")
 _MEDIA_SHARES = (62, 20, 12, 6)
 # Relative volumes of the six queues, in the order of `QUEUES`.
 _ASKED_FOR = (0, 40, 6, 28, 0, 26)
@@ -117,7 +116,7 @@ class ConversationGenerator:
         rng = self.batch.rng
         shares = _CALLED_FROM if direction == "outbound" else _ASKED_FOR
         queue = rng.choices(QUEUES, shares)[0].id
-        media = "voice" if direction == "outbound" else rng.choices(_MEDIA, _MEDIA_SHARES)[0]
+        media = "voice" if direction == "outbound" else rng.choices(MEDIA, _MEDIA_SHARES)[0]
         weekend = self.moment.weekday() > 4  # noqa: PLR2004 - Friday
         agent = rng.choice(self.directory.agents_serving(queue, self.moment.hour, weekend=weekend))
         seen: dict[str, str | None] = {

@@ -145,13 +145,13 @@ class Directory:
         return self._drawn(dimension, subject.source % 4093)
 
     def _draw(self, dimension: str, random_bits: int) -> str | None:
-        digest_of_value = digest("dimension", dimension, random_bits)
-        if digest_of_value % _UNSET_EVERY == 0:
+        drawn = digest("dimension", dimension, random_bits)
+        if drawn % _UNSET_EVERY == 0:
             return None
         shared = self._shared.get(dimension)
         if shared is not None:
-            return shared[digest_of_value // _UNSET_EVERY % len(shared)]
-        return f"{dimension}-{digest_of_value // _UNSET_EVERY % 5}"
+            return shared[drawn // _UNSET_EVERY % len(shared)]
+        return f"{dimension}-{drawn // _UNSET_EVERY % 5}"
 
     def agents_serving(self, queue: str, hour: int, *, weekend: bool) -> tuple[Agent, ...]:
         """Return the agents on shift for a queue in a local hour, or all who serve it if none is on shift."""

@@ -100,20 +100,20 @@ class ExpectedRows:
 
     def _columns(self, query: Query) -> tuple[str, ...]:
         """Return the key's dimensions; conversations always have the media type."""
-        asked = tuple(query.get("group_by") or ())
-        if query.get("endpoint", "conversations") == "conversations" and "mediaType" not in asked:
-            return (*asked, "mediaType")
-        return asked
+        requested = tuple(query.get("group_by") or ())
+        if query.get("endpoint", "conversations") == "conversations" and "mediaType" not in requested:
+            return (*requested, "mediaType")
+        return requested
 
     def _results(self, query: Query, boundaries: Sequence[int], known: int) -> Found:
         family = query.get("endpoint", "conversations")
-        asked = set(query.get("group_by") or ())
-        if self._sandbox.options.unasked_media_type and family == "conversations":
-            asked.add("mediaType")
+        requested = set(query.get("group_by") or ())
+        if self._sandbox.options.unrequested_media_type and family == "conversations":
+            requested.add("mediaType")
         columns = self._columns(query)
         found: Found = {}
-        for event, seen in self._events(family, query, boundaries, known):
-            group = tuple((seen(name) or "") if name in asked else "" for name in columns)
+        for event, value_of in self._events(family, query, boundaries, known):
+            group = tuple((value_of(name) or "") if name in requested else "" for name in columns)
             key = bisect_right(boundaries, event.at) - 1, group, event.qualifier
             found.setdefault(key, {}).setdefault(event.metric, MetricValues()).add_event(event)
             for view in query.get("views") or ():
@@ -125,10 +125,10 @@ class ExpectedRows:
     def _sample(self, query: Query) -> Found:
         found: Found = {}
         for result in sample_week()["results"]:
-            seen = result["group"].get
-            if not matches(query.get("filter") or {}, seen):
+            value_of = result["group"].get
+            if not matches(query.get("filter") or {}, value_of):
                 continue
-            row = found.setdefault((0, tuple(seen(name, "") for name in self._columns(query)), ""), {})
+            row = found.setdefault((0, tuple(value_of(name, "") for name in self._columns(query)), ""), {})
             for entry in result["data"][0]["metrics"]:
                 if entry["metric"] in query["metrics"]:
                     row.setdefault(entry["metric"], MetricValues()).add_aggregate(entry["stats"])
@@ -137,8 +137,8 @@ class ExpectedRows:
     def _tree(self, query: Query, boundaries: Sequence[int], known: int) -> Tree:
         dimensions = tree_dimensions(query)
         found: Tree = {}
-        for event, seen in self._events("conversations", _tree_as_results(query), boundaries, known):
-            group = tuple(seen(_TREE_DIMENSIONS[name]) or "unknown" for name in dimensions)
+        for event, value_of in self._events("conversations", _tree_as_results(query), boundaries, known):
+            group = tuple(value_of(_TREE_DIMENSIONS[name]) or "unknown" for name in dimensions)
             row = found.setdefault((bisect_right(boundaries, event.at) - 1, group), {})
             for metric in query["metrics"]:
                 if event.metric in _TREE_METRICS[metric]:
@@ -155,9 +155,9 @@ class ExpectedRows:
         for event in self._sandbox.history.between(
             family, boundaries[0], boundaries[-1], known, query["metrics"]
         ):
-            seen = partial(directory.value, event.subject)
-            if matches(clause, seen):
-                yield event, seen
+            value_of = partial(directory.value, event.subject)
+            if matches(clause, value_of):
+                yield event, value_of
 
 
 def _tree_as_results(query: Query) -> Query:

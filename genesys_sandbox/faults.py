@@ -194,10 +194,8 @@ def random_faults(share: float, seed: int = 7) -> Plan:
 
     def plan(number: int, request: Request) -> Fault | None:
         del request
-        digest_of_request = digest("sprinkle", seed, number)
-        return (
-            faults[digest_of_request % len(faults)] if digest_of_request % 10_007 < share * 10_007 else None
-        )
+        drawn = digest("sprinkle", seed, number)
+        return faults[drawn % len(faults)] if drawn % 10_007 < share * 10_007 else None
 
     return plan
 

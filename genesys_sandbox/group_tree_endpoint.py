@@ -51,6 +51,7 @@ METRICS = {
 }
 """Metrics of the group tree: their source timers, and whether they are counted or summed (milliseconds)."""
 
+# The host answers 400 to anything else (docs/api-notes.md, "Group tree: the query").
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _MAX_PAGE_SIZE = 1_000
 _MAX_PAGES = 1_000_000
@@ -244,8 +245,12 @@ class GroupTreeEndpoint:
         return self._history.contact_center.directory.value(subject, DIMENSIONS[dimension])
 
     def _levels(self, query: TreeQuery) -> tuple[str, ...]:
-        """Return the levels of the tree, from the root down."""
-        if self._options.nesting == "as_asked" or INTERVAL not in query.levels:
+        """Return the levels of the tree, from the root down.
+
+        The example nests the interval last although it is named first (docs/api-notes.md,
+        "Group tree: the tree").
+        """
+        if self._options.nesting == "as_requested" or INTERVAL not in query.levels:
             return query.levels
         return (*(level for level in query.levels if level != INTERVAL), INTERVAL)
 

@@ -24,7 +24,7 @@ class Options:
         credentials: The only accepted client ID and secret; None accepts any that are not empty.
         expires_in: Token lifetime in seconds that the token response announces.
         token_life: Actual token lifetime in seconds; None for `expires_in`.
-        unasked_media_type: Groups of conversations carry `mediaType` even if it was not requested.
+        unrequested_media_type: Groups of conversations carry `mediaType` even if it was not requested.
         local_offsets: Intervals in responses carry the offset of the requested zone instead of `Z`.
         empty: The form of a results response without results.
         absolute_links: Links to next pages carry scheme, host and port.
@@ -52,11 +52,11 @@ class Options:
     credentials: tuple[str, str] | None = None
     expires_in: int = 3600
     token_life: float | None = None
-    unasked_media_type: bool = False
+    unrequested_media_type: bool = False
     local_offsets: bool = False
     empty: Literal["list", "null", "absent"] = "list"
     absolute_links: bool = False
-    nesting: Literal["dimensions_first", "as_asked"] = "dimensions_first"
+    nesting: Literal["dimensions_first", "as_requested"] = "dimensions_first"
     empty_pages: bool = False
     omit_ids: bool = False
     max_results: int | None = None

@@ -180,7 +180,11 @@ def parse_granularity(text: str) -> Granularity:
 
 
 def cut(start: int, end: int, granularity: Granularity | None, zone: ZoneInfo) -> list[int]:
-    """Return the bucket boundaries including start and end. Buckets are counted from the start."""
+    """Return the bucket boundaries including start and end.
+
+    Buckets are counted from the start, not from the clock (docs/api-notes.md, "Results: intervals and
+    buckets").
+    """
     boundaries = [start]
     origin = to_datetime(start).astimezone(zone)
     while granularity is not None:

@@ -94,6 +94,7 @@ def combined_statistic(cells: Iterable[Cell], metric: str, function: str) -> flo
     return sum(cell.number if function == "count" else cell.total for cell in several)
 
 
+# The text that connectors look for (docs/api-notes.md, "Results: limits").
 _TOO_LARGE = "The result set exceeds the limit of 30000 results"
 
 
@@ -148,8 +149,8 @@ class ResultsEndpoint:
     def _dimensions(self, query: ResultsQuery, *, is_sample: bool) -> tuple[str, ...]:
         """Return the dimensions of groups: as requested, sometimes plus `mediaType` as in the sample."""
         dimensions = query.group_by
-        unasked = self._options.unasked_media_type or is_sample
-        if unasked and query.family.name == "conversations" and "mediaType" not in dimensions:
+        unrequested = self._options.unrequested_media_type or is_sample
+        if unrequested and query.family.name == "conversations" and "mediaType" not in dimensions:
             return (*dimensions, "mediaType")
         return dimensions
 
@@ -207,10 +208,10 @@ class ResultsEndpoint:
 
 def _sample(query: ResultsQuery, dimensions: tuple[str, ...]) -> Table:
     table = Table()
-    for posting in sample_values():
-        if posting.metric in query.metrics and (query.matches is None or query.matches(posting.group.get)):
-            group = tuple(posting.group.get(name) for name in dimensions)
-            table.merge(group, 0, (posting.metric, ""), posting.cell)
+    for value in sample_values():
+        if value.metric in query.metrics and (query.matches is None or query.matches(value.group.get)):
+            group = tuple(value.group.get(name) for name in dimensions)
+            table.merge(group, 0, (value.metric, ""), value.cell)
     return table
 
 

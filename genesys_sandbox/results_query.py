@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 _MAX_VIEWS = 10
-_MAX_USERS = 100
+_MAX_USERS = 100  # docs/api-notes.md, "Results: users"
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,9 +116,9 @@ def test_offered_conversations_are_answered_abandoned_or_flow_out(seed: int) -> 
 def test_the_sample_week_follows_the_same_rules() -> None:
     """The rules come from the real week: they hold there for every queue that has the metrics."""
     by_queue: dict[str, Totals] = defaultdict(dict)
-    for posting in sample_values():
-        cell = posting.cell
-        by_queue[posting.group["queueId"]][posting.metric] = cell.number, cell.total
+    for value in sample_values():
+        cell = value.cell
+        by_queue[value.group["queueId"]][value.metric] = cell.number, cell.total
     for found in by_queue.values():
 
         def number(metric: str, found: Totals = found) -> float:

@@ -150,7 +150,7 @@ def test_long_rows_match_the_response(name: str, unrequested: bool) -> None:  # 
     """Every statistic in the response is a long row, and every long row is in the response."""
     query = {**QUERIES[name], "shape": "long"}
     noon = SettableClock(datetime(2025, 6, 30, 12, tzinfo=timezone.utc))
-    sandbox = Sandbox(Options(unasked_media_type=unrequested), now=noon)
+    sandbox = Sandbox(Options(unrequested_media_type=unrequested), now=noon)
     rows = ExpectedRows(sandbox).rows(query, START, END)
     assert rows
     assert in_order(rows) == in_order(response_rows(SandboxClient(sandbox), query, START, END))

@@ -65,12 +65,12 @@ def test_the_documented_example(client: SandboxClient) -> None:
 
 def test_levels_may_nest_as_requested() -> None:
     """With the option, a query that names the interval first gets a tree that starts with timestamps."""
-    ids = [entity["id"] for entity in entities(client_of(nesting="as_asked").tree_pages(EXAMPLE))]
+    ids = [entity["id"] for entity in entities(client_of(nesting="as_requested").tree_pages(EXAMPLE))]
     assert all(name.startswith("2025-06-0") for name in ids)
     assert ids == sorted(set(ids))
 
 
-@pytest.mark.parametrize("nesting", ["dimensions_first", "as_asked"])
+@pytest.mark.parametrize("nesting", ["dimensions_first", "as_requested"])
 def test_subtotals_are_the_sums_of_their_leaves(nesting: str) -> None:
     """An inner node's metrics are the sums over its leaves, and absent if no leaf has them."""
     query = {**EXAMPLE, "groupBy": ["interval", "user.id", "routing.queue.id", "direction"]}

@@ -155,7 +155,7 @@ def test_media_type_may_come_unrequested() -> None:
     """With the option, conversation groups carry `mediaType` although it was not requested."""
     query = {"interval": JUNE_3, "groupBy": ["queueId"], "metrics": ["nOffered"]}
     for unrequested, keys in ((True, {"queueId", "mediaType"}), (False, {"queueId"})):
-        response = client_of(unasked_media_type=unrequested).results("conversations", query)
+        response = client_of(unrequested_media_type=unrequested).results("conversations", query)
         assert {frozenset(result["group"]) for result in response["results"]} == {frozenset(keys)}
 
 
