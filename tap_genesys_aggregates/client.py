@@ -10,6 +10,7 @@ from singer_sdk.pagination import BaseAPIPaginator
 from typing_extensions import override
 from urllib3.util import parse_url
 
+from tap_genesys_aggregates.clock import ServerClock
 from tap_genesys_aggregates.core.errors import UnreadableError
 from tap_genesys_aggregates.dialects.protocol import Page
 from tap_genesys_aggregates.http.errors import OtherHostError
@@ -18,6 +19,7 @@ from tap_genesys_aggregates.http.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from tap_genesys_aggregates.clock import Clock
     from tap_genesys_aggregates.config.settings import Settings
@@ -45,8 +47,17 @@ class Client:
             mount: Called with each new HTTP session, to mount another adapter on it.
         """
         self.settings = settings
-        self.clock = clock
-        self.transport = Transport(settings, clock, mount)
+        self.clock = ServerClock(clock)
+        self.transport = Transport(settings, self.clock, mount)
+
+    def now(self) -> datetime:
+        """The current time, by the earlier of the machine's clock and the server's.
+
+        Raises:
+            TapError: No token could be obtained; its answer tells the server's time.
+        """
+        self.transport.credentials.token()
+        return self.clock.now()
 
     def close(self) -> None:
         """Close every HTTP session."""

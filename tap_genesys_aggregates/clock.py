@@ -1,13 +1,19 @@
 """The current time, and waiting.
 
+"Now" is the earlier of the machine's clock and the server's: a clock that runs ahead would call buckets
+complete that are still filling, and settled that still change.
+
 No other module asks the system for the time, except for the socket deadline in ``http/response_limits.py``.
 """
 
 from __future__ import annotations
 
 import time
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Protocol
+
+_PRECISION = timedelta(seconds=2)
+"""A ``Date`` header has whole seconds, and is as old as the answer took to arrive."""
 
 
 class Clock(Protocol):
@@ -34,3 +40,41 @@ class SystemClock:
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
+
+
+class ServerClock:
+    """A clock that is never ahead of the server's."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Start with the machine's time, until the server's is known.
+
+        Args:
+            clock: The machine's clock.
+        """
+        self._clock = clock
+        self._ahead: timedelta | None = None
+
+    def now(self) -> datetime:
+        return self._clock.now() - (self._ahead or timedelta())
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        self._clock.sleep(seconds)
+
+    def synchronize(self, server: datetime) -> timedelta | None:
+        """Compare with the server's time; only the first comparison counts, so that time does not jump.
+
+        Args:
+            server: The server's time, a moment ago, in whole seconds.
+
+        Returns:
+            How far the machine is ahead, negative if it is behind; None for a later comparison.
+        """
+        if self._ahead is not None:
+            return None
+        ahead = self._clock.now() - server
+        # Within the precision of the server's answer, the machine's clock is the better one.
+        self._ahead = ahead if ahead > _PRECISION else timedelta()
+        return ahead

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk.streams import Stream
 from typing_extensions import override
 
+from tap_genesys_aggregates.core.errors import TapError
 from tap_genesys_aggregates.core.schema import json_schema
 from tap_genesys_aggregates.http.errors import DeniedError
 
@@ -17,28 +18,29 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
     from singer_sdk.tap_base import Tap
 
+    from tap_genesys_aggregates.extract.failures import Failures
     from tap_genesys_aggregates.extract.lookup_list import LookupList
 
 
 class LookupStream(Stream):
     """One lookup list, read whole before any of it is written.
 
-    If the client lacks the permission for it, the list is left out and the run goes on; the run still
-    ends as a failure, after everything else is done.
+    If it cannot be read, its table is left as it is and the run goes on; the run still ends as a failure,
+    after everything else is done.
     """
 
     selected_by_default = False
 
-    def __init__(self, tap: Tap, lookup_list: LookupList, denied: list[str]) -> None:
+    def __init__(self, tap: Tap, lookup_list: LookupList, failures: Failures) -> None:
         """Prepare the stream of a list.
 
         Args:
             tap: The tap.
             lookup_list: The list.
-            denied: Collects the names of the lookups of this run that were denied.
+            failures: Collects the errors of single streams.
         """
         self._list = lookup_list
-        self._denied = denied
+        self._failures = failures
         super().__init__(tap, name=lookup_list.name, schema=json_schema(lookup_list.lookup.table))
         self.primary_keys = ("id",)
         self.state_manager.tap_state = {}  # every run reads the whole list, so there is no state to keep
@@ -48,35 +50,28 @@ class LookupStream(Stream):
         yield from map(dict, self._list.rows())  # copies: the SDK removes deselected columns in place
 
     @cached_property
-    def _is_granted(self) -> bool:
-        """Whether the client may read the list; if not, that is logged once."""
+    def _is_readable(self) -> bool:
+        """Whether the list could be read; if not, that is logged once."""
         try:
             self._list.rows()
-        except DeniedError as error:
-            error.advice += ", or deselect this stream. The run continues without it"
-            self.logger.error("%s", error)  # noqa: TRY400  # a traceback would bury the line that helps
-            self._denied.append(self.name)
+        except TapError as error:
+            if isinstance(error, DeniedError):
+                error.advice += ", or deselect this stream"
+            self._failures.add(self.name, error)
             return False
         return True
 
     @override
     def _write_schema_message(self) -> None:
-        if self._is_granted:  # without a SCHEMA its table stays as it is: a target may empty it on one
+        if self._is_readable:  # without a SCHEMA its table stays as it is: a target may empty it on one
             super()._write_schema_message()
 
     @override
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[dict[str, Any], Any, Any]:
-        if self._is_granted:
+        if self._is_readable:
             yield from super()._sync_records(context, write_messages=write_messages)
-
-    @override
-    def log_sync_costs(self) -> None:  # the SDK calls it for every stream when all of them are done
-        super().log_sync_costs()
-        if self._denied:
-            what = f"every stream was loaded except these denied lookups: {', '.join(self._denied)}"
-            raise DeniedError(what, "The lines above name the missing permissions")
 
     @override
     def _write_state_message(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,9 @@ from singer_sdk.streams import RESTStream
 from typing_extensions import override
 
 from tap_genesys_aggregates.core import schema
-from tap_genesys_aggregates.core.bookmarks import REPLICATION_KEY, Bookmark, run_period
+from tap_genesys_aggregates.core.bookmarks import REPLICATION_KEY, Bookmark, run_periods
+from tap_genesys_aggregates.core.errors import TapError
+from tap_genesys_aggregates.core.query_changes import reconcile_query
 from tap_genesys_aggregates.core.rows import Stamp, UniqueKeys
 from tap_genesys_aggregates.http.usage import Usage
 from tap_genesys_aggregates.ledger import entry
@@ -26,11 +29,14 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Auth, Context, Record
     from singer_sdk.tap_base import Tap
 
+    from tap_genesys_aggregates.core.bookmarks import RunPeriod
     from tap_genesys_aggregates.core.rows import Leaf, PlainRow, Row
     from tap_genesys_aggregates.core.windows import Window
     from tap_genesys_aggregates.dialects.protocol import Page
     from tap_genesys_aggregates.extract.extractor import Extractor
+    from tap_genesys_aggregates.extract.failures import Failures
     from tap_genesys_aggregates.extract.progress import Progress
+    from tap_genesys_aggregates.extract.pulling import Puller, WindowPart
     from tap_genesys_aggregates.ledger import LedgerStream
 
 _ROWS_AT_ONCE = 1_000
@@ -59,31 +65,44 @@ def _rare_garbage_collection() -> Iterator[None]:
         gc.unfreeze()
 
 
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What the aggregate streams of a run share.
+
+    Attributes:
+        ledger: The stream of pulled windows.
+        progress: Reports how far a query is.
+        failures: Collects the errors of single streams.
+    """
+
+    ledger: LedgerStream
+    progress: Progress
+    failures: Failures
+
+
 class AggregateStream(RESTStream["str | None"]):
     """One query. Its stream is its table.
 
     The extractor asks for windows; this class puts their rows, their ledger line and their STATE in order.
-    The generator ``_pages`` is resumed only after the last row of a window was written, so the lines after
-    its ``yield`` are the commit, for an empty window too.
+    The generator ``_pages`` is resumed only after the last row of a window was written, so what follows its
+    ``yield`` is the commit, for an empty window too.
     """
 
     allow_redirects = False
 
-    def __init__(self, tap: Tap, extractor: Extractor, progress: Progress, ledger: LedgerStream) -> None:
+    def __init__(self, tap: Tap, extractor: Extractor, run: RunContext) -> None:
         """Prepare the stream of a query.
 
         Args:
             tap: The tap.
             extractor: Asks for the query's windows.
-            progress: Reports how far the query is.
-            ledger: The stream of pulled windows.
+            run: What the streams of a run share.
         """
         self.query = extractor.query
         self.extractor = extractor
         self._client = extractor.client
-        self._progress = progress
-        self._ledger = ledger
-        self._unique = UniqueKeys(self.query)
+        self._run = run
+        self._unique, self._usage = UniqueKeys(self.query), Usage()
         self._stamp = Stamp("", "")
         super().__init__(tap, name=self.query.name, schema=schema.json_schema(schema.columns(self.query)))
         self.primary_keys = schema.keys(self.query)
@@ -121,40 +140,75 @@ class AggregateStream(RESTStream["str | None"]):
 
     def _pages(self) -> Iterator[Page]:
         """Every page of this run, in order; after the pages of a window comes its commit."""
-        settings, now = self._client.settings, self._client.clock.now()
-        period = run_period(
+        settings, now = self._client.settings, self._client.now()
+        bookmark = self._start(now)
+        periods = run_periods(
             self.query,
-            self._bookmark(),
+            Bookmark() if self.replication_method == "FULL_TABLE" else bookmark,
             start_date=settings.start_date,
             end_date=settings.end_date,
             now=now,
         )
         puller = self.extractor.puller()
+        for period in periods:
+            for part in self._parts(puller, period):
+                yield from part.pages
+                part.usage.rows = self._unique.rows - self._usage.rows
+                puller.learn(part)
+                self._usage.add(part.usage)
+                if part.completes is not None:
+                    bookmark = self._commit(part.completes, part.stamp, bookmark, period, now)
+
+    def _start(self, now: datetime) -> Bookmark:
+        """The bookmark to go on from, written into the state.
+
+        Raises:
+            SettingError: The query is no longer the one that its state was written for.
+        """
+        bookmark = Bookmark.read(self.stream_state, self.name).clipped(now, self.query.lookback)
+        bookmark, warnings = reconcile_query(self.query, bookmark)
+        for line in warnings:
+            self.logger.warning("%s", line)
+        first = self.query.grid.floor(self._client.settings.start_date)
+        bookmark = bookmark.starting(first)
+        if bookmark.earlier is not None:
+            self.logger.info("query %r: loading what is missing since %s", self.name, first.isoformat())
+        bookmark.write(self.stream_state)
+        return bookmark
+
+    def _parts(self, puller: Puller, period: RunPeriod) -> Iterator[WindowPart]:
+        """The parts of a period's windows, in order, while progress is reported."""
+        self._unique, self._usage = UniqueKeys(self.query), Usage()
         pulled = self.extractor.pull(puller, period)
-        usage = Usage()
-        for parts in self._progress.over(self.name, period.start, period.stop, pulled):
+        for parts in self._run.progress.over(self.name, period.start, period.stop, pulled):
             for part in parts:
                 self._stamp = part.stamp
-                yield from part.pages
-                part.usage.rows = self._unique.rows - usage.rows
-                puller.learn(part)
-                usage.add(part.usage)
-                if part.completes is not None:
-                    self._ledger.record(entry(self.name, part.completes, part.stamp, usage))
-                    self._commit(part.completes, now)
-                    self._unique, usage = UniqueKeys(self.query), Usage()
+                yield part
 
-    def _bookmark(self) -> Bookmark:
-        """How far the state says this query was loaded; a full-table load starts from nothing."""
-        if self.replication_method == "FULL_TABLE":
-            return Bookmark()
-        return Bookmark.read(self.stream_state, self.name)
+    def _commit(
+        self, window: Window, stamp: Stamp, bookmark: Bookmark, period: RunPeriod, now: datetime
+    ) -> Bookmark:
+        """Write the ledger line and the STATE of a window whose rows are out; returns the new bookmark."""
+        rows = self._usage.rows
+        if not rows and window.end <= period.settled and bookmark.had_rows(window):
+            self.logger.warning(
+                "query %r, window %s: it had rows when it was last read, and has none now that it is settled",
+                self.name,
+                window,
+            )
+        self._run.ledger.record(entry(self.name, window, stamp, self._usage))
+        if period.is_earlier:
+            bookmark = bookmark.after_earlier(window)
+        else:
+            bookmark = bookmark.after(window, now, self.query.lookback, rows=rows)
+        bookmark.write(self.stream_state)
+        self._write_state()
+        self._unique, self._usage = UniqueKeys(self.query), Usage()
+        return bookmark
 
-    def _commit(self, window: Window, now: datetime) -> None:
-        """Write the STATE of a window whose rows are out."""
-        bookmark = Bookmark.read(self.stream_state, self.name)
-        self.stream_state.update(bookmark.after(window, now, self.query.lookback).write())
-        self.state_manager.is_flushed = False  # else the SDK writes nothing
+    def _write_state(self) -> None:
+        """Write a STATE, whether or not it changed: some targets keep only what follows the last row."""
+        self.state_manager.is_flushed = False
         self._write_state_message()
 
     @override
@@ -164,18 +218,23 @@ class AggregateStream(RESTStream["str | None"]):
         # A page of rows at once: more than ten times as fast as the SDK's way, record by record
         # (bench/README.md). Whatever changes records takes the SDK's way.
         writer = self._tap.message_writer
-        with self.extractor.open():
-            if write_messages and isinstance(writer, MessageWriter) and self._is_plain:
-                self._write_pages(writer)
-            else:
-                yield from super()._sync_records(context, write_messages=write_messages)
+        try:
+            with self.extractor.open():
+                if write_messages and isinstance(writer, MessageWriter) and self._is_plain:
+                    self._write_pages(writer)
+                else:
+                    yield from super()._sync_records(context, write_messages=write_messages)
+        except TapError as error:
+            self._run.failures.add(self.name, error)
+        if write_messages:
+            self._write_state()
 
     def _write_pages(self, writer: MessageWriter) -> None:
         """Write every row, a page at a time."""
         with self.get_record_counter() as counter, self.get_sync_timer(), _rare_garbage_collection():
             for page in self._pages():
                 for rows in self._chunks(page):
-                    writer.write_rows(self.name, rows, _utc(self._client.clock.now()))
+                    writer.write_rows(self.name, rows, _utc(self._client.now()))
                     counter.increment(len(rows))
 
     def _chunks(self, page: Page) -> Iterator[Sequence[Row | PlainRow]]:

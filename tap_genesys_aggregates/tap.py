@@ -23,6 +23,7 @@ from tap_genesys_aggregates.config.settings_table import CONFIG_SCHEMA
 from tap_genesys_aggregates.core.errors import SettingError, TapError
 from tap_genesys_aggregates.extract.connection_test import report
 from tap_genesys_aggregates.extract.extractor import Extractor
+from tap_genesys_aggregates.extract.failures import Failures
 from tap_genesys_aggregates.extract.lookup_list import LookupList, lookup_lists
 from tap_genesys_aggregates.extract.progress import Progress
 from tap_genesys_aggregates.extract.user_batches import UserBatches
@@ -30,7 +31,7 @@ from tap_genesys_aggregates.ledger import LedgerStream
 from tap_genesys_aggregates.lookups import LookupStream
 from tap_genesys_aggregates.singer.log_redaction import redact_logs
 from tap_genesys_aggregates.singer.messages import MessageWriter
-from tap_genesys_aggregates.streams import AggregateStream
+from tap_genesys_aggregates.streams import AggregateStream, RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -107,10 +108,9 @@ class TapGenesysAggregates(Tap):
         for query in self.settings.queries:
             for line in unknown_names(query):
                 self.logger.warning("%s", line)
-        denied: list[str] = []
-        lookups = [LookupStream(self, each, denied) for each in self.lookup_lists.values()]
-        progress = Progress(self.clock.monotonic, sys.stderr)
-        queries = [AggregateStream(self, extractor, progress, self.ledger) for extractor in self.extractors()]
+        lookups = [LookupStream(self, each, self.failures) for each in self.lookup_lists.values()]
+        run = RunContext(self.ledger, Progress(self.clock.monotonic, sys.stderr), self.failures)
+        queries = [AggregateStream(self, extractor, run) for extractor in self.extractors()]
         return [self.ledger, *lookups, *queries]
 
     @override  # type: ignore[misc]  # final in the SDK, which has no other hook for the end of a run
@@ -119,11 +119,19 @@ class TapGenesysAggregates(Tap):
             super().sync_all()
         finally:
             self.client.close()
+        error = self.failures.error()
+        if error is not None:
+            raise error
 
     @cached_property
     def client(self) -> Client:
         """Sends the requests of every stream."""
         return Client(self.settings, self.clock, self._mount)
+
+    @cached_property
+    def failures(self) -> Failures:
+        """The errors of single streams, with which the run ends."""
+        return Failures()
 
     @cached_property
     def ledger(self) -> LedgerStream:

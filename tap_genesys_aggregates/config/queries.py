@@ -23,13 +23,12 @@ from tap_genesys_aggregates.config.reader import Reader, suggestion
 from tap_genesys_aggregates.config.settings_table import QUERY_FIELDS
 from tap_genesys_aggregates.core import schema
 from tap_genesys_aggregates.core.errors import SettingError
-from tap_genesys_aggregates.core.query import Api, Mode, Query, Shape, View
+from tap_genesys_aggregates.core.query import Api, Mode, OnQueryChange, Query, Shape, View
 from tap_genesys_aggregates.core.statistics import STATISTICS
 from tap_genesys_aggregates.dialects.lookup_lists import lookups
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
     from tap_genesys_aggregates.core.periods import Period
 
@@ -74,8 +73,8 @@ class QueryDefaults:
     lookback_is_set: bool
     window: Period
     max_window: Period
-    start: datetime
     page_size: int
+    on_change: OnQueryChange
 
     def window_for(self, mode: Mode) -> Period:
         """The window. Every job takes a while, however short its window, so jobs get the longest one."""
@@ -149,8 +148,8 @@ class _QueryReader:
             raise read.error("metrics", "must list at least one metric, in the API's own spelling")
         family = self._family()
         mode = cast("Mode", read.text("mode"))
-        granularity = read.duration("granularity")
-        if granularity is None:  # it has a default
+        granularity, anchor = read.duration("granularity"), read.date("anchor")
+        if granularity is None or anchor is None:  # both have defaults
             raise read.missing("granularity")
         zone = _zone(read)
         query = Query(
@@ -164,7 +163,7 @@ class _QueryReader:
             window=read.duration("window") or self._defaults.window_for(mode),
             lookback=timedelta(days=self._lookback()),
             zone=zone,
-            anchor=self._defaults.start.astimezone(zone).date(),
+            anchor=anchor,
             shape=cast("Shape", read.text("shape")),
             filter=read.mapping("filter"),
             views=_views(read),
@@ -174,6 +173,7 @@ class _QueryReader:
             page_size=int(read.number("page_size") or self._defaults.page_size_for(mode)),
             mode=mode,
             jobs_path=family.async_jobs if family else None,
+            on_change=cast("OnQueryChange", read.text("on_query_change") or self._defaults.on_change),
             statistics=_statistics(read),
         )
         found = conflict(query)

@@ -6,6 +6,8 @@ import difflib
 import ipaddress
 import json
 import math
+import re
+from datetime import date
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from tap_genesys_aggregates.config.settings_table import Setting
 
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _YEARS = range(1970, 2200)
 
 
@@ -142,6 +145,19 @@ class Reader:
         if instant.year not in _YEARS:
             raise self.error(name, f"{value!r} is outside the years {_YEARS.start} to {_YEARS.stop - 1}")
         return instant
+
+    def date(self, name: str) -> date | None:
+        """A date without a time."""
+        value = self.text(name)
+        if value is None:
+            return None
+        try:
+            found = date.fromisoformat(value) if _DATE.fullmatch(value) else None
+        except ValueError:
+            found = None
+        if found is None or found.year not in _YEARS:
+            raise self.error(name, f"must be a date such as 1970-01-05, not {value[:40]!r}")
+        return found
 
     def duration(self, name: str) -> Period | None:
         """An ISO 8601 duration."""

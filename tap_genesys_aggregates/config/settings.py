@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from tap_genesys_aggregates.config import regions
 from tap_genesys_aggregates.config.queries import QueryDefaults, default_queries, read_queries
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tap_genesys_aggregates.config.regions import Hosts
     from tap_genesys_aggregates.core.periods import Period
-    from tap_genesys_aggregates.core.query import Api, Query
+    from tap_genesys_aggregates.core.query import Api, OnQueryChange, Query
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,8 @@ class Settings:
             lookback_is_set=config.get("lookback_days") is not None,
             window=window,
             max_window=max_window,
-            start=start,
             page_size=int(read.number("page_size") or 0),
+            on_change=cast("OnQueryChange", read.text("on_query_change")),
         )
         entries = read.items("queries")
         if entries is not None and not entries:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["string", "url", "date-time", "duration", "integer", "number", "array", "object", "boolean"]
+Kind = Literal[
+    "string", "url", "date", "date-time", "duration", "integer", "number", "array", "object", "boolean"
+]
 
 PREFIX = "TAP_GENESYS_AGGREGATES_"
 """Prefix of the environment variables."""
@@ -51,7 +53,7 @@ class Setting:
     @property
     def json_schema(self) -> dict[str, object]:
         """Its JSON schema, for discovery. The checks themselves are made in ``config/settings.py``."""
-        kind = "string" if self.kind in {"url", "date-time", "duration"} else self.kind
+        kind = "string" if self.kind in {"url", "date", "date-time", "duration"} else self.kind
         with_text = {
             "integer": ["integer", "string"],
             "number": ["number", "string"],
@@ -129,6 +131,14 @@ SETTINGS: dict[str, Setting] = {
             default=7,
             minimum=0,
             maximum=3660,
+        ),
+        Setting(
+            "on_query_change",
+            "string",
+            "What to do if a query is no longer the one that its state was written for: stop, continue with "
+            "the old rows as they are, or reload everything from start_date.",
+            default="stop",
+            choices=("stop", "continue", "reload"),
         ),
         Setting(
             "window",
@@ -209,6 +219,12 @@ QUERY_FIELDS: dict[str, Setting] = {
             "Length of a bucket, such as PT15M, PT1H, P1D, P1W or P1M.",
             default="P1D",
         ),
+        Setting(
+            "anchor",
+            "date",
+            "Local date on which a bucket begins, for buckets of several days or weeks.",
+            default="1970-01-05",
+        ),
         Setting("filter", "object", "Filter of the query, sent unchanged."),
         Setting(
             "time_zone",
@@ -230,6 +246,12 @@ QUERY_FIELDS: dict[str, Setting] = {
         ),
         Setting(
             "lookback_days", "number", "Overrides lookback_days for this query.", minimum=0, maximum=3660
+        ),
+        Setting(
+            "on_query_change",
+            "string",
+            "Overrides on_query_change for this query.",
+            choices=("stop", "continue", "reload"),
         ),
         Setting("window", "duration", "Overrides window for this query. Jobs default to max_window."),
         Setting(

@@ -81,7 +81,7 @@ class Bookmark:
             earlier = state.get("earlier")
             definition = state.get("query")
             if definition is not None and not isinstance(definition, dict):
-                raise ValueError("query is not an object")  # noqa: TRY004, TRY301  # all of it is bad state
+                raise ValueError("query is not an object")  # noqa: TRY301  # all of it is bad state
             return cls(
                 loaded,
                 final,

@@ -10,11 +10,16 @@ _MAX_LENGTH = 4_000
 
 
 class TapError(Exception):
-    """An error that stops the run on purpose, and that the user can act on.
+    """An error that ends a stream on purpose, and that the user can act on.
+
+    The other streams go on, unless ``stops_run`` says that they would fail likewise: the token was
+    refused, say, or the host cannot be reached.
 
     ``str(error)`` is one line: what happened, then what to do about it. It never contains a secret that
     ``core/redaction.py`` knows, nor a long stretch of a response body.
     """
+
+    stops_run = False
 
     def __init__(self, what: str, advice: str = "") -> None:
         """Create the error.

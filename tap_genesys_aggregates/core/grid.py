@@ -6,7 +6,8 @@ and buckets"), so a query gets the same buckets in every run only if all its win
 * A granularity that divides a day (``PT15M`` … ``PT12H``) counts elapsed time from each local
   midnight. On a day of 23 or 25 hours the last bucket may be short.
 * Days, weeks and months follow the local calendar. Multiples of days and weeks count from the anchor,
-  the local date of ``start_date``; months count from January.
+  which is a Monday long ago by default and never the start of a run: a run with another start would cut
+  other buckets, beside those that are in the warehouse. Months count from January.
 * Any other number of seconds (``PT7H``, ``PT36H``) counts from 1970-01-01T00:00Z.
 """
 
@@ -54,6 +55,11 @@ class Grid:
     period: Period
     zone: ZoneInfo
     anchor: date
+
+    @property
+    def depends_on_anchor(self) -> bool:
+        """Whether another anchor would give other buckets."""
+        return self.period.days > 1
 
     @property
     def restarts_daily(self) -> bool:

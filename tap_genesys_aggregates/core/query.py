@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Api = Literal["results", "group_tree"]
 Shape = Literal["wide", "long"]
 Mode = Literal["sync", "async"]
+OnQueryChange = Literal["stop", "continue", "reload"]
 
 INTERVAL = "interval"
 """The level of a group-tree query's ``groupBy`` that asks for buckets."""
@@ -59,6 +60,7 @@ class Query:
         page_size: Rows per page.
         mode: ``sync`` (a request per window) or ``async`` (a job per window).
         jobs_path: Where jobs are submitted, if the family has them.
+        on_change: What a run does if the query is no longer the one that its state was written for.
         statistics: Metric or view → statistics, where the user knows better than ``core/statistics.py``.
     """
 
@@ -82,6 +84,7 @@ class Query:
     page_size: int = 25
     mode: Mode = "sync"
     jobs_path: str | None = None
+    on_change: OnQueryChange = "stop"
     statistics: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
     @property
@@ -102,8 +105,24 @@ class Query:
         A group tree without an interval level has one row per group for the whole window, so there
         a window must be exactly one bucket.
         """
-        bucketless = self.api == "group_tree" and INTERVAL not in self.group_by
-        return self.granularity if bucketless else self.window
+        return self.granularity if self._is_bucketless else self.window
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether it asks for the first or last groups only (topN, bottomN)."""
+        return self.extra.get("queryType", "groupBy") != "groupBy"
+
+    @property
+    def rows_depend_on_window(self) -> bool:
+        """Whether a window of another length would give other rows, so that windows must not change.
+
+        A ranked query ranks within its window, and a tree without intervals counts over all of it.
+        """
+        return self.is_ranked or self._is_bucketless
+
+    @property
+    def _is_bucketless(self) -> bool:
+        return self.api == "group_tree" and INTERVAL not in self.group_by
 
 
 def column(name: str) -> str:

@@ -78,8 +78,8 @@ class _Changes:
 
     @classmethod
     def between(cls, old: Mapping[str, object], new: Mapping[str, object]) -> _Changes:
-        changed = [name for name in (*new, *(each for each in old if each not in new))]
-        changed = [name for name in changed if old.get(name) != new.get(name)]
+        names = dict.fromkeys((*new, *old))
+        changed = [name for name in names if old.get(name) != new.get(name)]
         told = {name: f"{name} from {_shown(old.get(name))} to {_shown(new.get(name))}" for name in changed}
         before, after = (frozenset(_names(each.get("metrics"))) for each in (old, new))
         return cls(
@@ -123,8 +123,10 @@ def reconcile_query(query: Query, bookmark: Bookmark) -> tuple[Bookmark, list[st
     is_loaded = bookmark.loaded_before is not None
     if changes.meaning and is_loaded and query.on_change == "stop":
         raise _changed(query, changes)
-    if is_loaded and query.on_change == "reload" and (
-        changes.meaning or changes.added or bookmark.metrics_without_history
+    if (
+        is_loaded
+        and query.on_change == "reload"
+        and (changes.meaning or changes.added or bookmark.metrics_without_history)
     ):
         return Bookmark(query=new), [f"query {query.name!r}: {_reason(changes)}; everything is loaded again"]
     without = {*bookmark.metrics_without_history, *changes.added} & set(query.metrics) if is_loaded else ()

@@ -120,7 +120,7 @@ class Extractor:
         Raises:
             TapError: The query does not work.
         """
-        settings, grid, now = self.client.settings, self.query.grid, self.client.clock.now()
+        settings, grid, now = self.client.settings, self.query.grid, self.client.now()
         end = grid.floor(min(now, settings.end_date or now))
         window = Window(grid.floor(end - timedelta(milliseconds=1)), end)
         batch = next(iter(self.batches()), None)

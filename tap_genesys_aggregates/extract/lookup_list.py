@@ -56,7 +56,7 @@ class LookupList:
 
     def _read(self) -> list[Row]:
         """Read everything; errors name the list."""
-        extracted_at = instants.text(self._client.clock.now())
+        extracted_at = instants.text(self._client.now())
         found: dict[str, dict[str, object]] = {}
         try:
             for ask in self.lookup.asks:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from backoff.types import Details
 
-    from tap_genesys_aggregates.clock import Clock
+    from tap_genesys_aggregates.clock import ServerClock
     from tap_genesys_aggregates.config.settings import Settings
 
 T = TypeVar("T")
@@ -49,7 +49,7 @@ class Transport:
     """What all streams of a run share to reach the API: one token, one rate limit, a session per thread."""
 
     def __init__(
-        self, settings: Settings, clock: Clock, mount: Callable[[requests.Session], None] | None = None
+        self, settings: Settings, clock: ServerClock, mount: Callable[[requests.Session], None] | None = None
     ) -> None:
         """Set up without sending anything.
 

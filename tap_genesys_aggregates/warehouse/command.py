@@ -73,7 +73,7 @@ class _Period:
     """The whole local days to compare."""
 
     def __init__(self, tap: TapGenesysAggregates, query: Query, start: str | None, stop: str | None) -> None:
-        grid, now = by_day(query).grid, tap.clock.now()
+        grid, now = by_day(query).grid, tap.client.now()
         first = _instant("--from", start) if start else tap.settings.start_date
         last = _instant("--to", stop) if stop else now - query.lookback
         self.start = grid.ceil(max(first, tap.settings.start_date))
