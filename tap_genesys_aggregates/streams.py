@@ -173,7 +173,7 @@ class AggregateStream(RESTStream["str | None"]):
         bookmark = bookmark.starting(first)
         if bookmark.earlier is not None:
             self.logger.info("query %r: loading what is missing since %s", self.name, first.isoformat())
-        bookmark.write(self.stream_state)
+        bookmark.store(self.stream_state)
         return bookmark
 
     def _parts(self, puller: Puller, period: RunPeriod) -> Iterator[WindowPart]:
@@ -201,7 +201,7 @@ class AggregateStream(RESTStream["str | None"]):
             bookmark = bookmark.after_earlier(window)
         else:
             bookmark = bookmark.after(window, now, self.query.lookback, rows=rows)
-        bookmark.write(self.stream_state)
+        bookmark.store(self.stream_state)
         self._write_state()
         self._unique, self._usage = UniqueKeys(self.query), Usage()
         return bookmark

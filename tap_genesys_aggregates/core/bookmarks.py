@@ -17,7 +17,7 @@ from tap_genesys_aggregates.core.errors import SettingError
 from tap_genesys_aggregates.core.windows import Window, align
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, MutableMapping
     from datetime import datetime, timedelta
 
     from tap_genesys_aggregates.core.query import Query
@@ -96,15 +96,9 @@ class Bookmark:
             advice = f"Correct it, or remove bookmarks.{query} from the state to load the stream from scratch"
             raise SettingError(what, advice) from None
 
-    def write(self, state: dict[str, object]) -> None:
-        """Write the bookmark into Singer state. Parts that are not known are left out.
-
-        Args:
-            state: ``bookmarks[stream]`` of the state; other keys in it stay as they are.
-        """
-        for key in _OWN_KEYS:
-            state.pop(key, None)
-        state["replication_key"] = REPLICATION_KEY
+    def write(self) -> dict[str, object]:
+        """The bookmark as Singer state. Parts that are not known are left out."""
+        state: dict[str, object] = {"replication_key": REPLICATION_KEY}
         for key, instant in (
             ("replication_key_value", self.loaded_before),
             ("final_before", self.final_before),
@@ -120,6 +114,13 @@ class Bookmark:
             state["query"] = dict(self.query)
         if self.metrics_without_history:
             state["metrics_without_history"] = list(self.metrics_without_history)
+        return state
+
+    def store(self, state: MutableMapping[str, object]) -> None:
+        """Put the bookmark into ``bookmarks[stream]`` of the state, in place of the one that is there."""
+        for key in _OWN_KEYS:
+            state.pop(key, None)
+        state.update(self.write())
 
     def clipped(self, now: datetime, lookback: timedelta) -> Bookmark:
         """The bookmark without what cannot be true yet.

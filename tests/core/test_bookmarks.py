@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tap_genesys_aggregates.core.bookmarks import Bookmark, RunPeriod, run_period
+from tap_genesys_aggregates.core.bookmarks import Bookmark, RunPeriod, run_periods
 from tap_genesys_aggregates.core.errors import SettingError
 from tap_genesys_aggregates.core.grid import Grid
 from tap_genesys_aggregates.core.periods import Period
@@ -26,7 +27,16 @@ WEEK = timedelta(days=7)
 INSTANTS = moments("2020-01-01", "2030-01-01").map(
     lambda instant: instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 )
-BOOKMARKS = st.builds(Bookmark, st.none() | INSTANTS, st.none() | INSTANTS)
+BOOKMARKS = st.builds(
+    Bookmark,
+    st.none() | INSTANTS,
+    st.none() | INSTANTS,
+    st.none() | INSTANTS,
+    st.none() | st.builds(Window, INSTANTS, INSTANTS),
+    st.lists(INSTANTS, max_size=3).map(tuple),
+    st.none() | st.just({"path": "/x", "metrics": ["nOffered"]}),
+    st.lists(st.sampled_from(["nOffered", "tHandle"]), max_size=2).map(tuple),
+)
 SPANS = st.timedeltas(timedelta(minutes=1), timedelta(days=40))
 LOOKBACKS = st.timedeltas(timedelta(), timedelta(days=60))
 
@@ -65,8 +75,10 @@ def test_a_window_moves_the_bookmark_to_its_end() -> None:
     now = at("2023-11-20T06:00Z")
     old = Window(at("2023-11-01T00:00Z"), at("2023-11-02T00:00Z"))
     young = Window(at("2023-11-19T00:00Z"), at("2023-11-20T00:00Z"))
-    assert Bookmark().after(old, now, WEEK) == Bookmark(old.end, old.end)
-    assert Bookmark().after(young, now, WEEK) == Bookmark(young.end, at("2023-11-13T06:00Z"))
+    assert Bookmark().after(old, now, WEEK) == Bookmark(old.end, old.end, loaded_since=old.start)
+    assert Bookmark().after(young, now, WEEK) == Bookmark(
+        young.end, at("2023-11-13T06:00Z"), loaded_since=young.start
+    )
 
 
 def test_reading_a_window_again_does_not_move_the_bookmark_back() -> None:
@@ -108,8 +120,12 @@ def test_a_bookmark_survives_a_round_trip_through_state(bookmark: Bookmark) -> N
     state = bookmark.write()
     assert Bookmark.read(state, "calls") == bookmark
     assert state.pop("replication_key") == "interval_start"
-    assert all(len(text) == 24 and text.endswith("Z") for text in state.values())
-    assert len(state) == 2 - (bookmark.loaded_before, bookmark.final_before).count(None)
+    texts = [state[key] for key in ("replication_key_value", "final_before", "loaded_since") if key in state]
+    assert all(len(str(text)) == 24 and str(text).endswith("Z") for text in texts)
+    assert len(texts) == 3 - (bookmark.loaded_before, bookmark.final_before, bookmark.loaded_since).count(
+        None
+    )
+    assert json.loads(json.dumps(state)) == state
 
 
 @pytest.mark.parametrize(
@@ -169,7 +185,7 @@ def test_a_run_reads_from_the_bookmark_to_the_last_complete_bucket(
 ) -> None:
     asked = query(**changes)
     now = at("2023-11-20T06:59Z")
-    period = run_period(
+    (period,) = run_periods(
         asked,
         bookmark,
         start_date=at("2023-11-01T05:30Z"),
@@ -177,6 +193,114 @@ def test_a_run_reads_from_the_bookmark_to_the_last_complete_bucket(
         now=now,
     )
     assert period == RunPeriod(at(expected[0]), now - asked.lookback, at(expected[1]))
+
+
+FIRST = at("2023-11-01T00:00Z")
+SINCE = at("2023-11-06T00:00Z")
+NOW = at("2023-11-20T06:00Z")
+FROM_SINCE = Bookmark(at("2023-11-20T00:00Z"), at("2023-11-13T00:00Z"), SINCE)
+
+
+def test_a_start_date_moved_earlier_makes_the_missing_stretch_the_first_period() -> None:
+    bookmark = FROM_SINCE.starting(FIRST)
+    missing, main = run_periods(query(), bookmark, start_date=FIRST, end_date=None, now=NOW)
+    assert missing == RunPeriod(FIRST, NOW - WEEK, SINCE, is_earlier=True)
+    assert main.start == at("2023-11-13T00:00Z")
+    assert not main.is_earlier
+
+
+def test_the_missing_stretch_resumes_where_it_stopped_and_ends_once() -> None:
+    day = Window(FIRST, at("2023-11-02T00:00Z"))
+    stopped = FROM_SINCE.starting(FIRST).after_earlier(day)
+    assert (stopped.loaded_before, stopped.loaded_since) == (FROM_SINCE.loaded_before, SINCE)
+    resumed = Bookmark.read(json.loads(json.dumps(stopped.write())), "calls").starting(FIRST)
+    missing, _ = run_periods(query(), resumed, start_date=FIRST, end_date=None, now=NOW)
+    assert (missing.start, missing.stop) == (day.end, SINCE)
+    done = resumed.after_earlier(Window(day.end, SINCE))
+    assert (done.loaded_since, done.earlier) == (FIRST, None)
+    assert done.starting(FIRST) == done
+    (main,) = run_periods(query(), done, start_date=FIRST, end_date=None, now=NOW)
+    assert not main.is_earlier
+
+
+@pytest.mark.parametrize(
+    ("start", "earlier"),
+    [
+        (FIRST, Window(FIRST, at("2023-11-03T00:00Z"))),  # the same: it goes on
+        (at("2023-10-01T00:00Z"), Window(at("2023-10-01T00:00Z"), at("2023-10-01T00:00Z"))),  # earlier still
+        (SINCE, None),  # moved back
+        (at("2023-11-15T00:00Z"), None),  # later than what is loaded
+    ],
+)
+def test_a_start_date_may_move_while_the_missing_stretch_is_loaded(
+    start: datetime, earlier: Window | None
+) -> None:
+    part = FROM_SINCE.starting(FIRST).after_earlier(Window(FIRST, at("2023-11-03T00:00Z")))
+    assert part.starting(start).earlier == earlier
+    assert part.starting(start).loaded_since == SINCE
+
+
+def test_a_state_that_does_not_say_since_when_takes_the_start_date() -> None:
+    old = Bookmark(at("2023-11-20T00:00Z"), at("2023-11-13T00:00Z")).starting(FIRST)
+    assert (old.loaded_since, old.earlier) == (FIRST, None)
+
+
+def test_an_end_date_inside_the_missing_stretch_stops_it_there() -> None:
+    end = at("2023-11-03T00:00Z")
+    missing, main = run_periods(query(), FROM_SINCE.starting(FIRST), start_date=FIRST, end_date=end, now=NOW)
+    assert missing.stop == end
+    assert main.stop <= main.start
+
+
+def test_a_bookmark_from_the_future_counts_as_now() -> None:
+    """A run whose clock was nine days ahead must not hide nine days for good."""
+    ahead = Bookmark(NOW + timedelta(days=9), NOW + timedelta(days=2), SINCE)
+    clipped = ahead.clipped(NOW, WEEK)
+    assert clipped == Bookmark(NOW, NOW - WEEK, SINCE)
+    assert clipped.clipped(NOW, WEEK) == clipped
+    assert FROM_SINCE.clipped(NOW, WEEK) == FROM_SINCE
+    assert Bookmark().clipped(NOW, WEEK) == Bookmark()
+
+
+def test_recent_windows_with_rows_are_remembered_until_they_settle() -> None:
+    young = Window(at("2023-11-19T00:00Z"), at("2023-11-20T00:00Z"))
+    full = Bookmark().after(young, NOW, WEEK, rows=5)
+    assert full.had_rows(young)
+    assert not full.had_rows(Window(young.end, young.end + timedelta(days=1)))
+    assert not full.after(young, NOW, WEEK, rows=0).had_rows(young)
+    assert not full.after(young, NOW + WEEK, WEEK, rows=5).had_rows(young)
+
+
+def test_only_a_few_windows_are_remembered() -> None:
+    bookmark = Bookmark()
+    for hour in range(200):
+        start = at("2023-11-10T00:00Z") + timedelta(hours=hour)
+        bookmark = bookmark.after(Window(start, start + timedelta(hours=1)), NOW, 2 * WEEK, rows=1)
+    assert len(bookmark.with_rows) == 40
+    assert len(json.dumps(bookmark.write())) < 1500
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"earlier": ["2023-11-01T00:00:00.000Z"]},
+        {"earlier": "2023-11-01T00:00:00.000Z"},
+        {"earlier": [1, 2]},
+        {"with_rows": {"2023": 1}},
+        {"query": "calls"},
+        {"metrics_without_history": 5},
+        {"loaded_since": "long ago"},
+    ],
+)
+def test_malformed_parts_of_a_bookmark_are_refused(state: dict[str, object]) -> None:
+    with pytest.raises(SettingError, match="remove bookmarks.calls from the state"):
+        Bookmark.read(state, "calls")
+
+
+def test_storing_a_bookmark_replaces_the_one_before_and_nothing_else() -> None:
+    state: dict[str, object] = {"other": 1, **FROM_SINCE.starting(FIRST).write()}
+    FROM_SINCE.store(state)
+    assert state == {"other": 1, **FROM_SINCE.write()}
 
 
 START = at("2023-03-10T05:30Z")
@@ -220,7 +344,7 @@ class BookmarkMachine(RuleBasedStateMachine):
                     self.read_at[start] = self.now
             before = dict(self.state)
             self.state = self.bookmark.after(window, self.now, self.lookback).write()
-            assert all(self.state[name] >= value for name, value in before.items())
+            assert all(self.state[name] >= value for name, value in before.items() if name != "with_rows")
         self.everything_settled_was_read_after_it_settled()
 
     @property

@@ -17,6 +17,7 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 from typing_extensions import override
 from urllib3 import HTTPResponse
 
+from tap_genesys_aggregates.clock import ServerClock
 from tap_genesys_aggregates.config.settings import Settings
 from tap_genesys_aggregates.http.transport import Transport
 from tap_genesys_aggregates.http.usage import Usage
@@ -201,4 +202,4 @@ def fake_api(
             session.mount(scheme, server)
 
     hosts = {"base_url": GATEWAY, "token_url": f"https://{TOKEN_HOST}/oauth/token"}
-    return FakeApi(server, clock, Transport(settings(**{**hosts, **changes}), clock, mount))
+    return FakeApi(server, clock, Transport(settings(**{**hosts, **changes}), ServerClock(clock), mount))
