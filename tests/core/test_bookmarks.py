@@ -293,7 +293,7 @@ def test_only_a_few_windows_are_remembered() -> None:
     ],
 )
 def test_malformed_parts_of_a_bookmark_are_refused(state: dict[str, object]) -> None:
-    with pytest.raises(SettingError, match="remove bookmarks.calls from the state"):
+    with pytest.raises(SettingError, match=r"remove bookmarks.calls from the state"):
         Bookmark.read(state, "calls")
 
 
