@@ -61,6 +61,7 @@ def next_window(
     end = boundaries.following(boundaries.floor(start))
     if max_length is not None:
         limit = start + max_length
+        # A longer window still ends at a boundary; a shorter one may end anywhere on the grid.
         end = max(end, boundaries.floor(limit)) if end <= limit else limit
     end = grid.floor(min(end, stop))
     if end <= start:

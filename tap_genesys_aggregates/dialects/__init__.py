@@ -1,4 +1,4 @@
-"""The two wire formats, and nothing else: no network, no clock, no SDK."""
+"""The wire formats of the two APIs. No I/O, no clock, no SDK."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ if TYPE_CHECKING:
 
 
 def dialect_of(query: Query) -> Dialect:
-    """The contract of a query, compiled for it."""
+    """The dialect of a query's API, compiled for the query."""
     return ResultsDialect(query) if query.api == "results" else GroupTreeDialect(query)

@@ -1,8 +1,8 @@
-"""JSON that is nested deeper than the decoder's own stack, read without recursion.
+"""A JSON parser without recursion, for documents that are nested too deeply for msgspec.
 
-msgspec gives up at some hundreds of levels, at Python's recursion limit. The depth of a tree is the
-server's to choose (group-tree.md, rule 2), so such an answer is read here instead: slower, and the
-same values.
+msgspec and ``json`` recurse, and give up at Python's recursion limit, after some hundreds of levels. But the
+server decides how deep a tree is (docs/api-notes.md, "Group tree: the tree"). When msgspec gives up, the
+response is parsed here instead: more slowly, with the same result.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ _CLOSES = {"}": dict, "]": list}
 
 
 def parse(text: str) -> object:
-    """Read a JSON document of any depth.
+    """Parse a JSON document of any depth.
 
     Args:
         text: The document.
 
     Returns:
-        What ``json.loads`` would return, had it the stack.
+        What ``json.loads`` would return if its stack were deep enough.
 
     Raises:
-        ValueError: It is no JSON.
+        ValueError: The text is not JSON.
     """
     document = _Document()
     position = 0
     while not document.complete:
         match = _TOKEN.match(text, position)
-        mark, scalar = match.groups() if match else (None, None)
-        if match is None or not (document.scalar(scalar) if scalar else document.mark(mark)):
+        punctuation, scalar = match.groups() if match else (None, None)
+        if match is None or not (document.scalar(scalar) if scalar else document.punctuation(punctuation)):
             raise ValueError(f"malformed JSON at character {position}")
         position = match.end()
     if _SPACE.fullmatch(text, position) is None:
@@ -44,7 +44,7 @@ def parse(text: str) -> object:
 
 
 class _Document:
-    """What has been read so far: the containers that are open, and what may come next."""
+    """The state of the parser: the values so far, the open containers, and what may come next."""
 
     def __init__(self) -> None:
         self._root: list[Any] = []
@@ -54,16 +54,15 @@ class _Document:
 
     @property
     def complete(self) -> bool:
-        """Whether a whole value has been read."""
+        """Whether a whole value has been parsed."""
         return bool(self._root) and len(self._open) == 1
 
     @property
     def value(self) -> object:
-        """The value read."""
         return self._root[0]
 
     def scalar(self, token: str) -> bool:
-        """Take a string, number, true, false or null; False where none may stand."""
+        """Add a string, number, true, false or null; returns False if none is allowed here."""
         if self._expects.startswith("key"):
             self._keys[-1] = json.loads(token)
             self._expects = "colon"
@@ -73,35 +72,35 @@ class _Document:
         self._add(json.loads(token))
         return True
 
-    def mark(self, sign: str | None) -> bool:
-        """Take a bracket, comma or colon; False where it may not stand."""
+    def punctuation(self, sign: str | None) -> bool:
+        """Handle a bracket, comma or colon; returns False if it is not allowed here."""
         if sign in {"{", "["}:
             return self._begin({} if sign == "{" else [], "key or end" if sign == "{" else "value or end")
         if sign in _CLOSES:
             return self._end(_CLOSES[sign])
-        fits = self._expects == ("comma" if sign == "," else "colon")
+        allowed = self._expects == ("comma" if sign == "," else "colon")
         in_object = isinstance(self._open[-1], dict)
         self._expects = "key" if sign == "," and in_object else "value"
-        return fits
+        return allowed
 
     def _begin(self, container: dict[str, object] | list[object], expects: str) -> bool:
-        fits = self._expects.startswith("value")
+        allowed = self._expects.startswith("value")
         self._add(container)
         self._open.append(container)
         self._keys.append("")
         self._expects = expects
-        return fits
+        return allowed
 
     def _end(self, kind: type) -> bool:
-        fits = len(self._open) > 1 and isinstance(self._open[-1], kind)
-        fits = fits and (self._expects == "comma" or self._expects.endswith("or end"))
+        allowed = len(self._open) > 1 and isinstance(self._open[-1], kind)
+        allowed = allowed and (self._expects == "comma" or self._expects.endswith("or end"))
         self._open.pop()
         self._keys.pop()
         self._expects = "comma"
-        return fits
+        return allowed
 
     def _add(self, value: object) -> None:
-        """Put a value where it belongs."""
+        """Add a value to the innermost open container."""
         container = self._open[-1]
         if isinstance(container, dict):
             container[self._keys[-1]] = value

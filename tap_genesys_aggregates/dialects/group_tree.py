@@ -1,4 +1,4 @@
-"""The group-tree contract: pages of entities, each a tree of groups (group-tree.md)."""
+"""The group-tree API: pages of entities, each a tree (docs/api-notes.md, "Group tree: the tree")."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tap_genesys_aggregates.core.query import INTERVAL, column
 from tap_genesys_aggregates.core.rows import Leaf
 from tap_genesys_aggregates.dialects import deep_json
 from tap_genesys_aggregates.dialects.group_tree_block import GroupTreeBlocks, Links
-from tap_genesys_aggregates.dialects.key_limits import may_hold_nul, storable
+from tap_genesys_aggregates.dialects.key_limits import check_keys, may_contain_nul
 from tap_genesys_aggregates.dialects.protocol import Call, Page
 
 if TYPE_CHECKING:
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from tap_genesys_aggregates.core.windows import Window
 
 UNKNOWN = "unknown"
-"""What a dimension is where the answer gives no id (rule 4)."""
+"""The value of a dimension that has no id (docs/api-notes.md, "Group tree: rows")."""
 
 _Metrics = dict[str, dict[str, int | float | None] | None]
 
 
 class Node(msgspec.Struct, gc=False):
-    """One group of the tree; without ``groups`` it is a leaf."""
+    """A group of the tree; a node without ``groups`` is a leaf."""
 
     id: str | None = None
     metrics: _Metrics | None = None
@@ -43,14 +43,12 @@ class _Answer(msgspec.Struct):
 
 
 _Path = tuple[tuple[str | None, ...], _Metrics]
-"""A leaf: the ids of its ancestors, outermost first, its own last; and its metrics."""
-
-
+"""A leaf: the ids from the outermost group down to the leaf, and its metrics."""
 _DECODER = msgspec.json.Decoder(_Answer)
 
 
 def _decode(body: bytes) -> _Answer:
-    """The answer; where the tree is too deep for the decoder, with its nodes still plain dicts."""
+    """Decode a response; if the tree is too deep for msgspec, its nodes stay plain dicts for now."""
     try:
         return _DECODER.decode(body)
     except RecursionError:
@@ -61,8 +59,8 @@ def _decode(body: bytes) -> _Answer:
     return answer
 
 
-def _shallow(item: object) -> Node:
-    """One node of a deep tree, checked like any other, its groups left as they are."""
+def _convert(item: object) -> Node:
+    """Convert and validate one node of a deep tree; its groups stay plain dicts."""
     plain = msgspec.convert(item, dict[str, Any])
     groups = msgspec.convert(plain.pop("groups", None), list[Any] | None)
     node = msgspec.convert(plain, Node)
@@ -71,14 +69,9 @@ def _shallow(item: object) -> Node:
 
 
 class GroupTreeDialect:
-    """Speaks the group-tree contract for one query."""
+    """The group-tree API, compiled for one query."""
 
     def __init__(self, query: Query) -> None:
-        """Compile what is the same in every request.
-
-        Args:
-            query: The query.
-        """
         self._query = query
         self._dimensions = query.dimensions
         self._levels = len(query.dimensions) + 1
@@ -93,7 +86,7 @@ class GroupTreeDialect:
         }
 
     def call(self, window: Window, link: str | None, users: tuple[str, ...] = ()) -> Call:
-        """Page 1 asks in the body; a next page is a POST without one, everything is in its link."""
+        """Build a request: the first page has a body; a next page is a POST of its link, without a body."""
         del users
         if link is not None:
             return Call("POST", link)
@@ -101,32 +94,31 @@ class GroupTreeDialect:
         return Call("POST", self._query.path, {**dates, **self._body})
 
     def read(self, body: bytes, window: Window) -> Page:
-        """Read a page; entities, groups, ids and metrics may be missing or null."""
-        nul = may_hold_nul(body)
-        found = None if nul else self._blocks.read(body, lambda each: self._bounds(each, window), UNKNOWN)
-        if found is not None:
-            block, link = found
+        """Parse a page, in which entities, groups, ids and metrics may be missing or null."""
+        plain = None
+        if not may_contain_nul(body):
+            plain = self._blocks.read(body, lambda each: self._bounds(each, window), UNKNOWN)
+        if plain is not None:
+            block, link = plain
             return Page(block.leaves(), link, block)
         try:
             answer = _decode(body)
             paths = list(self._paths(answer.entities or ()))
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
-            msg = f"the answer is not what the group-tree contract says: {error}"
+            msg = f"the response does not match the group-tree API: {error}"
             raise UnreadableError(msg) from None
         if answer.entities is None and (answer.code or answer.message):
-            said = f"{(answer.code or '')[:80]} {(answer.message or '')[:200]}"
-            msg = f"an error came in place of entities: {said}"
-            raise UnreadableError(msg)
+            error_text = f"{(answer.code or '')[:80]} {(answer.message or '')[:200]}"
+            raise UnreadableError(f"the response is an error instead of entities: {error_text}")
         following = answer.links.next if answer.links else None
-        leaves = self._leaves(paths, window)
-        return Page(storable(leaves, self._query), following or None)
+        return Page(check_keys(self._leaves(paths, window), self._query), following or None)
 
     def _paths(self, entities: Iterable[Node]) -> Iterator[_Path]:
-        """The leaves of the trees in order, without recursion: depth is the server's to choose."""
+        """The leaves of the trees in order, without recursion: the server decides how deep a tree is."""
         stack: list[tuple[object, tuple[str | None, ...]]] = [(node, ()) for node in reversed(list(entities))]
         while stack:
             item, above = stack.pop()
-            node = item if isinstance(item, Node) else _shallow(item)
+            node = item if isinstance(item, Node) else _convert(item)
             ids = (*above, node.id)
             if len(ids) > self._levels:
                 raise self._too_deep(len(ids))
@@ -136,7 +128,7 @@ class GroupTreeDialect:
                 yield ids, node.metrics or {}
 
     def _leaves(self, paths: list[_Path], window: Window) -> Iterator[Leaf]:
-        """A leaf for each path: which level is which dimension is rule 3."""
+        """A leaf for each path; finds out first which level holds the intervals."""
         level = self._interval_level(paths)
         bounds: dict[str | None, tuple[str, str]] = {}
         for ids, metrics in paths:
@@ -149,9 +141,9 @@ class GroupTreeDialect:
             yield Leaf(start, end, self._key(others, len(ids)), metrics)
 
     def _key(self, ids: tuple[str | None, ...], depth: int) -> tuple[str, ...]:
-        """The dimensions of a leaf, from its ids without the interval's."""
+        """The dimensions of a leaf, from its ids other than the interval."""
         wanted = len(self._dimensions)
-        if not self._query.group_by or ids == (None,):  # the total of what was asked for needs no id
+        if not self._query.group_by or ids == (None,):  # the total of the window needs no id
             ids = ids[:wanted]
         if len(ids) > wanted:
             raise self._too_deep(depth)
@@ -159,7 +151,10 @@ class GroupTreeDialect:
         return (*[each or UNKNOWN for each in ids], *missing)
 
     def _interval_level(self, paths: list[_Path]) -> int | None:
-        """The outermost level whose ids all read as ISO instants, leaving out those without one."""
+        """The outermost level whose ids are all ISO instants, ignoring missing ids.
+
+        The levels may come in another order than in ``group_by`` (docs/api-notes.md, "Group tree: the tree").
+        """
         for level in range(self._levels):
             ids = {path[level] for path, _ in paths if len(path) > level}
             if ids - {None} and all(instants.is_instant(each) for each in ids if each is not None):
@@ -167,23 +162,22 @@ class GroupTreeDialect:
         return None
 
     def _bounds(self, interval: str | None, window: Window) -> tuple[str, str]:
-        """Start and end of a leaf's bucket; without an interval it is the window (rule 4)."""
+        """The start and end of a leaf's bucket; without an interval, those of the window."""
         if interval is None:
             return instants.text(window.start), instants.text(window.end)
         start = instants.parse(interval)
         if not window.start <= start < window.end:
-            msg = f"query {self._query.name!r}: bucket {interval[:80]} lies outside the window {window}"
+            msg = f"query {self._query.name!r}: bucket {interval[:80]} is outside the window {window}"
             raise UnreadableError(msg)
-        # On the grid it is the grid that knows where the next bucket begins: on the day that clocks change
-        # the last bucket may be short, and a day may begin at 01:00.
+        # On the grid, the grid knows where the next bucket begins: on the day of a clock change the last
+        # bucket may be short, and a day may begin at 01:00. Off the grid, a bucket lasts one granularity.
         grid, zone = self._query.grid, self._query.zone
         on_grid = grid.floor(start) == start
         end = grid.following(start) if on_grid else self._query.granularity.after(start, zone)
         return instants.text(start), instants.text(end)
 
     def _too_deep(self, depth: int) -> UnforeseenError:
-        """A level that no name of ``group_by`` is left for."""
         names = ", ".join((*map(column, self._dimensions), INTERVAL))
-        has = f"the tree has a level {depth} that group_by does not name ({names[:200]})"
-        what = f"query {self._query.name!r}: {has}"
-        return UnforeseenError(what, "Add its dimension to group_by of this query")
+        what = f"the tree has a level {depth} that group_by does not name ({names[:200]})"
+        advice = "Add its dimension to group_by of this query"
+        return UnforeseenError(f"query {self._query.name!r}: {what}", advice)

@@ -1,9 +1,10 @@
-"""Plain pages of the group-tree contract, a column at a time.
+"""The fast reader of the group-tree API: plain pages, column by column.
 
-The wire format is compiled for one query: a Struct for each level of the tree, the last with the metrics
-that the query asks for and no others. A page that does not fit (a tree of another depth, a node without
-an id, a metric or statistic unasked, no level of instants) is not plain: ``group_tree.py`` reads it leaf
-by leaf, and knows what to say of it.
+The API has two readers. This one decodes a page into types compiled for one query: a Struct for each level
+of the tree, the last one with the requested metrics and no others. Whatever does not fit (a tree of another
+depth, a node without an id, a metric or statistic that was not requested, no level of instants) is not plain:
+``group_tree.py`` reads such a page leaf by leaf, handles every special case and reports errors. The reason
+is speed: with this reader, a load is as fast as decoding and encoding alone (bench/README.md: 1.03).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from tap_genesys_aggregates.core import instants
 from tap_genesys_aggregates.core.errors import UnreadableError
 from tap_genesys_aggregates.core.query import INTERVAL
 from tap_genesys_aggregates.core.rows import Block
-from tap_genesys_aggregates.dialects.key_limits import is_long
+from tap_genesys_aggregates.dialects.key_limits import is_too_long
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
     from tap_genesys_aggregates.core.query import Query
     from tap_genesys_aggregates.core.rows import Number
 
-_MOST_DIMENSIONS = 8
+_MAX_DIMENSIONS = 8
 _ID, _GROUPS, _METRICS = map(attrgetter, ("id", "groups", "metrics"))
 
-_Of = TypeVar("_Of")
+_T = TypeVar("_T")
 
 
 class _Value(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -38,20 +39,20 @@ class _Value(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 class Links(msgspec.Struct):
-    """Where a page leads to (rule 1)."""
+    """The link to the next page (docs/api-notes.md, "Group tree: paging")."""
 
     next: str | None = None
 
 
-class _Leaf(msgspec.Struct, Generic[_Of], gc=False):
+class _Leaf(msgspec.Struct, Generic[_T], gc=False):
     id: str
     groups: list[msgspec.Raw] | None = None
-    metrics: _Of | None = None
+    metrics: _T | None = None
 
 
-class _Branch(msgspec.Struct, Generic[_Of], gc=False):
+class _Branch(msgspec.Struct, Generic[_T], gc=False):
     id: str
-    groups: list[_Of] | None = None
+    groups: list[_T] | None = None
 
 
 class _Answer(msgspec.Struct):
@@ -62,14 +63,14 @@ class _Answer(msgspec.Struct):
 _ANSWER = msgspec.json.Decoder(_Answer)
 _LEAF: Any = _Leaf
 _BRANCH: Any = _Branch
-"""Generic Structs, to be made for types that only a query knows."""
+"""Generic Structs, to be specialized with the types of a query at run time."""
 
 
 @lru_cache(maxsize=256)
 def _compiled(names: tuple[str, ...], levels: int) -> tuple[msgspec.json.Decoder[Any], Any]:
-    """The decoder of an entity with so many levels below it, and metrics that are all null.
+    """The decoder of an entity with this many levels below it, and metrics that are all null.
 
-    Kept, since Python keeps the types that are made for it in any case.
+    Cached because Python never frees the types that are created here.
     """
     fields = [f"m{number}" for number in range(len(names))]
     metrics = msgspec.defstruct(
@@ -89,29 +90,24 @@ class GroupTreeBlocks:
     """Reads the plain pages of one query."""
 
     def __init__(self, query: Query) -> None:
-        """Compile the wire format.
-
-        Args:
-            query: The query.
-        """
         self._query = query
         levels = len(query.dimensions)
-        self._plain = INTERVAL in query.group_by and levels <= _MOST_DIMENSIONS
-        self._decoder, self._nothing = _compiled(query.metrics, min(levels, _MOST_DIMENSIONS))
-        self._values = [attrgetter(name) for name in self._nothing.__struct_fields__]
+        self._plain = INTERVAL in query.group_by and levels <= _MAX_DIMENSIONS
+        self._decoder, self._no_metrics = _compiled(query.metrics, min(levels, _MAX_DIMENSIONS))
+        self._values = [attrgetter(name) for name in self._no_metrics.__struct_fields__]
 
     def read(
         self, body: bytes, bounds: Callable[[str], tuple[str, str]], unknown: str
     ) -> tuple[Block, str | None] | None:
-        """The block of a page, and the link to the next one.
+        """Parse a page into a block and the link to the next page.
 
         Args:
-            body: The bytes of the answer.
-            bounds: Start and end of a bucket, from the id of its node.
-            unknown: What a dimension is that has no id.
+            body: The bytes of the response.
+            bounds: Returns the start and end of a bucket, given the id of its node.
+            unknown: The value of a dimension without an id.
 
         Returns:
-            The block and the link; None where the page is not plain, or holds nothing.
+            The block and the link; None if the page is not plain, or is empty.
         """
         if not self._plain:
             return None
@@ -119,29 +115,31 @@ class GroupTreeBlocks:
         numbers: list[list[Number | None]] = [[] for _ in self._values]
         try:
             answer = _ANSWER.decode(body)
-            # One entity at a time: what it is made of stays where the processor is quick to find it.
+            # One entity at a time, so that its objects fit into the processor's cache.
             for raw in answer.entities or ():
-                if not self._walk([self._decoder.decode(raw)], levels, numbers):
+                if not self._add_leaves([self._decoder.decode(raw)], levels, numbers):
                     return None
-            found = self._times(levels, bounds) if levels[0] else None
+            found = self._find_interval(levels, bounds) if levels[0] else None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, UnreadableError):
             return None
         if found is None:
             return None
-        place, known = found
-        starts, ends = zip(*map(known.__getitem__, levels[place]), strict=True)
+        interval_level, bounds_of = found
+        starts, ends = zip(*map(bounds_of.__getitem__, levels[interval_level]), strict=True)
         keys = tuple(
             column if "" not in column else [each or unknown for each in column]
             for number, column in enumerate(levels)
-            if number != place
+            if number != interval_level
         )
-        if any(is_long(each) for column in keys for each in {*column}):
+        if any(is_too_long(each) for column in keys for each in {*column}):
             return None
         link = answer.links.next if answer.links else None
         return Block(self._query, starts, ends, keys, tuple(numbers)), link or None
 
-    def _walk(self, nodes: list[Any], levels: list[list[str]], numbers: list[list[Number | None]]) -> bool:
-        """Add the leaves of some trees to the columns; False where they are not all as deep as asked for."""
+    def _add_leaves(
+        self, nodes: list[Any], levels: list[list[str]], numbers: list[list[Number | None]]
+    ) -> bool:
+        """Append the leaves of some trees to the columns; returns False if one has another depth."""
         ids: list[Iterable[str]] = []
         for _ in self._query.dimensions:
             groups = [*map(_GROUPS, nodes)]
@@ -151,22 +149,22 @@ class GroupTreeBlocks:
             nodes = [*chain.from_iterable(groups)]
         for level, column in zip(levels, (*ids, map(_ID, nodes)), strict=True):
             level.extend(column)
-        metrics = [each or self._nothing for each in map(_METRICS, nodes)]
+        metrics = [each or self._no_metrics for each in map(_METRICS, nodes)]
         for value, numeric in zip(self._values, numbers, strict=True):
             numeric += [None if each is None else each.value for each in map(value, metrics)]
         return not any(map(_GROUPS, nodes))
 
-    def _times(
+    def _find_interval(
         self, levels: list[list[str]], bounds: Callable[[str], tuple[str, str]]
     ) -> tuple[int, dict[str, tuple[str, str]]] | None:
-        """Which level is the interval's (rule 3), and the bounds of each of its buckets."""
-        for place, column in enumerate(levels):
+        """The outermost level whose ids are all instants, and the bounds of each of its buckets."""
+        for level, column in enumerate(levels):
             ids = {*column}
             if all(map(instants.is_instant, ids)):
-                return place, {each: bounds(each) for each in ids}
+                return level, {each: bounds(each) for each in ids}
         return None
 
 
 def _spread(column: Iterable[str], groups: list[list[Any]]) -> list[str]:
-    """A column of nodes as a column of their groups: each id as often as it has groups."""
+    """Repeat each id of a column once for each of its groups."""
     return [*chain.from_iterable(map(repeat, column, map(len, groups)))]

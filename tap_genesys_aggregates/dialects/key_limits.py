@@ -1,6 +1,7 @@
-"""Keys that a warehouse can store: PostgreSQL takes no NUL, and indexes no key beyond some 2,700 bytes.
+"""Limits on the values in a key: PostgreSQL stores no NUL and indexes no key longer than about 2,700 bytes.
 
-The target would fail at its own time and in its own words; cutting the text could make two keys one.
+Without this check the target would fail later, with an error that names no query. Cutting the text instead
+could turn two keys into one.
 """
 
 from __future__ import annotations
@@ -16,40 +17,37 @@ if TYPE_CHECKING:
     from tap_genesys_aggregates.core.query import Query
     from tap_genesys_aggregates.core.rows import Leaf
 
-LONGEST = 2_000
+MAX_LENGTH = 2_000
 """Characters of one value in a key."""
 _NUL = "\x00"
 
 
-def may_hold_nul(body: bytes) -> bool:
-    r"""Whether a text in a body may hold NUL: in JSON it can only stand as ``\u0000``."""
-    return b"\\" in body and b"\\u0000" in body  # one letter is found much faster than six
+def may_contain_nul(body: bytes) -> bool:
+    r"""Whether a string in a JSON document may contain NUL, which JSON can only write as ``\u0000``."""
+    return b"\\" in body and b"\\u0000" in body  # a single byte is found much faster than six
 
 
-def is_long(value: str) -> bool:
-    """Whether a value is longer than a key may be."""
-    return len(value) > LONGEST
+def is_too_long(value: str) -> bool:
+    """Whether a value is longer than a key allows."""
+    return len(value) > MAX_LENGTH
 
 
-def storable(leaves: Iterable[Leaf], query: Query) -> Iterator[Leaf]:
-    """The leaves as they are.
+def check_keys(leaves: Iterable[Leaf], query: Query) -> Iterator[Leaf]:
+    """Pass leaves through unchanged, and stop at one whose key a warehouse could not store.
 
     Args:
-        leaves: Leaves of an answer.
-        query: Whose they are.
-
-    Yields:
-        Each leaf.
+        leaves: Leaves of a response.
+        query: The query that they belong to.
 
     Raises:
-        UnforeseenError: The key of one holds NUL, or a value that is too long.
+        UnforeseenError: A key contains NUL, or a value that is too long.
     """
     names = schema.keys(query)[1:]
     for leaf in leaves:
         for name, value in zip(names, leaf.key, strict=True):
-            if _NUL in value or is_long(value):
-                what = "with NUL" if _NUL in value else f"and so on for {len(value):,} characters"
-                told = f"{name} is {value[:60]!r}, {what}, which no warehouse has in a key"
-                advice = "Leave that group out with a filter on this query"
-                raise UnforeseenError(f"query {query.name!r}: {told}", advice)
+            if _NUL in value or is_too_long(value):
+                problem = "contains NUL" if _NUL in value else f"has {len(value):,} characters"
+                what = f"{name} {value[:60]!r} {problem}, and a warehouse cannot store that in a key"
+                advice = "Exclude that group with a filter on this query"
+                raise UnforeseenError(f"query {query.name!r}: {what}", advice)
         yield leaf

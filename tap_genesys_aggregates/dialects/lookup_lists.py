@@ -1,10 +1,7 @@
-"""The look-ups: names for the ids in the rows, one table each.
+"""The lookups: lists of names for the ids in the rows, each loaded into a table of its own.
 
-They are data (``data/lookups.json``): a new entry there is a new stream. What an entry of a list has and
-its look-up does not declare is no column: a look-up is not a query, it promises names and no more.
-Paths, parameters, permissions and fields are those of the official SDKs (Python 269.0.0; the permissions
-and the values of parameters as its command line tells them). Where no permission is documented, the
-platform asks for none that it names.
+Lookups are data (``data/lookups.json``): a new entry there is a new stream. A field that a lookup does not
+declare is ignored, because a lookup promises names and nothing more. See docs/api-notes.md, "Lookup lists".
 """
 
 from __future__ import annotations
@@ -26,108 +23,48 @@ if TYPE_CHECKING:
     from tap_genesys_aggregates.core.rows import Row
 
 PAGE_SIZE = 100
-"""Entries asked for at once; every list takes that many."""
+"""Entries per page, which every list accepts."""
+MAX_PAGES = 5_000
+"""Pages of a list: beyond half a million entries, paging counts as endless."""
 
 Paging = Literal["number", "link", "whole"]
-"""How a list goes on: by ``pageNumber`` up to ``pageCount``; by ``nextUri``, which holds a cursor; or it
-comes whole, and takes no parameters of paging, though a ``nextUri`` is followed even so."""
+"""How a list is paged: by ``pageNumber`` up to ``pageCount``; by ``nextUri``, which holds a cursor; or not at
+all, without paging parameters, though a ``nextUri`` is followed even then."""
 
 Value = str | int | float | bool
 
-_EXTRACTED = Column("extracted_at", "date-time", "When the list was asked for, UTC; one instant a run. [tap]")
+_EXTRACTED_AT = Column(
+    "extracted_at", "date-time", "When the list was read, in UTC; the same for every row. [tap]"
+)
 
 
-class Source(msgspec.Struct, frozen=True):
-    """A column of a look-up, and where its value stands in an entry.
-
-    Attributes:
-        name: As the warehouse has it.
-        path: Fields to walk down, with dots between; ``*`` is any, the first in their order.
-        description: What it means.
-        kind: What the value must be.
-        otherwise: Paths to try in turn where the first leads nowhere.
-    """
-
-    name: str
-    path: str
-    description: str
-    kind: Kind = "string"
-    otherwise: tuple[str, ...] = ()
-
-    def value(self, entity: Mapping[str, object]) -> Value | None:
-        """The value in an entry; None where it has none.
-
-        Raises:
-            UnreadableError: It is of another kind.
-        """
-        places = (_at(entity, path.split(".")) for path in (self.path, *self.otherwise))
-        found = next((each for each in places if each is not None), None)
-        try:
-            return None if found is None else _READ[self.kind](found)
-        except ValueError:
-            what = f"{self.path} of {str(entity['id'])[:80]} is {str(found)[:80]!r}, which is no {self.kind}"
-            raise UnreadableError(what) from None
-
-
-def _exactly(*types: type[Value]) -> Callable[[object], Value]:
-    """A reader of values of some types."""
-
-    def read(value: object) -> Value:
-        if type(value) not in types:
-            raise ValueError
-        return value  # type: ignore[return-value]  # the line above says so
-
-    return read
-
-
-def _whole(value: object) -> Value:
-    """A whole number, however it is written."""
-    return int(value) if isinstance(value, float) and value.is_integer() else _exactly(int)(value)
-
-
-def _instant(value: object) -> Value:
-    """An instant as all of them are written."""
-    return instants.text(instants.parse(str(value)))
-
-
-_READ: dict[Kind, Callable[[object], Value]] = {
-    "string": _exactly(str),
-    "integer": _whole,
-    "number": _exactly(int, float),
-    "boolean": _exactly(bool),
-    "date-time": _instant,
-}
-
-
-def _at(value: object, path: list[str]) -> object:
-    """What stands at a path; None where it leads nowhere."""
-    for step in path:
-        if not isinstance(value, dict) or not value:
-            return None
-        value = value[min(value)] if step == "*" else value.get(step)
-    return value
+@cache
+def lookups() -> dict[str, Lookup]:
+    """Every lookup, by the name of its stream."""
+    data = resources.files("tap_genesys_aggregates").joinpath("data/lookups.json").read_bytes()
+    return msgspec.json.decode(data, type=dict[str, Lookup])
 
 
 class Lookup(msgspec.Struct, frozen=True):
-    """A list of the platform's, and the table that is made of it.
+    """A list of the platform, and the table made from it.
 
     Attributes:
-        path: Where the list is.
-        paging: How it goes on.
-        columns: The table; ``id`` is its key.
-        permission: What the OAuth client must be allowed to do; None where no one thing is documented.
-        asks: The parameters of each request that the list takes to be complete.
+        path: The path of the list.
+        paging: How the list is paged.
+        columns: The columns of the table; ``id`` is the key.
+        permission: The permission that the OAuth client needs; None if none is documented.
+        requests: The parameters of each request that is needed to get every entry.
     """
 
     path: str
     paging: Paging
-    columns: tuple[Source, ...]
+    columns: tuple[LookupColumn, ...]
     permission: str | None = None
-    asks: tuple[dict[str, str], ...] = ({},)
+    requests: tuple[dict[str, str], ...] = ({},)
 
     @property
     def table(self) -> tuple[Column, ...]:
-        """The columns of its rows."""
+        """The columns of the table, with ``extracted_at``."""
         return (
             *(
                 Column(
@@ -138,46 +75,46 @@ class Lookup(msgspec.Struct, frozen=True):
                 )
                 for each in self.columns
             ),
-            _EXTRACTED,
+            _EXTRACTED_AT,
         )
 
     @property
     def advice(self) -> str:
-        """What to do where the list is denied."""
-        return f"Give the OAuth client a role with {self.permission or 'the permission that is missing'}"
+        """What to do if access to the list is denied."""
+        return f"Give the OAuth client a role with {self.permission or 'the missing permission'}"
 
-    def link(self, ask: Mapping[str, str], number: int = 1) -> str:
-        """Where a page is.
+    def page_link(self, parameters: Mapping[str, str], number: int = 1) -> str:
+        """The link to a page.
 
         Args:
-            ask: One of ``asks``.
-            number: Which page; only a list that counts its pages has others than the first.
+            parameters: One of ``requests``.
+            number: The number of the page; a list that does not number its pages has only the first.
 
         Returns:
             A path on the API's host.
         """
         paging = {"number": {"pageSize": PAGE_SIZE, "pageNumber": number}, "link": {"pageSize": PAGE_SIZE}}
-        query = urlencode({**ask, **paging.get(self.paging, {})})
+        query = urlencode({**parameters, **paging.get(self.paging, {})})
         return f"{self.path}?{query}" if query else self.path
 
-    def following(self, ask: Mapping[str, str], listing: Listing, number: int) -> str | None:
-        """Where the page after one is.
+    def next_link(self, parameters: Mapping[str, str], page: ListPage, number: int) -> str | None:
+        """The link to the page after another.
 
         Args:
-            ask: One of ``asks``.
-            listing: The page before, which need not hold anything.
-            number: Its number, from 1.
+            parameters: One of ``requests``.
+            page: The current page, which may be empty.
+            number: The number of the current page, from 1.
 
         Returns:
-            A link as the list has it, not to be trusted; None at the end.
+            The link, which may be the server's own and must not be trusted; None after the last page.
         """
         if self.paging != "number":
-            return listing.next_uri or None
-        if listing.page_count is not None:
-            more = number < listing.page_count
+            return page.next_uri or None
+        if page.page_count is not None:
+            more = number < page.page_count
         else:
-            more = bool(listing.next_uri) or len(listing.entities or ()) >= PAGE_SIZE
-        return self.link(ask, number + 1) if more else None
+            more = bool(page.next_uri) or len(page.entities or ()) >= PAGE_SIZE
+        return self.page_link(parameters, number + 1) if more else None
 
     def row(self, entity: Mapping[str, object], extracted_at: str) -> Row:
         """The row of an entry.
@@ -187,7 +124,7 @@ class Lookup(msgspec.Struct, frozen=True):
             extracted_at: When the list was asked for.
 
         Returns:
-            A value for each column; what the entry does not have is None.
+            A value for each column; None for what the entry does not have.
 
         Raises:
             UnreadableError: A value is of another kind than its column.
@@ -195,12 +132,81 @@ class Lookup(msgspec.Struct, frozen=True):
         return {**{each.name: each.value(entity) for each in self.columns}, "extracted_at": extracted_at}
 
 
-MOST_PAGES = 5_000
-"""Pages after which a list counts as endless: half a million entries."""
+class LookupColumn(msgspec.Struct, frozen=True):
+    """A column of a lookup, and where its value is in an entry.
+
+    Attributes:
+        name: The name of the column.
+        path: The path of the field, with dots; ``*`` is the first field in alphabetical order.
+        description: The description of the column.
+        kind: The kind of the value.
+        fallbacks: Paths to try in turn if the first one has no value.
+    """
+
+    name: str
+    path: str
+    description: str
+    kind: Kind = "string"
+    fallbacks: tuple[str, ...] = ()
+
+    def value(self, entity: Mapping[str, object]) -> Value | None:
+        """The value in an entry, or None if it has none.
+
+        Raises:
+            UnreadableError: The value is of another kind.
+        """
+        values = (_value_at(entity, path.split(".")) for path in (self.path, *self.fallbacks))
+        found = next((each for each in values if each is not None), None)
+        try:
+            return None if found is None else _CONVERTERS[self.kind](found)
+        except ValueError:
+            what = (
+                f"{self.path} of {str(entity['id'])[:80]} is {str(found)[:80]!r}, which is not a {self.kind}"
+            )
+            raise UnreadableError(what) from None
 
 
-class Listing(msgspec.Struct, rename="camel"):
-    """A page of a list."""
+def _value_at(value: object, path: list[str]) -> object:
+    """The value at a path, or None if there is none."""
+    for step in path:
+        if not isinstance(value, dict) or not value:
+            return None
+        value = value[min(value)] if step == "*" else value.get(step)
+    return value
+
+
+def _exactly(*types: type[Value]) -> Callable[[object], Value]:
+    """A converter that accepts values of these types only."""
+
+    def convert(value: object) -> Value:
+        if type(value) not in types:
+            raise ValueError
+        return value  # type: ignore[return-value]  # its type was just checked
+
+    return convert
+
+
+def _integer(value: object) -> Value:
+    """Convert an integer, which may be written as 3.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else _exactly(int)(value)
+
+
+def _instant(value: object) -> Value:
+    """Normalize a date-time to UTC with milliseconds."""
+    return instants.text(instants.parse(str(value)))
+
+
+_CONVERTERS: dict[Kind, Callable[[object], Value]] = {
+    "string": _exactly(str),
+    "integer": _integer,
+    "number": _exactly(int, float),
+    "boolean": _exactly(bool),
+    "date-time": _instant,
+}
+
+
+class ListPage(msgspec.Struct, rename="camel"):
+    """A page of a list; ``entities`` may be missing or null."""
 
     entities: list[dict[str, object]] | None = None
     page_count: int | None = None
@@ -210,76 +216,62 @@ class Listing(msgspec.Struct, rename="camel"):
     code: str | None = None
 
 
-_DECODER = msgspec.json.Decoder(Listing)
+_DECODER = msgspec.json.Decoder(ListPage)
 
 
-def read_listing(body: bytes) -> Listing:
-    """Read a page.
-
-    Args:
-        body: The bytes of the answer.
-
-    Returns:
-        The page; ``entities`` may be missing or null.
+def read_list_page(body: bytes) -> ListPage:
+    """Parse a page of a list.
 
     Raises:
-        UnreadableError: The bytes are no page of a list, or one of its entries has no id.
+        UnreadableError: The bytes are not a page of a list, or an entry has no id.
     """
     try:
-        listing = _DECODER.decode(body)
+        page = _DECODER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UnreadableError(f"the answer is no page of a list: {error}") from None
-    if listing.entities is None and (listing.code or listing.message):
-        said = f"{(listing.code or '')[:80]} {(listing.message or '')[:200]}"
-        raise UnreadableError(f"an error came in place of entities: {said}")
-    for entity in listing.entities or ():
+        raise UnreadableError(f"the response is not a page of a list: {error}") from None
+    if page.entities is None and (page.code or page.message):
+        error_text = f"{(page.code or '')[:80]} {(page.message or '')[:200]}"
+        raise UnreadableError(f"the response is an error instead of entities: {error_text}")
+    for entity in page.entities or ():
         if not isinstance(entity.get("id"), str) or not entity["id"]:
             raise UnreadableError("an entry of the list has no id")
-    return listing
+    return page
 
 
 class Entries:
-    """The entries of a list as they come in, page by page.
+    """The entries of a list, collected page by page.
 
-    Pages can shift while they are read, so that an entry comes twice: the later one counts, which is
-    the newer. A whole page that comes again is no shift, and a list without an end is no list.
+    Entries can move between pages while these are read, so an entry can arrive twice: the later one is newer
+    and wins. A whole page that arrives twice, however, means that paging does not end.
 
     Attributes:
-        total: How many there are, by the list's own account; 0 where it gives none.
+        total: The number of entries that the list reports; 0 if it reports none.
     """
 
     def __init__(self) -> None:
-        """Begin with none."""
-        self._found: dict[str, dict[str, object]] = {}
+        self._by_id: dict[str, dict[str, object]] = {}
         self._pages: set[tuple[object, ...]] = set()
         self._count = 0
         self.total = 0
 
     @property
     def by_id(self) -> Mapping[str, dict[str, object]]:
-        """Each entry once."""
-        return self._found
+        """The entries by id."""
+        return self._by_id
 
-    def add(self, listing: Listing) -> None:
-        """Take in a page.
+    def add(self, page: ListPage) -> None:
+        """Add the entries of a page.
 
         Raises:
-            UnreadableError: It came before, or there are too many.
+            UnreadableError: The page arrived before, or there are too many pages.
         """
-        entities = listing.entities or ()
-        page = tuple(entity["id"] for entity in entities)
+        entities = page.entities or ()
+        ids = tuple(entity["id"] for entity in entities)
         self._count += 1
-        if page in self._pages or self._count > MOST_PAGES:
-            what = f"page {self._count} of the list came before, or it has no end"
-            raise UnreadableError(what, "The server's pages go round in a circle: please report it")
-        if page:
-            self._pages.add(page)
-        self._found.update((str(entity["id"]), entity) for entity in entities)
-        self.total = listing.total or self.total
-
-
-@cache
-def lookups() -> dict[str, Lookup]:
-    """Every look-up by the name of its stream."""
-    data = resources.files("tap_genesys_aggregates").joinpath("data/lookups.json").read_bytes()
-    return msgspec.json.decode(data, type=dict[str, Lookup])
+        if ids in self._pages or self._count > MAX_PAGES:
+            what = f"page {self._count} of the list repeats an earlier page, or the list never ends"
+            raise UnreadableError(what, "The server's pages form a loop: report it to the server's owner")
+        if ids:
+            self._pages.add(ids)
+        self._by_id.update((str(entity["id"]), entity) for entity in entities)
+        self.total = page.total or self.total

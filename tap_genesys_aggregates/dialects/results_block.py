@@ -1,9 +1,11 @@
-"""Plain answers of the results contract, a column at a time.
+"""The fast reader of the results API: plain responses, column by column.
 
-The wire format is compiled for one query: a Struct for each metric that it asks for, with the statistics
-that have a column and no others. An answer that does not fit (a qualifier, a view, a statistic or metric
-unasked, a count that is no integer, no numbers for a metric, a key that was not asked for) is not plain:
-``results.py`` reads it leaf by leaf, and knows what to say of it.
+The API has two readers. This one decodes a response into types compiled for one query: a Struct for each
+requested metric, with the statistics that have a column and no others. Whatever does not fit (a qualifier,
+a view, a metric, statistic or dimension that was not requested, a count that is not an integer, a metric
+without numbers) is not plain: ``results.py`` reads such a response leaf by leaf, handles every special case
+and reports errors. The reason is speed: with this reader, a load reaches 0.76 of the rate of decoding and
+encoding alone (bench/README.md).
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from msgspec.structs import astuple
 from tap_genesys_aggregates.core import schema
 from tap_genesys_aggregates.core.errors import UnreadableError
 from tap_genesys_aggregates.core.rows import LARGEST_INTEGER, Block, Number
-from tap_genesys_aggregates.dialects.key_limits import is_long
+from tap_genesys_aggregates.dialects.key_limits import is_too_long
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -48,23 +50,23 @@ class _Answer(msgspec.Struct, gc=False):
 
 _ANSWER = msgspec.json.Decoder(_Answer)
 _RESULT: Any = _Result
-"""A generic Struct, to be made for types that only a query knows."""
+"""A generic Struct, to be specialized with the types of a query at run time."""
 
 
 @lru_cache(maxsize=256)
 def _compiled(
     metrics: tuple[tuple[str, tuple[tuple[str, str], ...]], ...],
 ) -> tuple[msgspec.json.Decoder[_Result[Any]], list[Any]]:
-    """The decoder of a result with these metrics, and for each of them statistics that are all null.
+    """The decoder of a result with these metrics, and for each metric statistics that are all null.
 
-    Kept, since Python keeps the types that are made for it in any case.
+    Cached because Python never frees the types that are created here.
     """
-    kinds = [_metric(name, statistics, place) for place, (name, statistics) in enumerate(metrics)]
-    return msgspec.json.Decoder(_RESULT[reduce(or_, kinds)]), [kind.blank for kind in kinds]
+    types = [_metric(name, statistics, index) for index, (name, statistics) in enumerate(metrics)]
+    return msgspec.json.Decoder(_RESULT[reduce(or_, types)]), [each.blank for each in types]
 
 
-def _metric(name: str, kinds: tuple[tuple[str, str], ...], place: int) -> Any:  # noqa: ANN401  # a Struct made here
-    """The Struct of one metric: its place in the query, the kinds of the statistics that have a column."""
+def _metric(name: str, kinds: tuple[tuple[str, str], ...], index: int) -> Any:  # noqa: ANN401  # a new Struct
+    """The Struct of a metric, with its index in the query, and the statistics that have a column."""
     types = {"integer": _Integer | None, "number": int | float | None}
     fields = [(statistic, types[kind], None) for statistic, kind in kinds]
     stats = msgspec.defstruct("Stats", fields, forbid_unknown_fields=True, gc=False, eq=False)
@@ -75,19 +77,14 @@ def _metric(name: str, kinds: tuple[tuple[str, str], ...], place: int) -> Any:  
         tag=name,
         forbid_unknown_fields=True,
         gc=False,
-        namespace={"place": place, "blank": stats()},
+        namespace={"index": index, "blank": stats()},
     )
 
 
 class ResultsBlocks:
-    """Reads the plain answers of one query."""
+    """Reads the plain responses of one query; with shape ``long``, qualifiers or views, it has none."""
 
     def __init__(self, query: Query) -> None:
-        """Compile the wire format.
-
-        Args:
-            query: The query; one whose rows are not plain by themselves never has a block.
-        """
         self._query = query
         kinds: dict[str, list[tuple[str, str]]] = {name: [] for name in query.metrics}
         for each in schema.columns(query):
@@ -96,19 +93,19 @@ class ResultsBlocks:
         metrics = tuple((name, tuple(statistics)) for name, statistics in kinds.items())
         self._decoder, self._blanks = _compiled(metrics)
         self._width = sum(len(astuple(blank)) for blank in self._blanks)
-        self._known = frozenset(query.dimensions)
+        self._expected = frozenset(query.dimensions)
         self._plain = query.shape == "wide" and not query.qualified and not query.views
 
     def read(self, body: bytes, bounds: Callable[[str], tuple[str, str]], not_set: str) -> Block | None:
-        """The block of an answer.
+        """Parse a response into a block.
 
         Args:
-            body: The bytes of the answer.
-            bounds: Start and end of a bucket, from its interval as the answer has it.
-            not_set: What a dimension is that a group leaves out.
+            body: The bytes of the response.
+            bounds: Returns the start and end of a bucket, given its interval as written in the response.
+            not_set: The value of a dimension that a group leaves out.
 
         Returns:
-            The block; None where the answer is not plain, or holds nothing.
+            The block; None if the response is not plain, or is empty.
         """
         if not self._plain:
             return None
@@ -117,29 +114,29 @@ class ResultsBlocks:
         intervals: list[str] = []
         values: list[Number | None] = []
         try:
-            # One result at a time: what it is made of stays where the processor is quick to find it.
+            # One result at a time, so that its objects fit into the processor's cache.
             for raw in _ANSWER.decode(body).results or ():
                 result = self._decoder.decode(raw)
                 group, data = result.group or {}, result.data or ()
                 numbers = None if any(map(_VIEWS, data)) else self._numbers(data)
-                long = any(map(is_long, filter(None, group.values())))
-                if numbers is None or long or not self._known.issuperset(group):
+                too_long = any(map(is_too_long, filter(None, group.values())))
+                if numbers is None or too_long or not self._expected.issuperset(group):
                     return None
                 intervals += map(_INTERVAL, data)
                 values += numbers
                 for column, name in zip(keys, dimensions, strict=True):
                     column.extend([group.get(name) or not_set] * len(data))
-            known = {interval: bounds(interval) for interval in {*intervals}}
+            bounds_of = {interval: bounds(interval) for interval in {*intervals}}
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, UnreadableError):
             return None
         if not intervals:
             return None
-        starts, ends = zip(*map(known.__getitem__, intervals), strict=True)
-        columns = tuple(values[place :: self._width] for place in range(self._width))
+        starts, ends = zip(*map(bounds_of.__getitem__, intervals), strict=True)
+        columns = tuple(values[index :: self._width] for index in range(self._width))
         return Block(self._query, starts, ends, keys, columns)
 
     def _numbers(self, buckets: Sequence[_Bucket[Any]]) -> Iterable[Number | None] | None:
-        """The numbers of each bucket in turn; None where a metric comes twice in one, or without numbers."""
+        """The numbers of each bucket in turn; None if a bucket has a metric twice, or one without numbers."""
         lists: list[Sequence[Any]] = [bucket.metrics or () for bucket in buckets]
         stats = self._stats(lists)
         missing = stats.count(None)
@@ -150,10 +147,10 @@ class ResultsBlocks:
         return chain.from_iterable(map(astuple, stats))
 
     def _stats(self, lists: list[Sequence[Any]]) -> list[Any]:
-        """The statistics of every metric of the query for every bucket in turn, in the query's order."""
+        """For each bucket in turn, the statistics of every metric of the query, in the query's order."""
         width = len(self._blanks)
         stats: list[Any] = [None] * (len(lists) * width)
         for first, metrics in zip(range(0, len(stats), width), lists, strict=True):
             for metric in metrics:
-                stats[first + metric.place] = metric.stats
+                stats[first + metric.index] = metric.stats
         return stats

@@ -1,8 +1,8 @@
-"""Jobs of the results contract: a query handed in, looked at until it is done, read page by page.
+"""Asynchronous jobs of the results API: submit a query, poll the job, read its results page by page.
 
-What is asked and what a page holds is the same as without a job; this is what stands around it
-(aggregates-api.md, "Async jobs"; the names are those of the official SDKs). The size of a page goes
-with the query: to ask for results takes a cursor and nothing else.
+The query and the results are the same as without a job; this module adds the requests around them
+(docs/api-notes.md, "Results: asynchronous jobs"). The page size is part of the query: a request for results
+takes a cursor and nothing else.
 """
 
 from __future__ import annotations
@@ -22,122 +22,116 @@ if TYPE_CHECKING:
     from tap_genesys_aggregates.core.windows import Window
 
 WAITING = frozenset({"QUEUED", "PENDING"})
-DONE = "FULFILLED"
-LOST = frozenset({"FAILED", "EXPIRED", "CANCELLED"})
-"""States in which a job has no results and never will."""
+FULFILLED = "FULFILLED"
+FAILED = frozenset({"FAILED", "EXPIRED", "CANCELLED"})
+"""States of a job that will never have results."""
 
-_LONGEST_ID = 200
+_MAX_ID_LENGTH = 200
 _T = TypeVar("_T")
 
 
 class Submitted(msgspec.Struct, frozen=True, rename="camel"):
-    """The answer to a query that was handed in."""
+    """The response to a submitted query."""
 
     job_id: str
 
 
 class Status(msgspec.Struct, frozen=True, rename="camel"):
-    """What a job says of itself: a state, and why it failed."""
+    """The state of a job, and why it failed."""
 
     state: str
     error_message: str | None = None
 
 
-class _Mark(msgspec.Struct, frozen=True):
-    """What a page of results says of the next one; its rows are read by the results dialect."""
+class _Cursor(msgspec.Struct, frozen=True):
+    """The cursor in a page of results, whose rows the results dialect reads."""
 
     cursor: str | None = None
 
 
 _SUBMITTED = msgspec.json.Decoder(Submitted)
 _STATUS = msgspec.json.Decoder(Status)
-_MARK = msgspec.json.Decoder(_Mark)
+_CURSOR = msgspec.json.Decoder(_Cursor)
 
 
 class JobsDialect:
-    """Speaks of the jobs of one query."""
+    """The jobs of one query, whose family must have jobs."""
 
     def __init__(self, query: Query) -> None:
-        """Compile what is the same in every request.
-
-        Args:
-            query: A query whose family has jobs.
-        """
         self._query = query
         self._path = query.jobs_path or ""
         self._results = ResultsDialect(query)
 
     def submit(self, window: Window, users: tuple[str, ...]) -> Call:
-        """Hand in the query for a window: its usual body, with the size of a page."""
+        """Submit the query for a window: the usual body, with a page size."""
         body = self._results.call(window, None, users).body or {}
         return Call("POST", self._path, {**body, "pageSize": self._query.page_size})
 
-    def place(self, submitted: Submitted) -> str:
-        """The path of a job, by which all the rest is asked.
+    def job_path(self, submitted: Submitted) -> str:
+        """The path of a job, which all further requests use.
 
         Args:
-            submitted: The answer that named the job.
+            submitted: The response with the job's id.
 
         Returns:
             A path under the query's jobs path.
 
         Raises:
-            UnreadableError: The name could lead to another path.
+            UnreadableError: The id could lead to another path.
         """
-        name = submitted.job_id
-        odd = not name.isprintable() or "/" in name or "\\" in name or ".." in name or name == "."
-        if odd or not 0 < len(name) <= _LONGEST_ID:
-            raise UnreadableError(f"a job came with an id that is none: {name[:80]!r}")
-        return f"{self._path}/{quote(name, safe='')}"
+        job_id = submitted.job_id
+        leads_away = "/" in job_id or "\\" in job_id or ".." in job_id or job_id == "."
+        if leads_away or not job_id.isprintable() or not 0 < len(job_id) <= _MAX_ID_LENGTH:
+            raise UnreadableError(f"the id of a job is invalid: {job_id[:80]!r}")
+        return f"{self._path}/{quote(job_id, safe='')}"
 
-    def look(self, place: str) -> Call:
-        """Ask how a job is doing."""
-        return Call("GET", place)
+    def status(self, job_path: str) -> Call:
+        """Ask for the status of a job."""
+        return Call("GET", job_path)
 
-    def results(self, place: str, cursor: str | None) -> Call:
-        """Ask for a page of a job's results; the first has no cursor."""
-        return Call("GET", f"{place}/results", params={"cursor": cursor} if cursor else None)
+    def results(self, job_path: str, cursor: str | None) -> Call:
+        """Ask for a page of results; the first page has no cursor."""
+        return Call("GET", f"{job_path}/results", params={"cursor": cursor} if cursor else None)
 
-    def cancel(self, place: str) -> Call:
-        """Ask that a job be given up."""
-        return Call("DELETE", place)
+    def cancel(self, job_path: str) -> Call:
+        """Cancel a job."""
+        return Call("DELETE", job_path)
 
     def read_submitted(self, body: bytes) -> Submitted:
-        """Read the answer to ``submit``.
+        """Parse the response to ``submit``.
 
         Raises:
-            UnreadableError: The bytes are not such an answer.
+            UnreadableError: The bytes are not such a response.
         """
-        return _read(_SUBMITTED, body)
+        return _decode(_SUBMITTED, body)
 
     def read_status(self, body: bytes) -> Status:
-        """Read the answer to ``look``.
+        """Parse the response to ``status``.
 
         Raises:
-            UnreadableError: The bytes are not such an answer.
+            UnreadableError: The bytes are not such a response.
         """
-        return _read(_STATUS, body)
+        return _decode(_STATUS, body)
 
-    def read_page(self, body: bytes, window: Window) -> Page:
-        """Read a page of results.
+    def read_results(self, body: bytes, window: Window) -> Page:
+        """Parse a page of results.
 
         Args:
-            body: The bytes of the answer.
-            window: What was asked for.
+            body: The bytes of the response.
+            window: The time range that was asked for.
 
         Returns:
-            The page as the results dialect reads it; its ``next`` is the cursor.
+            The page; its ``next`` is the cursor of the next page.
 
         Raises:
-            UnreadableError: The bytes are not such an answer.
+            UnreadableError: The bytes are not such a response.
         """
         page = self._results.read(body, window)
-        return replace(page, next=_read(_MARK, body).cursor or None)
+        return replace(page, next=_decode(_CURSOR, body).cursor or None)
 
 
-def _read(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
-    """What a body holds."""
+def _decode(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UnreadableError(f"the answer is not what the contract says of jobs: {error}") from None
+        raise UnreadableError(f"the response does not match the jobs API: {error}") from None

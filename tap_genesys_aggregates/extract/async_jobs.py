@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from typing_extensions import Self
 
 from tap_genesys_aggregates.core.errors import TapError, UnreadableError
-from tap_genesys_aggregates.dialects.results_jobs import DONE, LOST, WAITING, JobsDialect, Status
+from tap_genesys_aggregates.dialects.results_jobs import FAILED, FULFILLED, WAITING, JobsDialect, Status
 from tap_genesys_aggregates.extract.open_jobs import OpenJobs
 from tap_genesys_aggregates.http.errors import (
     NotFoundError,
@@ -139,7 +139,7 @@ class _JobRun:
         except NotFoundError as error:
             advice = "This host may not support jobs: remove mode: async, or check region and base_url"
             raise RefusedError(error.what, advice) from None
-        return self.dialect.place(submitted)
+        return self.dialect.job_path(submitted)
 
     def _cancel(self, path: str) -> None:
         self.send(self.dialect.cancel(path), lambda _: None, self.usage)
@@ -147,13 +147,13 @@ class _JobRun:
     def _outcome(self, path: str) -> list[Page] | Status:
         """The results of a job, or the state in which it was lost."""
         status = self._wait(path)
-        if status.state != DONE:
+        if status.state != FULFILLED:
             return status
         try:
             return self._read(path)
         except RefusedError:  # the job may have been lost a moment ago; its state tells
             status = self._poll(path)
-            if status.state in LOST:
+            if status.state in FAILED:
                 return status
             raise
 
@@ -164,7 +164,7 @@ class _JobRun:
         those too.
         """
         status = Status("QUEUED")
-        while status.state != DONE and status.state not in LOST:
+        while status.state != FULFILLED and status.state not in FAILED:
             pause = next(self.pauses)
             if self.clock.monotonic() + pause > self.deadline:
                 what = f"job {path} is still {shorten(status.state)} after {JOB_TIMEOUT / 60:.0f} minutes"
@@ -172,21 +172,21 @@ class _JobRun:
             self.clock.sleep(pause)
             self.open_jobs.check()
             before, status = status, self._poll(path)
-            if status.state not in {*WAITING, DONE, *LOST, before.state}:
+            if status.state not in {*WAITING, FULFILLED, *FAILED, before.state}:
                 _LOGGER.warning("Job %s: still waiting; unknown state %r", path, shorten(status.state))
         return status
 
     def _poll(self, path: str) -> Status:
         """The state of a job; one that no longer exists has expired."""
         try:
-            status = self.send(self.dialect.look(path), self.dialect.read_status, self.usage)
+            status = self.send(self.dialect.status(path), self.dialect.read_status, self.usage)
         except NotFoundError as error:
             return Status("EXPIRED", error.what)
         return Status(status.state.upper(), status.error_message)
 
     def _read(self, path: str) -> list[Page]:
         """Every page of a job's results."""
-        read = partial(self.dialect.read_page, window=self.request.window)
+        read = partial(self.dialect.read_results, window=self.request.window)
         found = [self.send(self.dialect.results(path, None), read, self.usage)]
         followed: set[str] = set()
         before = self.usage.bytes

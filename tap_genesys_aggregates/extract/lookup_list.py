@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tap_genesys_aggregates.client import LinkPaginator
 from tap_genesys_aggregates.core import instants
 from tap_genesys_aggregates.core.errors import TapError
-from tap_genesys_aggregates.dialects.lookup_lists import Entries, lookups, read_listing
+from tap_genesys_aggregates.dialects.lookup_lists import Entries, lookups, read_list_page
 from tap_genesys_aggregates.dialects.protocol import Call, Page
 from tap_genesys_aggregates.http.errors import DeniedError
 from tap_genesys_aggregates.http.usage import Usage
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tap_genesys_aggregates.client import Client
     from tap_genesys_aggregates.core.rows import Row
-    from tap_genesys_aggregates.dialects.lookup_lists import Listing, Lookup
+    from tap_genesys_aggregates.dialects.lookup_lists import ListPage, Lookup
 
 _LOGGER = logging.getLogger("tap-genesys-aggregates")
 _ATTEMPTS = 2
@@ -59,7 +59,7 @@ class LookupList:
         extracted_at = instants.text(self._client.now())
         found: dict[str, dict[str, object]] = {}
         try:
-            for ask in self.lookup.asks:
+            for ask in self.lookup.requests:
                 found.update(self._entries(ask))
             return [self.lookup.row(entity, extracted_at) for entity in found.values()]
         except TapError as error:
@@ -89,14 +89,14 @@ class LookupList:
         )
         return found
 
-    def _listings(self, ask: Mapping[str, str]) -> Iterator[Listing]:
+    def _listings(self, ask: Mapping[str, str]) -> Iterator[ListPage]:
         """The pages for one set of parameters."""
-        first = self.lookup.link(ask)
+        first = self.lookup.page_link(ask)
         paginator = LinkPaginator(self._client.url(first), lambda _: Page(()))
         while not paginator.finished:
-            page = self._client.send(Call("GET", paginator.current_value or first), read_listing, Usage())
+            page = self._client.send(Call("GET", paginator.current_value or first), read_list_page, Usage())
             yield page
-            paginator.advance(Page((), self.lookup.following(ask, page, paginator.count + 1)))
+            paginator.advance(Page((), self.lookup.next_link(ask, page, paginator.count + 1)))
 
 
 def lookup_lists(client: Client) -> dict[str, LookupList]:

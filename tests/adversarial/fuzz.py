@@ -20,7 +20,7 @@ import msgspec
 from tap_genesys_aggregates.auth import read_token
 from tap_genesys_aggregates.config.settings import Settings
 from tap_genesys_aggregates.core.errors import TapError
-from tap_genesys_aggregates.dialects.lookup_lists import Entries, lookups, read_listing
+from tap_genesys_aggregates.dialects.lookup_lists import Entries, lookups, read_list_page
 from tap_genesys_aggregates.dialects.results_jobs import JobsDialect
 from tap_genesys_aggregates.http.errors import error_for_response
 from tests.dialects.making import TREE, results, rows, tree, window
@@ -109,13 +109,13 @@ def _rows(query: Query) -> Callable[[bytes], object]:
 
 
 def _listing(body: bytes) -> object:
-    page = read_listing(body)
+    page = read_list_page(body)
     entries = Entries()
     entries.add(page)
     for lookup in lookups().values():
         for entity in entries.by_id.values():
             msgspec.json.encode(lookup.row(entity, "2023-11-20T00:00:00.000Z"))
-        lookup.following(lookup.asks[0], page, 2)
+        lookup.next_link(lookup.requests[0], page, 2)
     return len(entries.by_id)
 
 
@@ -142,9 +142,9 @@ def _settings(body: bytes) -> object:
 
 TARGETS: dict[str, Callable[[bytes], object]] = {
     **{name: _rows(query) for name, query in QUERIES.items()},
-    "job submitted": lambda body: _JOBS.place(_JOBS.read_submitted(body)) and "a place",
+    "job submitted": lambda body: _JOBS.job_path(_JOBS.read_submitted(body)) and "a place",
     "job status": lambda body: type(_JOBS.read_status(body)).__name__,
-    "job results": lambda body: len(list(_JOBS.read_page(body, window()).leaves)),
+    "job results": lambda body: len(list(_JOBS.read_results(body, window()).leaves)),
     "listing": _listing,
     "grant": lambda body: type(read_token(body)).__name__,
     "error": _error,

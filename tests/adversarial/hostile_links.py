@@ -102,7 +102,7 @@ _ENDLESS: dict[str, tuple[str, str, Responder, dict[str, object]]] = {
     ),
     "users without an end": (
         "The list of users never ends, and every page has new users",
-        r"^UnreadableError: lookup 'users': .*no end",
+        r"^UnreadableError: lookup 'users': .*never ends",
         _endless_users,
         {"api": "results", "queries": [_USERS_QUERY]},
     ),
@@ -165,7 +165,7 @@ CASES = (
     Case(
         "job: a path as its id",
         "The job's id leads to another path",
-        r"^UnreadableError: .*an id that is none",
+        r"^UnreadableError: .*the id of a job is invalid",
         lambda _: Reply(b'{"jobId": "../../oauth/clients"}'),
         config={"api": "results", "queries": [JOBS_QUERY]},
     ),

@@ -127,11 +127,11 @@ def _read_by_every_reader(body: bytes) -> None:
             rows(query, body)
     jobs = JobsDialect(results(jobs_path="/jobs", mode="async"))
     with suppress(TapError):
-        jobs.place(jobs.read_submitted(body))
+        jobs.job_path(jobs.read_submitted(body))
     with suppress(TapError):
         jobs.read_status(body)
     with suppress(TapError):
-        list(jobs.read_page(body, window()).leaves)
+        list(jobs.read_results(body, window()).leaves)
 
 
 @given(st.binary(max_size=300))

@@ -114,7 +114,7 @@ _WHOLE = ("count", "count_negative", "count_positive", "p95", "p99", "calculated
 
 
 def _kind(name: str) -> str:
-    """The type that the settings contract gives a column."""
+    """The expected type of a column."""
     if name in {*_INSTANTS, "queue_id", "metric", "qualifier", "routing_queue_id"}:
         return "string"
     if name == "is_final":

@@ -125,7 +125,7 @@ def test_a_key_that_was_not_asked_for_is_refused_with_advice() -> None:
     """Leaving it out could make two groups one row."""
     with pytest.raises(UnforeseenError) as refused:
         rows(results(), answer(bucket(0), group={"queueId": "q1", "direction": "inbound"}))
-    assert "query 'calls': rows come grouped by 'direction'" in str(refused.value)
+    assert "query 'calls': rows are grouped by 'direction'" in str(refused.value)
     assert "Add 'direction' to group_by of this query" in str(refused.value)
 
 
@@ -155,7 +155,7 @@ def test_intervals_come_in_any_offset(interval: str, start: str, end: str) -> No
 )  # fmt: skip
 def test_a_bucket_outside_the_window_is_refused(interval: str) -> None:
     """Such a row would overwrite one of another window; a bucket that ends before it starts is none."""
-    with pytest.raises(UnreadableError, match="lies outside the window"):
+    with pytest.raises(UnreadableError, match="is outside the window"):
         rows(results(), answer({"interval": interval}))
 
 
@@ -164,7 +164,7 @@ def test_a_bucket_outside_the_window_is_refused(interval: str) -> None:
 )
 def test_what_is_no_interval_is_refused(interval: str) -> None:
     """A bucket without a time has no key; its text is shown shorten."""
-    with pytest.raises(UnreadableError, match="is no interval") as refused:
+    with pytest.raises(UnreadableError, match="is not an interval") as refused:
         rows(results(), answer({"interval": interval}))
     assert len(str(refused.value)) < 300
 

@@ -30,7 +30,7 @@ def test_a_qualifier_without_a_column_is_refused(spelling: str) -> None:
     text = body(answer(bucket(0, metric("tHandle", "AWAY", count=1)))).replace(
         b'"qualifier"', spelling.encode()
     )
-    with pytest.raises(UnforeseenError, match=r"tHandle came with qualifier 'AWAY'.*Set shape: long"):
+    with pytest.raises(UnforeseenError, match=r"tHandle has the qualifier 'AWAY'.*Set shape: long"):
         rows(results(), text)
 
 
@@ -45,7 +45,7 @@ def test_a_metric_that_comes_twice_is_refused(marked: str, *, qualified: bool) -
         0, views=[{"name": "short", "stats": {"count": 1}}, {"name": "short", "stats": {"count": 2}}]
     )
     for each in (twice, views):
-        with pytest.raises(UnforeseenError, match="came twice"):
+        with pytest.raises(UnforeseenError, match="appears twice"):
             rows(asked, answer(each, group=group))
 
 

@@ -183,7 +183,7 @@ def test_intervals_come_in_any_offset(written: str) -> None:
 )
 def test_a_bucket_outside_the_window_is_refused(written: str) -> None:
     """Such a row would overwrite one of another window."""
-    with pytest.raises(UnreadableError, match="lies outside the window"):
+    with pytest.raises(UnreadableError, match="is outside the window"):
         rows(TREE, {"entities": [node("q1", 1, node(written, 1))]})
 
 

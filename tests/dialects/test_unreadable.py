@@ -98,7 +98,7 @@ def test_a_garbled_answer_is_unreadable(query: Query, whole: str, spoil: object)
 def test_a_tree_of_other_types_is_unreadable(document: str) -> None:
     """A number where a list belongs is not guessed at; the message has the place and not the value."""
     message = refused(TREE, document.encode())
-    assert "group-tree contract" in message
+    assert "group-tree API" in message
     assert "s3cr3t" not in message
 
 
@@ -117,7 +117,7 @@ def test_a_tree_of_other_types_is_unreadable(document: str) -> None:
 def test_results_of_other_types_are_unreadable(document: str) -> None:
     """The same for the results contract."""
     message = refused(results(), document.encode())
-    assert "results contract" in message
+    assert "results API" in message
     assert "s3cr3t" not in message
 
 
@@ -126,7 +126,7 @@ def test_an_error_that_comes_as_an_answer_is_no_empty_answer(query: Query, part:
     """A gateway's 200 that means an error must not make a gap: it is asked again, and quoted shorten."""
     said = json.dumps({"code": "internal\x1b[31m.error", "message": "try later\n" + "x" * 100_000})
     message = refused(query, said.encode())
-    assert f"an error came in place of {part}" in message
+    assert f"the response is an error instead of {part}" in message
     assert "internal" in message
     assert "try later" in message
     assert len(message) < 500

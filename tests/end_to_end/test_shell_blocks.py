@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from demo.project import Project
 
 BLOCK = re.compile(r"^ *```sh\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
-OF_THE_CLONE = re.compile(r"\./run (?P<command>[a-z]+)|\.venv/bin/python -m (?P<module>[a-z.]+)")
-PAGES = sorted(["README.md", *(f"docs/{page.name}" for page in (CLONE / "docs").glob("*.md"))])
+OF_THE_CLONE = re.compile(r"\./run (?P<command>[a-z]+)|\.venv/bin/python -m (?P<module>[a-z_.]+)")
+PAGES = sorted(
+    ["README.md", "CONTRIBUTING.md", *(f"docs/{page.name}" for page in (CLONE / "docs").glob("*.md"))]
+)
 PATIENCE = 60
 
 # What stands on the PATH of a user who has followed the README; psql may be missing here, psycopg is not.

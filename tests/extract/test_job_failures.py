@@ -211,7 +211,7 @@ def test_a_row_that_comes_on_two_pages_is_refused() -> None:
 def test_a_job_id_that_could_change_the_path_is_not_requested(name: str) -> None:
     sandbox = sandbox_now()
     sandbox.faults = Rules(Rule(put(("jobId",), name), match=f"POST {JOBS}", times=None))
-    assert "an id that is none" in str(run(sandbox, ONE_WEEK).error)
+    assert "the id of a job is invalid" in str(run(sandbox, ONE_WEEK).error)
     assert [entry.method for entry in sandbox.log] == ["POST", "POST"], "one for the token, one for the job"
 
 

@@ -41,8 +41,8 @@ WINDOW = Window(START, NOW)
 
 
 def test_a_job_is_polled_read_and_canceled_at_its_own_path() -> None:
-    place = DIALECT.place(Submitted("one"))
-    assert DIALECT.look(place) == Call("GET", f"{JOBS}/one")
+    place = DIALECT.job_path(Submitted("one"))
+    assert DIALECT.status(place) == Call("GET", f"{JOBS}/one")
     assert DIALECT.results(place, None) == Call("GET", f"{JOBS}/one/results")
     assert DIALECT.results(place, "a/b=") == Call("GET", f"{JOBS}/one/results", params={"cursor": "a/b="})
     assert DIALECT.cancel(place) == Call("DELETE", f"{JOBS}/one")
@@ -54,7 +54,7 @@ def test_the_filter_of_a_job_names_its_users() -> None:
 
 
 def test_a_job_id_is_quoted_in_the_path() -> None:
-    assert DIALECT.place(Submitted("a b?c#d%2F;é")) == f"{JOBS}/a%20b%3Fc%23d%252F%3B%C3%A9"
+    assert DIALECT.job_path(Submitted("a b?c#d%2F;é")) == f"{JOBS}/a%20b%3Fc%23d%252F%3B%C3%A9"
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_job_id_is_quoted_in_the_path() -> None:
 )
 def test_a_job_id_that_could_change_the_path_is_refused(name: str) -> None:
     with pytest.raises(UnreadableError):
-        DIALECT.place(Submitted(name))
+        DIALECT.job_path(Submitted(name))
 
 
 @pytest.mark.parametrize(
@@ -94,14 +94,14 @@ def test_a_status_without_a_state_is_unreadable(body: bytes) -> None:
     [(b"}", None), (b',"cursor":null}', None), (b',"cursor":""}', None), (b',"cursor":"x"}', "x")],
 )
 def test_a_page_without_a_cursor_is_the_last_even_if_it_is_empty(end: bytes, cursor: str | None) -> None:
-    page = DIALECT.read_page(b'{"results":null' + end, WINDOW)
+    page = DIALECT.read_results(b'{"results":null' + end, WINDOW)
     assert (list(page.leaves), page.next) == ([], cursor)
 
 
 @pytest.mark.parametrize("body", [b'{"cursor":7}', b'{"code":"x","message":"no"}', b'{"results":'])
 def test_an_answer_that_is_not_a_page_of_results_is_unreadable(body: bytes) -> None:
     with pytest.raises(UnreadableError):
-        DIALECT.read_page(body, WINDOW)
+        DIALECT.read_results(body, WINDOW)
 
 
 # Rows

@@ -139,7 +139,7 @@ def test_each_denied_lookup_is_logged_with_its_permission_and_what_to_do(
         "The run continues without it"
     )
     assert "following permission(s): directory:user:view" in users
-    assert "Give the OAuth client a role with the permission that is missing, or" in users
+    assert "Give the OAuth client a role with the missing permission, or" in users
     assert [len(requests_to(sandbox, PATHS[name])) for name in ("queues", "users")] == [1, 1]
 
 

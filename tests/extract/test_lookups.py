@@ -15,7 +15,7 @@ from genesys_sandbox.faults import put, same_page, status
 from tap_genesys_aggregates.config.queries import RESERVED, presets
 from tap_genesys_aggregates.config.settings import Settings
 from tap_genesys_aggregates.core.errors import SettingError, UnreadableError
-from tap_genesys_aggregates.dialects.lookup_lists import MOST_PAGES, Entries, Listing, lookups, read_listing
+from tap_genesys_aggregates.dialects.lookup_lists import MAX_PAGES, Entries, ListPage, lookups, read_list_page
 from tap_genesys_aggregates.http.errors import OtherHostError, RefusedError
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 from tests.extract.lookups import (
@@ -157,12 +157,12 @@ def test_a_value_of_the_wrong_type_ends_the_run_and_the_message_names_field_and_
 )
 def test_an_answer_that_is_not_a_list_is_not_mistaken_for_an_empty_one(body: bytes) -> None:
     with pytest.raises(UnreadableError):
-        read_listing(body)
+        read_list_page(body)
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"entities": null}', b'{"entities": []}'])
 def test_a_list_may_be_empty(body: bytes) -> None:
-    assert not read_listing(body).entities
+    assert not read_list_page(body).entities
 
 
 def test_transient_errors_are_retried() -> None:
@@ -215,8 +215,8 @@ def test_an_entry_that_comes_twice_is_one_row_and_the_list_is_read_again() -> No
 
 def test_the_later_of_two_entries_with_one_id_counts() -> None:
     entries = Entries()
-    entries.add(Listing([{"id": "a", "name": "old"}, {"id": "b"}]))
-    entries.add(Listing([{"id": "a", "name": "new"}]))
+    entries.add(ListPage([{"id": "a", "name": "old"}, {"id": "b"}]))
+    entries.add(ListPage([{"id": "a", "name": "new"}]))
     assert list(entries.by_id.values()) == [{"id": "a", "name": "new"}, {"id": "b"}]
 
 
@@ -252,8 +252,8 @@ def test_without_a_page_count_or_a_next_link_only_a_full_page_has_a_next(
     entries: int,
     more: bool,  # noqa: FBT001
 ) -> None:
-    page = Listing([{"id": str(number)} for number in range(entries)])
-    following = lookups()["queues"].following({}, page, 4)
+    page = ListPage([{"id": str(number)} for number in range(entries)])
+    following = lookups()["queues"].next_link({}, page, 4)
     assert following == ("/api/v2/routing/queues?pageSize=100&pageNumber=5" if more else None)
 
 
@@ -268,7 +268,7 @@ class FirstPageOnly(SmallPages):
 def test_a_page_that_repeats_is_refused() -> None:
     outcome = run_with(FirstPageOnly(now=sandbox_with().now), "queues")
     assert isinstance(outcome.error, UnreadableError)
-    assert "lookup 'queues': page 2 of the list came before" in str(outcome.error)
+    assert "lookup 'queues': page 2 of the list repeats an earlier page" in str(outcome.error)
     assert outcome.rows("queues") == []
 
 
@@ -280,10 +280,10 @@ def test_next_links_that_form_a_loop_are_refused() -> None:
 
 def test_a_list_with_too_many_pages_is_refused() -> None:
     entries = Entries()
-    for number in range(MOST_PAGES):
-        entries.add(Listing([{"id": str(number)}]))
-    with pytest.raises(UnreadableError, match="has no end"):
-        entries.add(Listing([{"id": "one more"}]))
+    for number in range(MAX_PAGES):
+        entries.add(ListPage([{"id": str(number)}]))
+    with pytest.raises(UnreadableError, match="never ends"):
+        entries.add(ListPage([{"id": "one more"}]))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The docs: every guarantee has its test, and links lead somewhere."""
+"""The docs: every guarantee has its test, links lead somewhere, and so do citations of the API notes."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ def test_each_guarantee_has_its_test(file: str, test: str) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "page", ["README.md", *(f"docs/{each.name}" for each in (ROOT / "docs").glob("*.md"))]
-)
+PAGES = sorted(each.relative_to(ROOT).as_posix() for each in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")))
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_in_the_docs_exist(page: str) -> None:
     """Links within the project, to pages and their headings."""
     here = ROOT / page
@@ -41,3 +42,19 @@ def test_links_in_the_docs_exist(page: str) -> None:
         there = (here.parent / target).resolve() if target else here
         assert there.exists(), f"{page}: {target}"
         assert not anchor or anchor in headings(there), f"{page}: {target}#{anchor}"
+
+
+def test_comments_cite_headings_of_the_api_notes() -> None:
+    """A citation may continue on the next line of its comment."""
+    cited = re.compile(r'api-notes\.md,[\s#]+"([^"]+)"')
+    folders = ("tap_genesys_aggregates", "genesys_sandbox", "demo", "bench", "tests")
+    sources = {path: path.read_text("utf-8") for each in folders for path in (ROOT / each).rglob("*.py")}
+    found = [
+        (str(path.relative_to(ROOT)), re.sub(r"[\s#]+", " ", heading))
+        for path, text in sources.items()
+        for heading in cited.findall(text)
+    ]
+    notes = (ROOT / "docs" / "api-notes.md").read_text("utf-8")
+    known = set(re.findall(r"^## (.+)$", notes, re.MULTILINE))
+    assert len(found) > 10
+    assert [each for each in found if each[1] not in known] == []

@@ -141,7 +141,7 @@ MUTATIONS = (
     ),
     mutation(
         "the cursor of a job is ignored",
-        (JobsDialect, "read_page", ".cursor or None", ".cursor and None"),
+        (JobsDialect, "read_results", ".cursor or None", ".cursor and None"),
     ),
     mutation(
         "the incomplete bucket is read",
