@@ -52,8 +52,7 @@ def _demo(console: Console, stack: ExitStack, *, fresh: bool) -> int:
     history = DemoHistory(own_server.url if own_server else None)
     if fresh:
         history.clear()
-    with console.status("Installing the tap and target-postgres with Meltano ..."):
-        meltano = project.prepare()
+    meltano = project.prepare()
     with console.status("Starting Postgres ..."):
         server = own_server or stack.enter_context(postgres.embedded(history.postgres))
     status = DemoRun(console, meltano, server, history).run()

@@ -9,5 +9,8 @@ DEMO = CLONE / ".demo"
 MELTANO = DEMO / "meltano" / "bin" / "meltano"
 """The ``meltano`` command, installed in an environment of its own."""
 
+PLUGINS = DEMO / "plugins"
+"""The environments of Meltano's plugins, one folder each."""
+
 PROJECT = DEMO / "project"
 """The demo's Meltano project. It is a copy, so your ``.env`` and ``.meltano/`` are not touched."""

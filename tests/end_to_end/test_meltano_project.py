@@ -72,7 +72,6 @@ def test_files_of_json_lines(project: Project, sandbox: Sandbox, url: str) -> No
     """The other target: a file a stream, a line a row."""
     config = settings(url, "group_tree")
     variables = {f"TAP_GENESYS_AGGREGATES_{name.upper()}": value for name, value in config.items()}
-    project.run(["install", "target-jsonl"], {})
     project.run(["run", "tap-genesys-aggregates", "target-jsonl"], variables)
     file = project.folder / "output" / "conversation_aggregates.jsonl"
     lines = file.read_text(encoding="utf-8").splitlines()
