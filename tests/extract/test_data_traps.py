@@ -104,7 +104,7 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
     ),
     13: (
         "The connection test always succeeds.",
-        ("tests/end_to_end/test_command_line.py::test_the_connection_test_says_yes_only_when_it_works",),
+        ("tests/end_to_end/test_command_line.py::test_the_connection_test_succeeds_only_with_access",),
     ),
     14: (
         "Every value is cast to text; ids are joined without a separator and hashed.",
@@ -149,13 +149,13 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
         "A killed run looks like a success to the scheduler.",
         (
             "tests/singer/test_termination.py::test_the_exit_code_tells_the_signal",
-            "tests/end_to_end/test_endings.py::test_a_run_that_is_told_to_end",
+            "tests/end_to_end/test_command_line.py::test_a_signal_ends_a_run_without_loss",
         ),
     ),
     20: (
         "The target loses a row per batch, which only a count in the warehouse shows.",
         (
-            "tests/end_to_end/test_every_family.py::test_counts_and_numbers_in_postgres",
+            "tests/end_to_end/test_meltano.py::test_every_family_is_loaded_exactly",
             "tests/warehouse/test_views.py::test_a_deleted_row_is_found",
         ),
     ),

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from genesys_sandbox import ExpectedRows, Options, Sandbox, serve
-from tests.kills.pipelines import until
+from tests.kills.pipelines import wait_until
 from tests.many.test_side_by_side import QUERIES
 from tests.pipeline.running import Outcome, bag, config, run
 from tests.simulation.tap_run import SharedTime, captured_log
@@ -58,7 +58,7 @@ class After:
 
 def looked(state: dict[str, Any]) -> After:
     """Look around, once what ends by itself has ended."""
-    until(lambda: not any("prefetch" in each.name for each in threading.enumerate()), 5)
+    wait_until(lambda: not any("prefetch" in each.name for each in threading.enumerate()), 5)
     gc.collect()
     snapshot = tracemalloc.take_snapshot().filter_traces(_NOT_OURS)
     return After(

@@ -14,7 +14,7 @@ import pytest
 from genesys_sandbox import ExpectedRows, Options, Sandbox, serve
 from genesys_sandbox.in_process import InProcessAdapter
 from tap_genesys_aggregates.tap import TapGenesysAggregates
-from tests.end_to_end.process import END, PATIENCE, Run, begun, written
+from tests.end_to_end.process import END, TIMEOUT, Run, start, write_json
 from tests.end_to_end.process import settings as settings_for
 from tests.many.budget import OneToken, answered, outputs, questions, refused
 from tests.pipeline.running import Outcome, bag, config
@@ -72,7 +72,7 @@ def test_two_in_one_process() -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(PATIENCE)
+            thread.join(TIMEOUT)
     assert not any(thread.is_alive() for thread in threads), "a deadlock"
     for each in QUERIES:
         outcome = outcomes[each["name"]]
@@ -113,22 +113,22 @@ def test_two_processes(tmp_path: Path) -> None:
         taps = {}
         for each in QUERIES:
             mine = settings_for(url, **ASK, queries=[each], start_date=START.isoformat())
-            path = written(tmp_path, each["name"], mine)
-            taps[each["name"]] = stack.enter_context(begun("--config", path))
+            path = write_json(tmp_path, each["name"], mine)
+            taps[each["name"]] = stack.enter_context(start("--config", path))
         threads = [
             threading.Thread(
-                target=lambda name=name, tap=tap: runs.update({name: tap.communicate(timeout=PATIENCE)})
+                target=lambda name=name, tap=tap: runs.update({name: tap.communicate(timeout=TIMEOUT)})
             )
             for name, tap in taps.items()
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(PATIENCE)
+            thread.join(TIMEOUT)
         ended = {name: Run(tap.wait(1), *runs[name]) for name, tap in taps.items()}
     for each in QUERIES:
         run = ended[each["name"]]
-        assert run.status == 0, run.said
+        assert run.status == 0, run.stderr
         assert bag(run.rows(each["name"])) == bag(ExpectedRows(sandbox).rows(each, START, END))
     assert len(answered(sandbox)) > 1, "the budget was not used up"
     assert max(answered(sandbox).values()) <= budget

@@ -315,7 +315,7 @@ def recorded_seeds() -> dict[str, int]:
 
 
 def _try(number: int) -> tuple[int, str]:
-    """Try one mutation, in a process of its own; -1 seeds and the reason if it is stale."""
+    """Try one mutation; if it is stale, -1 seeds and the reason."""
     try:
         return seeds_until_caught(MUTATIONS[number])
     except StaleMutationError as error:
