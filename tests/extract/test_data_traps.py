@@ -13,15 +13,15 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
     1: (
         "Only data[0] is read, so later buckets are lost, or the last bucket overwrites the others.",
         (
-            "tests/dialects/test_results_rows.py::test_every_element_of_data_counts",
-            "tests/dialects/test_results_rows.py::test_every_group_counts",
+            "tests/dialects/test_results.py::test_every_bucket_is_a_row",
+            "tests/dialects/test_results.py::test_every_group_has_its_own_rows",
         ),
     ),
     2: (
         "The qualifier is dropped, so presence rows overwrite each other.",
         (
-            "tests/dialects/test_results_shapes.py::test_a_qualifier_is_part_of_the_key",
-            "tests/dialects/test_results_shapes.py::test_a_qualifier_without_a_column_is_refused",
+            "tests/dialects/test_results.py::test_a_qualifier_is_part_of_the_key",
+            "tests/dialects/test_results.py::test_a_qualifier_without_a_column_is_refused",
             "tests/core/test_schema.py::test_metrics_per_status_have_the_status_in_the_key",
         ),
     ),
@@ -29,8 +29,8 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
         "A missing metric is stored as 0.",
         (
             "tests/core/test_rows.py::test_a_missing_number_is_null_and_never_zero",
-            "tests/dialects/test_results_rows.py::test_a_metric_without_numbers_is_null_and_never_zero",
-            "tests/dialects/test_tree_rules.py::test_a_missing_number_is_null_and_never_zero",
+            "tests/dialects/test_results.py::test_a_metric_without_numbers_is_null_and_never_zero",
+            "tests/dialects/test_group_tree.py::test_a_missing_number_is_null_and_never_zero",
         ),
     ),
     4: (
@@ -89,8 +89,8 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
     11: (
         "results: null, data: null, metrics: null crash the reader.",
         (
-            "tests/dialects/test_results_rows.py::test_results_and_data_may_be_missing",
-            "tests/dialects/test_results_rows.py::test_a_bucket_without_metrics_is_a_row_of_nulls",
+            "tests/dialects/test_results.py::test_missing_results_or_data_are_no_rows",
+            "tests/dialects/test_results.py::test_a_bucket_without_metrics_is_a_row_of_nulls",
             "tests/adversarial/test_fuzz.py::test_a_mutated_response_is_read_or_refused",
         ),
     ),
@@ -134,7 +134,7 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
     17: (
         "An empty page is taken for the last one.",
         (
-            "tests/dialects/test_tree_pages.py::test_a_page_without_entities_is_empty_and_not_the_end",
+            "tests/dialects/test_group_tree.py::test_a_page_without_entities_is_empty_and_not_the_end",
             "tests/extract/test_paging.py::test_every_page_is_requested_and_an_empty_one_is_not_the_last",
         ),
     ),
