@@ -40,8 +40,7 @@ from tests.end_to_end.process import (
 )
 from tests.kills.loads import set_up
 from tests.kills.pipelines import Pipe, clean_environment, wait_until
-from tests.many.budget import outputs
-from tests.pipeline.running import Outcome, Time, Warehouse, bag, config
+from tests.pipeline.running import ManualClock, Outcome, Warehouse, config, multiset, stdout_by_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -290,7 +289,7 @@ def test_an_outage_longer_than_all_retries_ends_the_run(tmp_path: Path) -> None:
 class OutageAdapter(InProcessAdapter):
     """A connection to a sandbox that goes away with the fifth request, for some simulated seconds."""
 
-    def __init__(self, sandbox: Sandbox, clock: Time, seconds: float) -> None:
+    def __init__(self, sandbox: Sandbox, clock: ManualClock, seconds: float) -> None:
         super().__init__(sandbox)
         self._clock, self._seconds = clock, seconds
         self._sent, self._back_at = 0, 0.0
@@ -309,10 +308,10 @@ def run_with_outage(
     sandbox: Sandbox, seconds: float, state: dict[str, Any] | None = None, **changes: Any
 ) -> Outcome:
     """Run the tap with an outage of some seconds from the fifth request on, in simulated time."""
-    clock, error = Time(sandbox.now()), None
+    clock, error = ManualClock(sandbox.now()), None
     period = {"start_date": START.isoformat(), "end_date": END.isoformat(), "lookback_days": 0}
     adapter = OutageAdapter(sandbox, clock, seconds)
-    with outputs() as output:
+    with stdout_by_thread() as output:
         try:
             TapGenesysAggregates(
                 config=config(**period, queries=[QUERY], **changes),
@@ -330,7 +329,7 @@ def test_seven_retries_outlast_a_minute() -> None:
     sandbox = Sandbox(Options(volume=0.1), now=lambda: NOW)
     outcome = run_with_outage(sandbox, 60, max_retries=7)
     assert outcome.error is None
-    assert bag(outcome.rows("calls")) == bag(ExpectedRows(sandbox).rows(QUERY, START, END))
+    assert multiset(outcome.rows("calls")) == multiset(ExpectedRows(sandbox).rows(QUERY, START, END))
     assert max(entry["retries"] for entry in outcome.rows("extractions")) > 5
 
 
@@ -347,4 +346,4 @@ def test_the_default_retries_last_half_a_minute() -> None:
     assert resumed.error is None
     assert min(row["interval_start"] for row in resumed.rows("calls")) >= ends[-1]
     warehouse.load(resumed.messages)
-    assert bag(warehouse.rows("calls")) == bag(ExpectedRows(sandbox).rows(QUERY, START, END))
+    assert multiset(warehouse.rows("calls")) == multiset(ExpectedRows(sandbox).rows(QUERY, START, END))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from genesys_sandbox import ExpectedRows, Options, Rule, Rules, Sandbox, SettableClock
 from genesys_sandbox.faults import status
-from tests.pipeline.running import Time, Warehouse, config, plain, run
+from tests.pipeline.running import ManualClock, Warehouse, config, run, without_extraction_columns
 
 if TYPE_CHECKING:
     from tests.pipeline.running import Row
@@ -49,7 +49,7 @@ def live(days: list[float], killed: frozenset[float] = frozenset(), **changes: A
     for day in days:
         clock.set(BEGIN + timedelta(days=day, hours=5))
         sandbox.faults = Rules(Rule(status(403), match="query", after=3)) if day in killed else None
-        outcome = run(sandbox, settings, state=warehouse.state, time=Time(clock()))
+        outcome = run(sandbox, settings, state=warehouse.state, time=ManualClock(clock()))
         assert (outcome.error is not None) == (day in killed)
         warehouse.load(outcome.messages)
     return current(warehouse)
@@ -107,7 +107,8 @@ class Drift:
         """Compare rows with the truth, key by key and in sum."""
         keys = ("interval_start", "queue_id", "media_type")
         here, there = (
-            {tuple(row[name] for name in keys): plain(row) for row in rows} for rows in (held, truth)
+            {tuple(row[name] for name in keys): without_extraction_columns(row) for row in rows}
+            for rows in (held, truth)
         )
         both = here.keys() & there.keys()
         wrong = sum(here[key] != there[key] for key in both)

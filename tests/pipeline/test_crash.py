@@ -9,7 +9,7 @@ import pytest
 
 from genesys_sandbox import Options, Rule, Rules, Sandbox, SettableClock
 from genesys_sandbox.faults import status
-from tests.pipeline.running import Warehouse, bag, config, run
+from tests.pipeline.running import Warehouse, config, multiset, run
 
 if TYPE_CHECKING:
     from tests.pipeline.running import Row
@@ -57,7 +57,7 @@ def test_crash_at_each_request_then_resume(api: str) -> None:
         resumed = run(sandbox(), settings, state=warehouse.state)
         assert resumed.error is None
         warehouse.load(resumed.messages)
-        assert bag(warehouse.rows("calls")) == bag(rows), f"after a crash at request {number}"
+        assert multiset(warehouse.rows("calls")) == multiset(rows), f"after a crash at request {number}"
 
 
 @pytest.mark.parametrize("api", CONFIGS)
@@ -108,4 +108,4 @@ def test_rows_come_before_their_state() -> None:
             seen.append(message["record"])
         elif message["type"] == "STATE":
             bookmark = message["value"]["bookmarks"]["calls"]["replication_key_value"]
-            assert bag(seen) == bag([row for row in rows if row["interval_start"] < bookmark])
+            assert multiset(seen) == multiset([row for row in rows if row["interval_start"] < bookmark])

@@ -10,7 +10,7 @@ import pytest
 from genesys_sandbox import ExpectedRows, Options, Sandbox, SettableClock
 from tap_genesys_aggregates.config.families import families
 from tap_genesys_aggregates.config.queries import presets
-from tests.pipeline.running import bag, config, run
+from tests.pipeline.running import config, multiset, run
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +43,7 @@ def test_family_in_both_shapes(family: str) -> None:
     for each in queries:
         truth = ExpectedRows(sandbox).rows(each, START, END)
         assert truth
-        assert bag(outcome.rows(each["name"])) == bag(truth)
+        assert multiset(outcome.rows(each["name"])) == multiset(truth)
 
 
 @pytest.mark.parametrize("name", [name for name, each in presets().items() if each["api"] == "results"])
@@ -53,7 +53,7 @@ def test_preset(name: str) -> None:
     outcome = run(sandbox, config(queries=[{"preset": name}], start_date="2026-03-02", end_date="2026-03-04"))
     assert outcome.error is None
     truth = ExpectedRows(sandbox).rows({**presets()[name], "name": name}, START, END)
-    assert bag(outcome.rows(name)) == bag(truth)
+    assert multiset(outcome.rows(name)) == multiset(truth)
 
 
 def test_views_and_top_n() -> None:
@@ -89,4 +89,4 @@ def test_views_and_top_n() -> None:
     for each in queries:
         rows = outcome.rows(str(each["name"]))
         assert rows
-        assert bag(rows) == bag(ExpectedRows(sandbox).rows(each, START, END))
+        assert multiset(rows) == multiset(ExpectedRows(sandbox).rows(each, START, END))

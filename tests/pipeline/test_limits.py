@@ -10,7 +10,7 @@ import pytest
 
 from genesys_sandbox import ExpectedRows, Options, Sandbox, SettableClock
 from tap_genesys_aggregates.core.errors import TapError
-from tests.pipeline.running import bag, config, run
+from tests.pipeline.running import config, multiset, run
 
 UTC = timezone.utc
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -35,7 +35,7 @@ def test_windows_are_halved_until_they_fit(limit: str) -> None:
     narrow = sandbox(**LIMITS[limit])
     outcome = run(narrow, SETTINGS)
     assert outcome.error is None
-    assert bag(outcome.rows("calls")) == bag(ExpectedRows(narrow).rows(QUERY, START, END))
+    assert multiset(outcome.rows("calls")) == multiset(ExpectedRows(narrow).rows(QUERY, START, END))
     lines = outcome.rows("extractions")
     assert all(one["window_end"] == other["window_start"] for one, other in pairwise(lines))
     assert any(line["was_split"] for line in lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.pipeline.drift import DAILY, LOOKBACKS, live, measure, settled, truth, written
-from tests.pipeline.running import bag
+from tests.pipeline.running import multiset
 
 pytestmark = pytest.mark.slow
 
@@ -21,14 +21,14 @@ LIVES = {
 def test_warehouse_ends_equal_to_the_settled_truth(name: str) -> None:
     """However often it runs, every settled day is to the number what the platform says in the end."""
     rows = settled(live(LIVES.get(name, DAILY)))
-    assert bag(rows) == bag(truth())
+    assert multiset(rows) == multiset(truth())
     assert all(row["is_final"] for row in rows), "every settled bucket was read once after it had settled"
 
 
 def test_killed_runs_lose_nothing() -> None:
     """Runs that die in the middle leave nothing behind that the next ones do not mend."""
     killed = frozenset({11.0, 12.0, 33.0, 50.0})
-    assert bag(settled(live(DAILY, killed))) == bag(truth())
+    assert multiset(settled(live(DAILY, killed))) == multiset(truth())
 
 
 def test_without_look_back_the_numbers_drift() -> None:

@@ -12,7 +12,7 @@ import pytest
 from genesys_sandbox import ExpectedRows, Options, Sandbox, SettableClock
 from tap_genesys_aggregates.core.grid import Grid
 from tap_genesys_aggregates.core.periods import Period
-from tests.pipeline.running import bag, config, run
+from tests.pipeline.running import config, multiset, run
 
 pytestmark = pytest.mark.slow
 
@@ -64,7 +64,7 @@ def test_through_a_change(change: str, granularity: str) -> None:
     assert outcome.error is None
     truth = ExpectedRows(sandbox).rows(query, start, end)
     assert truth
-    assert bag(outcome.rows("calls")) == bag(truth)
+    assert multiset(outcome.rows("calls")) == multiset(truth)
     assert all(row["interval_start"].endswith("Z") for row in outcome.rows("calls"))
 
 

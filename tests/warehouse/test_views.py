@@ -17,7 +17,7 @@ from tap_genesys_aggregates.config.settings import Settings
 from tap_genesys_aggregates.warehouse import command
 from tap_genesys_aggregates.warehouse.views import views
 from tests.pipeline.drift import Drift
-from tests.pipeline.running import HOST, Time, bag, config, run
+from tests.pipeline.running import HOST, ManualClock, config, multiset, run
 from tests.simulation.tap_run import Killed
 from tests.warehouse.loading import load
 
@@ -59,7 +59,7 @@ def live(
         clock.set(BEGIN + timedelta(days=day, hours=5))
         dice = Random(day)  # noqa: S311  # fates, not secrets
         sandbox.faults = switched_off(dice.randint(2, 8)) if day in killed else None
-        outcome = run(sandbox, settings, state=state, time=Time(clock()))
+        outcome = run(sandbox, settings, state=state, time=ManualClock(clock()))
         assert isinstance(outcome.error, Killed) if day in killed else outcome.error is None
         if day in killed:  # the target dies too, somewhere
             del outcome.messages[dice.randint(0, len(outcome.messages)) :]
@@ -115,7 +115,7 @@ def test_sixty_days_end_equal_to_the_settled_truth(name: str, connection: Connec
     until = BEGIN + timedelta(days=53)
     truth = ExpectedRows(sandbox).rows(QUERY, BEGIN, until, BEGIN + timedelta(days=600))
     held = current(connection, until)
-    assert bag(held) == bag(truth)
+    assert multiset(held) == multiset(truth)
     stored = connection.execute(
         "select count(*) from warehouse.calls where interval_start < %s",
         [until.replace(tzinfo=None)],
@@ -213,7 +213,7 @@ def test_reconcile_speaks_of_each_query(connection: Connection, database_url: st
     both = {"api": "group_tree", "queries": [tree, {**tree, "name": "others", "granularity": "P1D"}]}
     sandbox, clock = world()
     clock.set(BEGIN + timedelta(days=40))
-    load(connection, run(sandbox, {**SETTINGS, **both}, time=Time(clock())).messages)
+    load(connection, run(sandbox, {**SETTINGS, **both}, time=ManualClock(clock())).messages)
     connection.execute(views(Settings.read({**SETTINGS, **both}).queries, "warehouse").encode())
     code, said = reconcile(sandbox, database_url, tmp_path, **both)
     assert code == 0
