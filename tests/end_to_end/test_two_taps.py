@@ -45,11 +45,11 @@ class OneToken(Tokens):
     def __init__(self, options: Options) -> None:
         super().__init__(options)
         self._first: Response | None = None
-        self._lock = threading.Lock()
+        self._first_lock = threading.Lock()
 
     @override
     def issue(self, request: Request, now: datetime) -> Response:
-        with self._lock:
+        with self._first_lock:
             if self._first is None:
                 self._first = super().issue(request, now)
             return self._first

@@ -38,7 +38,7 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
         (
             "tests/core/test_windows.py::test_windows_of_a_day_are_half_open_and_start_at_midnight",
             "tests/core/test_windows.py::test_windows_are_contiguous_and_on_the_grid",
-            "tests/pipeline/test_zones.py::test_through_a_change",
+            "tests/pipeline/test_rows.py::test_every_bucket_arrives_once_when_the_clocks_change",
         ),
     ),
     5: (
@@ -61,7 +61,7 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
         "The bookmark moves past a failed request, so the gap is permanent.",
         (
             "tests/core/test_bookmarks.py::BookmarkMachine::no_gap",
-            "tests/pipeline/test_crash.py::test_state_stands_at_the_last_whole_window",
+            "tests/pipeline/test_repeated_runs.py::test_after_a_failure_the_state_is_the_end_of_the_last_complete_window",
         ),
     ),
     8: (
@@ -69,7 +69,7 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
         (
             "tests/core/test_bookmarks.py::test_the_lookback_is_counted_from_now",
             "tests/core/test_bookmarks.py::BookmarkMachine::everything_settled_was_read_after_it_settled",
-            "tests/pipeline/test_truth.py::test_warehouse_ends_equal_to_the_settled_truth",
+            "tests/pipeline/test_repeated_runs.py::test_on_every_schedule_the_settled_rows_equal_the_expected_ones",
         ),
     ),
     9: (
@@ -126,8 +126,8 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
         (
             "tests/core/test_windows.py::test_halves_meet_at_a_bucket_boundary",
             "tests/core/test_windows.py::test_a_single_bucket_has_no_halves",
-            "tests/pipeline/test_limits.py::test_windows_are_halved_until_they_fit",
-            "tests/pipeline/test_limits.py::test_a_single_bucket_that_does_not_fit_ends_the_run",
+            "tests/pipeline/test_rows.py::test_a_window_that_is_too_large_or_too_slow_is_halved_until_it_fits",
+            "tests/pipeline/test_rows.py::test_a_single_bucket_that_does_not_fit_ends_the_run_after_few_requests",
             "tests/core/test_rows.py::test_a_second_row_with_the_same_key_is_refused",
         ),
     ),
@@ -141,7 +141,7 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
     18: (
         "The state does not move over a period without data.",
         (
-            "tests/pipeline/test_crash.py::test_empty_window_moves_the_state",
+            "tests/pipeline/test_repeated_runs.py::test_a_window_without_data_advances_the_state",
             "tests/core/test_bookmarks.py::test_a_window_moves_the_bookmark_to_its_end",
         ),
     ),
@@ -156,7 +156,7 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
         "The target loses a row per batch, which only a count in the warehouse shows.",
         (
             "tests/end_to_end/test_meltano.py::test_every_family_is_loaded_exactly",
-            "tests/warehouse/test_views.py::test_a_deleted_row_is_found",
+            "tests/warehouse/test_views.py::test_the_view_missing_finds_a_deleted_row",
         ),
     ),
 }
