@@ -122,7 +122,10 @@ MUTATIONS = (
             AggregateStream,
             "_pages",
             _COMMIT,
-            "self._commit(part.completes if part.usage.rows else Window(start, start), now)",
+            (
+                "empty = type(part.completes)(period.start, period.start); "
+                "self._commit(part.completes if part.usage.rows else empty, now)"
+            ),
         ),
     ),
     mutation(
@@ -297,10 +300,16 @@ def seeds_until_caught(bug: Mutation, limit: int = MAX_SEEDS) -> tuple[int, str]
 
     Returns:
         The number of seeds that it took, 0 if no check failed; and the first check that failed.
+
+    Raises:
+        StaleMutationError: The mutated code uses a name that does not exist.
     """
     with bug.applied():
         for seed in range(limit):
             failures = summarize(seed).failures
+            if "NameError" in "".join(failures):  # then the replacement is broken, and nothing was caught
+                last_line = failures[0].splitlines()[-1]
+                raise StaleMutationError(f"{bug.description}: {last_line}")
             if failures:
                 return seed + 1, failures[0]
     return 0, ""
