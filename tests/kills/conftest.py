@@ -1,4 +1,4 @@
-"""The fixtures of the end-to-end tests, a pipe into their PostgreSQL, and files of JSON lines."""
+"""The fixtures of the end-to-end tests, and the executables of two targets."""
 
 from __future__ import annotations
 
