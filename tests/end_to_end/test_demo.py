@@ -12,16 +12,13 @@ import time
 from typing import TYPE_CHECKING
 
 import psutil
-import psycopg
 import pytest
 
 from demo.history import DemoHistory
 from demo.paths import CLONE
-from demo.postgres import embedded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from demo.postgres import Postgres
 
@@ -98,38 +95,3 @@ def test_the_demo_can_be_stopped(postgres: Postgres, history: DemoHistory) -> No
     assert history.started
     assert history.first is None
     assert _processes_of_the_demo(history) == []
-
-
-@pytest.mark.parametrize("name", ["data", "a folder with spaces", "long" * 40])
-def test_the_embedded_postgres_works_in_any_folder(tmp_path: Path, name: str) -> None:
-    """The path may contain spaces, or be too long for a socket."""
-    with embedded(tmp_path / name) as server, psycopg.connect(server.url) as connection:
-        assert connection.execute("SELECT 1").fetchone() == (1,)
-    assert (tmp_path / name / "PG_VERSION").exists()
-    assert not (tmp_path / name / "postmaster.pid").exists()
-
-
-def test_no_postgres_outlives_its_parent_process(tmp_path: Path) -> None:
-    """Not even when the parent is killed with SIGKILL; and the data is still there the next time."""
-    parent = (
-        "import sys, time; from pathlib import Path; from demo.postgres import embedded\n"
-        "with embedded(Path(sys.argv[1])) as server:\n"
-        "    print(server.url, flush=True); time.sleep(600)"
-    )
-    folder = tmp_path / "data"
-    with subprocess.Popen(
-        [sys.executable, "-c", parent, str(folder)], cwd=CLONE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        url = process.stdout.readline().strip()
-        with psycopg.connect(url) as connection:
-            connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
-        process.kill()
-    deadline = time.monotonic() + 30
-    while (folder / "postmaster.pid").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    with pytest.raises(psycopg.OperationalError):
-        psycopg.connect(url)
-    with embedded(folder) as server, psycopg.connect(server.url) as connection:
-        assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import stat
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
+import psutil
 import pytest
 import yaml
 
+from demo.errors import DemoError
 from demo.paths import CLONE, MELTANO
 from genesys_sandbox import ExpectedRows, Sandbox
 from tap_genesys_aggregates.config.queries import presets
@@ -76,3 +82,31 @@ def test_target_jsonl_writes_every_row(project: Project, sandbox: Sandbox, url: 
     file = project.folder / "output" / f"{TREE}.jsonl"
     lines = file.read_text(encoding="utf-8").splitlines()
     assert len(lines) == ExpectedRows(sandbox).count(presets()[TREE], START, END) > 0
+
+
+def test_a_killed_meltano_leaves_no_secret_where_run_started_it(project: Project, url: str) -> None:
+    """While it runs, nobody else can read the config that it writes; afterwards it is deleted."""
+    config = {**settings(url, "group_tree"), "client_secret": "hush-hush-hush"}
+    variables = {f"TAP_GENESYS_AGGREGATES_{name.upper()}": value for name, value in config.items()}
+    leftovers = project.folder / ".meltano" / "run"
+    seen: list[tuple[int, bool]] = []
+
+    def kill() -> None:
+        for _ in range(600):
+            for process in psutil.process_iter():
+                with contextlib.suppress(psutil.Error):
+                    configs = list(leftovers.glob("tap-*/*.config.json"))
+                    if configs and process.cwd() == str(project.folder) and "meltano" in process.cmdline()[1]:
+                        text = configs[0].read_text(encoding="utf-8")
+                        seen.append((stat.S_IMODE(configs[0].stat().st_mode), "hush-hush-hush" in text))
+                        process.kill()
+                        return
+            time.sleep(0.05)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(DemoError, match="exit status -9"):
+        project.run(["run", "tap-genesys-aggregates", "target-jsonl"], variables)
+    killer.join()
+    assert seen == [(0o600, True)]
+    assert not leftovers.exists()

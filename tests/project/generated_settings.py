@@ -35,8 +35,9 @@ KINDS = {
 _FILL_IN = ("client_id", "client_secret", "region", "start_date")
 _START = "2025-01-01T00:00:00Z"
 _HEAD = """\
-# Copy this file to .env and fill in the first three settings. Meltano reads .env automatically; .env is never
-# committed. TAP_GENESYS_AGGREGATES_<NAME> takes precedence over GENESYS_<NAME>.
+# Copy this file to .env, keep others from reading it (chmod 600 .env), and fill in the first three settings.
+# Meltano reads .env automatically; .env is never committed. TAP_GENESYS_AGGREGATES_<NAME> takes precedence
+# over GENESYS_<NAME>.
 
 """
 _POSTGRES = """\

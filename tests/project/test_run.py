@@ -23,7 +23,9 @@ echo "$(basename "$0") $*" >>"$CALLS"
 case "$*" in
     "-m venv "*)
         mkdir -p "$3/bin"
-        for name in python uv ruff mypy lint-imports pip-audit; do cp "$0" "$3/bin/$name"; done ;;
+        for name in python uv ruff mypy lint-imports pip-audit cyclonedx-py; do
+            cp "$0" "$3/bin/$name"
+        done ;;
     "-m pip config list") echo "$PIP_CONFIG" ;;
     "-m pip install "*) if [ -n "$SLOW" ]; then echo $$ >"$SLOW"; exec sleep 60; fi ;;
 esac
@@ -32,7 +34,13 @@ case "$(basename "$0") $*" in
 esac
 """
 TIMEOUT = 20
-LOCKS = [f"requirements{which}.lock" for which in ("", "-meltano", "-peers", "-audit")]
+UV = "--require-hashes --build-constraints requirements-build.lock -r requirements.lock"
+PIP = [
+    "python -m pip install -qq --require-hashes -r requirements-build.lock",
+    "python -m pip install -qq --require-hashes --no-build-isolation -r requirements.lock",
+]
+LOCKS = [path.name for path in ROOT.glob("requirements*.lock")]
+PLUGINS = {f".demo/plugins/{name}" for name in ("tap-genesys-aggregates", "target-postgres", "target-jsonl")}
 
 
 class Clone:
@@ -97,7 +105,7 @@ def test_an_environment_is_prepared_once(clone: Clone) -> None:
     assert clone.run("lint")[0] == 0
     assert clone.installed == [
         "python -m pip install -qq --require-hashes -r .venv/uv.lock",
-        "uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements.lock",
+        f"uv pip install --quiet --python .venv/bin/python {UV}",
         "python -m pip install -qq --no-deps --no-build-isolation --editable .",
     ]
     uv_lock = (clone.folder / ".venv" / "uv.lock").read_text(encoding="utf-8")
@@ -126,14 +134,13 @@ def test_pip_is_used_when_uv_fails(clone: Clone) -> None:
     """It installs the same lock file, with hashes checked."""
     status, output = clone.run("lint", FAILS="uv pip install")
     assert (status, "trying pip" in output) == (0, True)
-    assert "python -m pip install -qq --require-hashes -r requirements.lock" in clone.installed
+    assert clone.installed[-3:-1] == PIP
 
 
 def test_pip_is_used_when_its_configuration_names_an_index(clone: Clone) -> None:
     """Because uv does not read that configuration."""
     assert clone.run("lint", PIP_CONFIG="global.index-url='https://index.invalid/simple'")[0] == 0
-    assert clone.installed[0] == "python -m pip install -qq --require-hashes -r requirements.lock"
-    assert len(clone.installed) == 2
+    assert clone.installed[:-1] == PIP
 
 
 def test_an_incomplete_environment_is_created_again(clone: Clone) -> None:
@@ -160,8 +167,8 @@ def test_a_missing_part_of_the_project_is_named(clone: Clone) -> None:
 @pytest.mark.parametrize(
     ("command", "ends", "environments"),
     [
-        ("bench", ["python -m bench profile"], {".venv", ".demo/meltano", ".demo/peers"}),
-        ("demo", ["python -m demo profile"], {".venv", ".demo/meltano"}),
+        ("bench", ["python -m bench profile"], {".venv", ".demo/meltano", ".demo/peers", *PLUGINS}),
+        ("demo", ["python -m demo profile"], {".venv", ".demo/meltano", *PLUGINS}),
     ],
 )
 def test_a_command_prepares_the_environments_it_uses(
@@ -221,3 +228,13 @@ def test_an_audit_checks_every_lock_file(clone: Clone) -> None:
     audits = [line for line in clone.calls.read_text(encoding="utf-8").splitlines() if "pip-audit" in line]
     assert sorted(line.rpartition(" ")[2] for line in audits) == sorted(LOCKS)
     assert all("--require-hashes" in line and "--strict" in line for line in audits)
+
+
+def test_an_sbom_is_made_of_every_lock_file(clone: Clone) -> None:
+    assert clone.run("sbom")[0] == 0
+    calls = clone.calls.read_text(encoding="utf-8").splitlines()
+    listed = [line.split() for line in calls if "cyclonedx-py" in line]
+    assert {(words[-1], words[-2]) for words in listed} == {
+        (lock, f"dist/{lock.removesuffix('.lock')}.cdx.json") for lock in LOCKS
+    }
+    assert clone.run("sbom", FAILS="cyclonedx-py")[0] == 3
