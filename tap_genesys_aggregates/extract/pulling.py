@@ -139,6 +139,10 @@ class Puller:
             yield from self.pull(WindowRequest(window, request.users), stamp, spent)
             spent = Usage()
 
+    def place(self, window: Window) -> str:
+        """The query and a window, for messages."""
+        return f"query {self.query.name!r}, window {window}"
+
     def _known_not_to_work(self, window: Window) -> Sequence[Window] | None:
         """What to ask for instead of a window that would fail; None if it may be asked for."""
         growth, length = self._growth, window.end - window.start
@@ -154,19 +158,17 @@ class Puller:
             return self.fetch(replace(request, divisible=halves is not None), spent), ()
         except (TooLargeError, SlowError) as error:
             if halves is None:
-                raise self._does_not_fit(error, window) from None
+                raise self._does_not_fit(error, window).within(self.place(window)) from None
             with self._lock:
                 self._growth = self._growth.after_failure(length)
             return [], halves
         except BadRequestError as error:
             plain = self._plain_windows(window)
             if len(plain) == 1:
-                raise self._bad_request(error) from None
+                raise self._bad_request(error).within(self.place(window)) from None
             with self._lock:
                 self._growth = self._growth.after_refusal(length, self._plain)
-            _LOGGER.info(
-                "query %r, window %s: asking for shorter windows: %s", self.query.name, window, error
-            )
+            _LOGGER.info("%s: asking for shorter windows: %s", self.place(window), error.what)
             return [], plain
         finally:
             spent.seconds += self.clock.monotonic() - began
@@ -243,7 +245,7 @@ class _Task:
         try:
             parts = list(self.puller.pull(WindowRequest(self.window, self.users), self.stamp, Usage()))
         except TapError as error:
-            raise error.within(f"query {self.puller.query.name!r}, window {self.window}") from None
+            raise error.within(self.puller.place(self.window)) from None
         for part in parts:
             part.usage.split = len(parts) > 1
         return [replace(part, completes=self._completes(part)) for part in parts]
