@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import itertools
-import json
 from datetime import datetime, timedelta, timezone
-from decimal import Decimal
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from click.testing import CliRunner
 
-from genesys_sandbox import ExpectedRows, Options, Sandbox, SettableClock, serve
+from genesys_sandbox import ExpectedRows, Options, Sandbox, SettableClock
 from tap_genesys_aggregates.config.settings import Settings
-from tap_genesys_aggregates.warehouse import command
 from tap_genesys_aggregates.warehouse.views import views
 from tests.pipeline.drift import Drift
-from tests.pipeline.running import HOST, Time, bag, config, run
+from tests.pipeline.running import Time, bag, config, run
 from tests.simulation.tap_run import Killed
 from tests.warehouse.loading import load
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from genesys_sandbox import Request
     from genesys_sandbox.faults import Plan
 
@@ -155,84 +149,3 @@ def test_a_window_that_was_never_pulled_is_found(connection: Connection) -> None
         "select gap_start::text, gap_end::text from warehouse.extractions_gaps"
     ).fetchall()
     assert gaps == [("2026-01-02 00:00:00", "2026-01-03 00:00:00")]
-
-
-def reconcile(sandbox: Sandbox, database_url: str, folder: Path, **changes: Any) -> tuple[int, str]:
-    """Run the command ``reconcile`` for the first three days."""
-    with serve(sandbox) as url:
-        path = folder / "config.json"
-        path.write_text(json.dumps({**SETTINGS, **changes, "base_url": url}))
-        result = CliRunner().invoke(
-            command.main,
-            [
-                "reconcile",
-                "--config",
-                str(path),
-                "--schema",
-                "warehouse",
-                "--database-url",
-                database_url,
-                "--to",
-                "2026-01-04",
-            ],
-        )
-    return result.exit_code, result.output
-
-
-def test_reconcile(connection: Connection, database_url: str, tmp_path: Path) -> None:
-    """Reconcile says equal when it is, and by how much when one number was changed."""
-    sandbox, clock = live(connection, 20)
-    clock.set(BEGIN + timedelta(days=40))
-    code, said = reconcile(sandbox, database_url, tmp_path)
-    assert (code, said.splitlines()[-1].startswith("calls: equal (2 days with data")) == (0, True), said
-    connection.execute(
-        "update warehouse.calls c set n_offered_count = c.n_offered_count + 5 from ("
-        " select interval_start, queue_id, media_type from warehouse.calls_current"
-        " where n_offered_count is not null and interval_start < '2026-01-04' order by 1, 2, 3 limit 1) one"
-        " where (c.interval_start, c.queue_id, c.media_type)"
-        " = (one.interval_start, one.queue_id, one.media_type)"
-    )
-    code, said = reconcile(sandbox, database_url, tmp_path)
-    assert code == 1
-    assert "calls: 1 sums differ" in said
-    (line,) = said.splitlines()[1:]
-    assert line.startswith("  2026-01-0")
-    assert " n_offered_count: API " in line
-    assert line.endswith(", off by 5")
-    assert HOST not in said
-
-
-def test_reconcile_speaks_of_each_query(connection: Connection, database_url: str, tmp_path: Path) -> None:
-    """Trees are compared too; where a row is deleted, its query differs by what it held, the other not."""
-    tree = {
-        "name": "calls",
-        "group_by": ["interval", "routing.queue.id"],
-        "metrics": ["conversationCount", "handleDurationSum"],
-        "granularity": "PT6H",
-    }
-    both = {"api": "group_tree", "queries": [tree, {**tree, "name": "others", "granularity": "P1D"}]}
-    sandbox, clock = world()
-    clock.set(BEGIN + timedelta(days=40))
-    load(connection, run(sandbox, {**SETTINGS, **both}, time=Time(clock())).messages)
-    connection.execute(views(Settings.read({**SETTINGS, **both}).queries, "warehouse").encode())
-    code, said = reconcile(sandbox, database_url, tmp_path, **both)
-    assert code == 0
-    assert [each.split(" (")[0] for each in said.splitlines()] == ["calls: equal", "others: equal"]
-    lost = connection.execute(
-        "delete from warehouse.others where ctid = (select ctid from warehouse.others"
-        " where interval_start >= '2026-01-02' and interval_start < '2026-01-03' limit 1)"
-        " returning conversation_count, handle_duration_sum"
-    ).fetchone()
-    code, said = reconcile(sandbox, database_url, tmp_path, **both)
-    assert code == 1
-    assert said.splitlines()[0].startswith("calls: equal")
-    off = [line.rpartition(" off by ")[2] for line in said.splitlines() if line.startswith("  2026-01-02 ")]
-    assert [Decimal(each) for each in off] == [-value for value in lost if value is not None]
-
-
-def test_reconcile_says_what_it_leaves_out(connection: Connection, database_url: str, tmp_path: Path) -> None:
-    """A query in the long shape has no columns to add up: it is not passed over in silence."""
-    del connection
-    sandbox, _ = world()
-    code, said = reconcile(sandbox, database_url, tmp_path, queries=[{**QUERY, "shape": "long"}])
-    assert (code, said) == (0, "calls: not compared, because its shape is long\n")
