@@ -35,7 +35,7 @@ class Node(msgspec.Struct, gc=False):
     groups: list[Node] | None = None
 
 
-class _Answer(msgspec.Struct):
+class _Response(msgspec.Struct):
     entities: list[Node] | None = None
     links: Links | None = None
     message: str | None = None
@@ -44,19 +44,19 @@ class _Answer(msgspec.Struct):
 
 _Path = tuple[tuple[str | None, ...], _Metrics]
 """A leaf: the ids from the outermost group down to the leaf, and its metrics."""
-_DECODER = msgspec.json.Decoder(_Answer)
+_DECODER = msgspec.json.Decoder(_Response)
 
 
-def _decode(body: bytes) -> _Answer:
+def _decode(body: bytes) -> _Response:
     """Decode a response; if the tree is too deep for msgspec, its nodes stay plain dicts for now."""
     try:
         return _DECODER.decode(body)
     except RecursionError:
         plain = msgspec.convert(deep_json.parse(body.decode()), dict[str, Any])
     entities = plain.pop("entities", None)
-    answer = msgspec.convert(plain, _Answer)
-    answer.entities = msgspec.convert(entities, list[Any] | None)
-    return answer
+    response = msgspec.convert(plain, _Response)
+    response.entities = msgspec.convert(entities, list[Any] | None)
+    return response
 
 
 def _convert(item: object) -> Node:
@@ -102,15 +102,15 @@ class GroupTreeDialect:
             block, link = plain
             return Page(block.leaves(), link, block)
         try:
-            answer = _decode(body)
-            paths = list(self._paths(answer.entities or ()))
+            response = _decode(body)
+            paths = list(self._paths(response.entities or ()))
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
             msg = f"the response does not match the group-tree API: {error}"
             raise UnreadableError(msg) from None
-        if answer.entities is None and (answer.code or answer.message):
-            error_text = f"{(answer.code or '')[:80]} {(answer.message or '')[:200]}"
+        if response.entities is None and (response.code or response.message):
+            error_text = f"{(response.code or '')[:80]} {(response.message or '')[:200]}"
             raise UnreadableError(f"the response is an error instead of entities: {error_text}")
-        following = answer.links.next if answer.links else None
+        following = response.links.next if response.links else None
         return Page(check_keys(self._leaves(paths, window), self._query), following or None)
 
     def _paths(self, entities: Iterable[Node]) -> Iterator[_Path]:

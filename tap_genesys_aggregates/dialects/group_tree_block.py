@@ -55,12 +55,12 @@ class _Branch(msgspec.Struct, Generic[_T], gc=False):
     groups: list[_T] | None = None
 
 
-class _Answer(msgspec.Struct):
+class _Response(msgspec.Struct):
     entities: list[msgspec.Raw] | None = None
     links: Links | None = None
 
 
-_ANSWER = msgspec.json.Decoder(_Answer)
+_RESPONSE = msgspec.json.Decoder(_Response)
 _LEAF: Any = _Leaf
 _BRANCH: Any = _Branch
 """Generic Structs, to be specialized with the types of a query at run time."""
@@ -114,9 +114,9 @@ class GroupTreeBlocks:
         levels: list[list[str]] = [[] for _ in range(len(self._query.dimensions) + 1)]
         numbers: list[list[Number | None]] = [[] for _ in self._values]
         try:
-            answer = _ANSWER.decode(body)
+            response = _RESPONSE.decode(body)
             # One entity at a time, so that its objects fit into the processor's cache.
-            for raw in answer.entities or ():
+            for raw in response.entities or ():
                 if not self._add_leaves([self._decoder.decode(raw)], levels, numbers):
                     return None
             found = self._find_interval(levels, bounds) if levels[0] else None
@@ -133,7 +133,7 @@ class GroupTreeBlocks:
         )
         if any(is_too_long(each) for column in keys for each in {*column}):
             return None
-        link = answer.links.next if answer.links else None
+        link = response.links.next if response.links else None
         return Block(self._query, starts, ends, keys, tuple(numbers)), link or None
 
     def _add_leaves(

@@ -51,13 +51,13 @@ class _Result(msgspec.Struct, gc=False):
     data: list[_Bucket] | None = None
 
 
-class _Answer(msgspec.Struct, gc=False):
+class _Response(msgspec.Struct, gc=False):
     results: list[_Result] | None = None
     message: str | None = None
     code: str | None = None
 
 
-_DECODER = msgspec.json.Decoder(_Answer)
+_DECODER = msgspec.json.Decoder(_Response)
 
 
 def _users_filter(users: tuple[str, ...]) -> dict[str, object]:
@@ -100,22 +100,22 @@ class ResultsDialect:
         if block is not None:
             return Page(block.leaves(), block=block)
         try:
-            answer = _DECODER.decode(body)
+            response = _DECODER.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             msg = f"the response does not match the results API: {error}"
             raise UnreadableError(msg) from None
-        if answer.results is None and (answer.code or answer.message):
-            error_text = f"{(answer.code or '')[:80]} {(answer.message or '')[:200]}"
+        if response.results is None and (response.code or response.message):
+            error_text = f"{(response.code or '')[:80]} {(response.message or '')[:200]}"
             raise UnreadableError(f"the response is an error instead of results: {error_text}")
         # JSON can write a field name with escapes, so only a body without a backslash is safe to search.
         qualifiers = b'"qualifier"' in body or b"\\" in body
-        return Page(check_keys(self._leaves(answer, window, qualifiers=qualifiers), self._query))
+        return Page(check_keys(self._leaves(response, window, qualifiers=qualifiers), self._query))
 
-    def _leaves(self, answer: _Answer, window: Window, *, qualifiers: bool) -> Iterator[Leaf]:
+    def _leaves(self, response: _Response, window: Window, *, qualifiers: bool) -> Iterator[Leaf]:
         """A leaf for each group and bucket, and for each qualifier or metric if they are part of the key."""
         leaf = self._long if self._query.shape == "long" else self._qualified if qualifiers else self._wide
         bounds: dict[str, tuple[str, str]] = {}
-        for result in answer.results or ():
+        for result in response.results or ():
             group = self._group(result.group or {})
             for bucket in result.data or ():
                 interval = bounds.get(bucket.interval)

@@ -44,11 +44,11 @@ class _Result(msgspec.Struct, Generic[_M], gc=False):
     data: list[_Bucket[_M]] | None = None
 
 
-class _Answer(msgspec.Struct, gc=False):
+class _Response(msgspec.Struct, gc=False):
     results: list[msgspec.Raw] | None = None
 
 
-_ANSWER = msgspec.json.Decoder(_Answer)
+_RESPONSE = msgspec.json.Decoder(_Response)
 _RESULT: Any = _Result
 """A generic Struct, to be specialized with the types of a query at run time."""
 
@@ -115,7 +115,7 @@ class ResultsBlocks:
         values: list[Number | None] = []
         try:
             # One result at a time, so that its objects fit into the processor's cache.
-            for raw in _ANSWER.decode(body).results or ():
+            for raw in _RESPONSE.decode(body).results or ():
                 result = self._decoder.decode(raw)
                 group, data = result.group or {}, result.data or ()
                 numbers = None if any(map(_VIEWS, data)) else self._numbers(data)

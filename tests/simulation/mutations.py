@@ -45,6 +45,11 @@ MAX_SEEDS = 300
 _TABLE_HEAD = "| mutation | seeds | failed check |\n|---|---:|---|\n"
 _TABLE = re.compile(re.escape(_TABLE_HEAD) + r"(?:\|.*\n)*")
 _MAX_LENGTH = 90
+_BROKEN = re.compile(
+    r'File "<\w+, mutated>", line \d+, in .*\n(?: .*\n)*'
+    r"(?P<error>(?:NameError|UnboundLocalError|TypeError|AttributeError).*)"
+)
+"""The end of a traceback: the mutated function itself used something that does not exist."""
 
 
 class StaleMutationError(Exception):
@@ -104,30 +109,45 @@ def mutation(description: str, *replacements: tuple[Any, str, str, str]) -> Muta
     return Mutation(description, tuple(Replacement(*each) for each in replacements))
 
 
-_COMMIT = "self._commit(part.completes, now)"
+_COMMIT = "bookmark = self._commit(part.completes, part.stamp, bookmark, period, now)"
 _EMIT = "yield from part.pages"
+_RECORD = "self._run.ledger.record("
+_AFTER = "bookmark.after(window, now, self.query.lookback, rows=rows)"
 
 MUTATIONS = (
     mutation(
         "STATE is written before its rows",
-        (AggregateStream, "_pages", _EMIT, f"part.completes and {_COMMIT}; {_EMIT}"),
-    ),
-    mutation(
-        "the ledger row is written after the STATE",
-        (AggregateStream, "_pages", "self._ledger.record(", f"{_COMMIT}; self._ledger.record("),
-    ),
-    mutation(
-        "the bookmark is the end of the last window with rows",
         (
             AggregateStream,
             "_pages",
-            _COMMIT,
-            "self._commit(part.completes if part.usage.rows else Window(start, start), now)",
+            _EMIT,
+            (
+                "bookmark.after(part.window, now, self.query.lookback).store(self.stream_state); "
+                f"self._write_state(); {_EMIT}"
+            ),
         ),
     ),
     mutation(
+        "the ledger row is written after the STATE",
+        (
+            AggregateStream,
+            "_commit",
+            _RECORD,
+            f"{_AFTER}.store(self.stream_state); self._write_state(); {_RECORD}",
+        ),
+    ),
+    mutation(
+        "the bookmark is the end of the last window with rows",
+        (AggregateStream, "_commit", _AFTER, f"{_AFTER} if rows else bookmark"),
+    ),
+    mutation(
         "an empty window is not committed",
-        (AggregateStream, "_pages", "if part.completes is not None:", "if part.completes and usage.rows:"),
+        (
+            AggregateStream,
+            "_pages",
+            "if part.completes is not None:",
+            "if part.completes is not None and self._usage.rows:",
+        ),
     ),
     mutation("the second page is skipped", (Client, "pages", "return found", "return found[:1] + found[2:]")),
     mutation(
@@ -135,8 +155,8 @@ MUTATIONS = (
         (
             GroupTreeDialect,
             "read",
-            "answer.links.next if answer.links",
-            "answer.links.next if answer.entities",
+            "response.links.next if response.links",
+            "response.links.next if response.entities",
         ),
     ),
     mutation(
@@ -203,7 +223,7 @@ MUTATIONS = (
     ),
     mutation(
         "only the first entity of a page is read (column by column)",
-        (GroupTreeBlocks, "read", "answer.entities or ()", "(answer.entities or ())[:1]"),
+        (GroupTreeBlocks, "read", "response.entities or ()", "(response.entities or ())[:1]"),
     ),
     mutation("the qualifier is dropped", (ResultsDialect, "_long", "metric.qualifier or NOT_SET", "NOT_SET")),
     mutation("missing values become 0", (RowMaker, "__init__", "each.name: None for", "each.name: 0 for")),
@@ -297,10 +317,15 @@ def seeds_until_caught(bug: Mutation, limit: int = MAX_SEEDS) -> tuple[int, str]
 
     Returns:
         The number of seeds that it took, 0 if no check failed; and the first check that failed.
+
+    Raises:
+        StaleMutationError: The mutated code uses something that does not exist, such as a name.
     """
     with bug.applied():
         for seed in range(limit):
             failures = summarize(seed).failures
+            if broken := _BROKEN.search("\n".join(failures)):  # nothing was caught then
+                raise StaleMutationError(f"{bug.description}: {broken.group('error')}")
             if failures:
                 return seed + 1, failures[0]
     return 0, ""
@@ -315,7 +340,7 @@ def recorded_seeds() -> dict[str, int]:
 
 
 def _try(number: int) -> tuple[int, str]:
-    """Try one mutation, in a process of its own; -1 seeds and the reason if it is stale."""
+    """Try one mutation; if it is stale, -1 seeds and the reason."""
     try:
         return seeds_until_caught(MUTATIONS[number])
     except StaleMutationError as error:

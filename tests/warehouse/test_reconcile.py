@@ -23,8 +23,8 @@ from tap_genesys_aggregates.warehouse.database import connect
 from tap_genesys_aggregates.warehouse.reconcile import by_day, differences
 from tap_genesys_aggregates.warehouse.views import views
 from tests.core.making import query
-from tests.pipeline.running import Time, config, run
-from tests.warehouse.loading import load
+from tests.pipeline.running import ManualClock, config, run
+from tests.warehouse.conftest import Connection, load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,7 +89,6 @@ DISTINCT = "left out: n_distinct_conversations_count (ratios, extremes and disti
 NO_ROWS = "neither the API nor the warehouse has rows in 2026-01-01T00:00:00.000Z/2026-01-04T00:00:00.000Z"
 NOBODY = {"type": "and", "predicates": [{"dimension": "queueId", "value": "nobody"}]}
 EQUAL, DIFFERENT, FAILED, NOTHING_COMPARED = 0, 1, 2, 3
-Connection = Any
 
 
 @pytest.fixture
@@ -101,7 +100,7 @@ def sandbox() -> Sandbox:
 @pytest.fixture(autouse=True)
 def _machine_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command's machine has the sandbox's time."""
-    monkeypatch.setattr(tap, "SystemClock", lambda: Time(NOW))
+    monkeypatch.setattr(tap, "SystemClock", lambda: ManualClock(NOW))
 
 
 @dataclass
@@ -109,14 +108,14 @@ class Place:
     """A sandbox, a database to load it into, and the command that compares them."""
 
     sandbox: Sandbox
-    connection: psycopg.Connection[Any]
+    connection: Connection
     url: str
     folder: Path
 
     def load(self, **changes: Any) -> None:
         """Run the tap into the database, and create the views."""
         settings = {**SETTINGS, **changes}
-        outcome = run(self.sandbox, settings, time=Time(NOW))
+        outcome = run(self.sandbox, settings, time=ManualClock(NOW))
         assert outcome.error is None
         load(self.connection, outcome.messages)
         self.connection.execute(views(Settings.read(settings).queries, "warehouse").encode())
