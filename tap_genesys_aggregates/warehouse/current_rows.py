@@ -13,6 +13,8 @@ division are avoided, because their syntax differs between databases.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 ROWS_COLUMN = "rows"
 """The ledger's column with the number of rows of a window."""
 
@@ -189,29 +191,39 @@ _DBT_HEAD = """\
 """
 
 
-def sql(template: str, *, ledger: str, table: str = "", query: str = "", organizations: bool = False) -> str:
-    """One of the three texts, for a table.
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The tables to read.
 
-    Args:
-        template: ``CURRENT``, ``MISSING`` or ``GAPS``.
-        ledger: The ledger's name, quoted.
+    Attributes:
+        ledger: The name of the ledger, quoted.
         table: The name of the query's table, quoted.
         query: The name of the query as a literal.
         organizations: Whether both tables have the column ``organization``.
-
-    Returns:
-        A SELECT statement without a semicolon.
     """
-    return template.rstrip().format_map(
-        {
-            "ledger": ledger,
-            "table": table,
-            "query": query,
-            "rows": ROWS_COLUMN,
-            "by": "organization, " if organizations else "",
-            "partition": "partition by organization " if organizations else "",
-        }
-    )
+
+    ledger: str
+    table: str = ""
+    query: str = ""
+    organizations: bool = False
+
+
+def sql(template: str, source: Source) -> str:
+    """One of the three texts for a table: a SELECT without a semicolon.
+
+    Args:
+        template: ``CURRENT``, ``MISSING``, or ``GAPS``, which needs only the ledger.
+        source: The tables to read.
+    """
+    values = {
+        "ledger": source.ledger,
+        "table": source.table,
+        "query": source.query,
+        "rows": ROWS_COLUMN,
+        "by": "organization, " if source.organizations else "",
+        "partition": "partition by organization " if source.organizations else "",
+    }
+    return template.rstrip().format_map(values)
 
 
 def dbt_macros() -> str:

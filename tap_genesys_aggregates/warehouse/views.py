@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_genesys_aggregates.core import schema
-from tap_genesys_aggregates.core.statistics import STATISTICS, VALUE
 from tap_genesys_aggregates.warehouse import current_rows
+from tap_genesys_aggregates.warehouse.additivity import additive, left_out
 from tap_genesys_aggregates.warehouse.current_rows import CURRENT, GAPS, MISSING
 
 if TYPE_CHECKING:
@@ -43,11 +42,15 @@ create view {gaps} as
 """
 
 _BY_DAY = """\
--- {query}: the sum of each local day, for the columns that may be added up.
+-- {query}: the sum of each local day, for the columns that may be added up.{left_out}
 create view {by_day} as
 select (interval_start at time zone 'UTC' at time zone {zone})::date as day{sums}
 from {current}
 group by 1;
+"""
+
+_NO_BY_DAY = """\
+-- {query}: no view by day.{left_out}
 """
 
 
@@ -63,17 +66,6 @@ def literal(text: str) -> str:
     return f"'{escaped}'"
 
 
-def additive(query: Query) -> tuple[str, ...]:
-    """The columns of a query that may be summed over buckets: no ratios, extremes or distinct counts."""
-    found = []
-    for each in schema.columns(query):
-        name, statistic = each.wire or ("", "")
-        sums = STATISTICS[statistic].additive if statistic in STATISTICS else statistic == VALUE
-        if sums and "distinct" not in name.lower():
-            found.append(each.name)
-    return tuple(found)
-
-
 def views(queries: Iterable[Query], schema_name: str) -> str:
     """The SQL that creates or replaces the views of some queries.
 
@@ -85,22 +77,25 @@ def views(queries: Iterable[Query], schema_name: str) -> str:
         SQL for PostgreSQL, in one transaction.
     """
     ledger = _in(schema_name, LEDGER)
-    gaps = {"gaps": _in(schema_name, f"{LEDGER}_gaps"), "select_gaps": current_rows.sql(GAPS, ledger=ledger)}
+    gaps = {
+        "gaps": _in(schema_name, f"{LEDGER}_gaps"),
+        "select_gaps": current_rows.sql(GAPS, current_rows.Source(ledger)),
+    }
     parts = ["begin;\n", _GAPS.format(**gaps)]
     for query in queries:
-        source = {"ledger": ledger, "table": _in(schema_name, query.name), "query": literal(query.name)}
+        source = current_rows.Source(ledger, _in(schema_name, query.name), literal(query.name))
         names = {
             "query": query.name,
+            "left_out": f"\n-- Left out: {left_out(query)}." if left_out(query) else "",
             "zone": literal(query.zone.key),
-            "select_current": current_rows.sql(CURRENT, **source),
-            "select_missing": current_rows.sql(MISSING, **source),
+            "select_current": current_rows.sql(CURRENT, source),
+            "select_missing": current_rows.sql(MISSING, source),
             **{kind: _in(schema_name, f"{query.name}_{kind}") for kind in ("current", "missing", "by_day")},
             "sums": "".join(f",\n  sum({quoted(name)}) as {quoted(name)}" for name in additive(query)),
         }
         parts.append(_CURRENT.format(**names))
         parts.append(_MISSING.format(**names))
-        if query.shape == "wide":
-            parts.append(_BY_DAY.format(**names))
+        parts.append((_BY_DAY if additive(query) else _NO_BY_DAY).format(**names))
     return "\n".join([*parts, "commit;\n"])
 
 

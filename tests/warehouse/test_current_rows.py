@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tap_genesys_aggregates.warehouse import current_rows
-from tap_genesys_aggregates.warehouse.current_rows import CURRENT, GAPS, MISSING
+from tap_genesys_aggregates.warehouse.current_rows import CURRENT, GAPS, MISSING, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -128,16 +128,15 @@ class Database:
 
     def __init__(self, execute: Callable[[str], Any], schema: str, *, organizations: bool) -> None:
         self._execute = execute
-        self._organizations = organizations
-        self._names = {"ledger": f"{schema}.extractions", "table": f"{schema}.calls"}
+        self._source = Source(f"{schema}.extractions", f"{schema}.calls", "'calls'", organizations)
         execute(f"drop schema if exists {schema} cascade")
         execute(f"create schema {schema}")
         execute(
-            f"create table {self._names['ledger']} (organization text, query text, window_start timestamp,"
+            f"create table {self._source.ledger} (organization text, query text, window_start timestamp,"
             f" window_end timestamp, extracted_at timestamp, {current_rows.ROWS_COLUMN} bigint)"
         )
         execute(
-            f"create table {self._names['table']}"
+            f"create table {self._source.table}"
             " (organization text, interval_start timestamp, extracted_at timestamp, agents bigint)"
         )
 
@@ -153,15 +152,15 @@ class Database:
             for number, state in enumerate(states)
             for each in state.rows
         ]
-        for name, values in (("ledger", pulls), ("table", rows)):
-            self._execute(f"delete from {self._names[name]}")  # noqa: S608  # made here
+        for name, values in ((self._source.ledger, pulls), (self._source.table, rows)):
+            self._execute(f"delete from {name}")  # noqa: S608  # made here
             if values:
-                self._execute(f"insert into {self._names[name]} values {', '.join(values)}")  # noqa: S608  # made here
+                self._execute(f"insert into {name} values {', '.join(values)}")  # noqa: S608  # made here
 
     def query(self, template: str, columns: str) -> dict[str, list[tuple[Any, ...]]]:
         """The answer to one of the three texts by organization, instants as hours or seconds."""
-        text = current_rows.sql(template, **self._names, query="'calls'", organizations=self._organizations)
-        organization = "organization" if self._organizations else "'0'"
+        text = current_rows.sql(template, self._source)
+        organization = "organization" if self._source.organizations else "'0'"
         found: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
         statement = f"select {organization}, {columns} from ({text}) as found"  # noqa: S608  # made here
         for name, *values in self._execute(statement).fetchall():
