@@ -26,6 +26,7 @@ ENVIRONMENTS = {
     ".demo/plugins/target-postgres": "requirements-target-postgres.lock",
     ".demo/plugins/target-jsonl": "requirements-target-jsonl.lock",
     ".demo/peers": "requirements-peers.lock",
+    ".demo/dbt": "requirements-dbt.lock",
     ".demo/audit": "requirements-audit.lock",
 }
 """All environments that ``./run`` creates, and their lock files."""
