@@ -182,7 +182,7 @@ def _settings(owner: _Owner, private: Path) -> list[str]:
         "unix_socket_directories": str(private),
         "unix_socket_permissions": "0700",
     }
-    access = {"hba_file": "local all postgres peer map=demo", "ident_file": f'demo "{user}" postgres'}
+    access = {"hba_file": "local all all peer map=demo", "ident_file": f'demo "{user}" all'}
     for name, line in access.items():
         file = private / name
         file.write_text(f"{line}\n", encoding="utf-8")

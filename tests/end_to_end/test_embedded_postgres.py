@@ -123,7 +123,7 @@ def test_another_local_user_who_reaches_the_socket_is_still_refused(tmp_path: Pa
         (socket / ".s.PGSQL.5432").chmod(0o777)
         outcomes = _attack(server.url, tmp_path / "data")
     assert 'Peer authentication failed for user "postgres"' in outcomes["connect"]
-    assert "no pg_hba.conf entry" in outcomes["connect as oneself"]
+    assert 'Peer authentication failed for user "nobody"' in outcomes["connect as oneself"]
 
 
 @as_root

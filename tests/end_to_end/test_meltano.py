@@ -115,7 +115,7 @@ def test_the_recorded_week_is_loaded_exactly(project: Project, postgres: Postgre
     recorded = json.loads(source.read_text(encoding="utf-8"))["results"]
     metrics = sorted({entry["metric"] for each in recorded for entry in each["data"][0]["metrics"]})
     query = {"name": "week", "group_by": ["queueId"], "metrics": metrics, "time_zone": "Africa/Nairobi"}
-    query |= {"granularity": "P7D", "window": "P7D"}
+    query |= {"granularity": "P7D", "window": "P7D", "anchor": "2025-01-26"}
     with serve(Sandbox(Options(credentials=("of-dot-env", "hush")), now=lambda: NOW)) as url:
         variables = {
             "GENESYS_CLIENT_ID": "of-dot-env",
