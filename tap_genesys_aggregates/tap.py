@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
-from jsonschema.exceptions import best_match
 from singer_sdk import Tap
-from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError, MappingError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import PluginBase, SingerCommand, _ConfigInput
 from singer_sdk.tap_base import CliTestOptionValue
-from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 from typing_extensions import override
 
 from tap_genesys_aggregates.client import Client
 from tap_genesys_aggregates.clock import Clock, SystemClock
 from tap_genesys_aggregates.config.families import unknown_names
 from tap_genesys_aggregates.config.settings import Settings, from_environment
-from tap_genesys_aggregates.config.settings_table import CONFIG_SCHEMA, SETTINGS
+from tap_genesys_aggregates.config.settings_table import CONFIG_SCHEMA
 from tap_genesys_aggregates.core.bookmarks import Bookmark
 from tap_genesys_aggregates.core.errors import SettingError, TapError
 from tap_genesys_aggregates.extract.connection_test import report
@@ -41,14 +37,18 @@ from tap_genesys_aggregates.singer.input_files import (
     check_keys,
     check_state,
     read_catalog,
-    read_json_object,
 )
 from tap_genesys_aggregates.singer.log_redaction import redact_logs
 from tap_genesys_aggregates.singer.messages import MessageWriter
+from tap_genesys_aggregates.singer.sdk_settings import (
+    check_sdk_settings,
+    config_input,
+    settings_of_environment,
+)
 from tap_genesys_aggregates.streams import AggregateStream, RunContext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from types import FrameType
 
     import requests
@@ -200,7 +200,7 @@ class TapGenesysAggregates(Tap):
         properties = self.config_jsonschema["properties"]
         try:
             self.settings = Settings.read(self._config, tuple(properties))
-            _check_sdk_settings(self._config, properties)
+            check_sdk_settings(self._config, properties)
         except SettingError as error:
             if raise_errors:
                 raise ConfigValidationError(str(error), errors=[str(error)], schema={}) from None
@@ -208,24 +208,10 @@ class TapGenesysAggregates(Tap):
         return []
 
     @classproperty
+    @override
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805  # a class property, as the SDK's own
-        """The settings that variables hold, of which ``Settings.read`` converts our own."""
         cls.append_builtin_config(cls.config_jsonschema)
-        parse_environment_config({}, cls._env_var_prefix)  # reads .env
-        found: dict[str, Any] = {}
-        for name, schema in cls.config_jsonschema["properties"].items():
-            variable = f"{cls._env_var_prefix}{name.upper()}"
-            if not os.environ.get(variable):
-                continue
-            try:
-                found |= (
-                    {name: os.environ[variable]}
-                    if name in SETTINGS
-                    else parse_environment_config({"properties": {name: schema}}, cls._env_var_prefix)
-                )
-            except ValueError:
-                raise SettingError(f"{variable} is not valid", schema.get("description", "")) from None
-        return found
+        return settings_of_environment(cls.config_jsonschema["properties"], cls._env_var_prefix)
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
@@ -239,7 +225,7 @@ class TapGenesysAggregates(Tap):
         Raises:
             SettingError: A setting is invalid.
         """
-        given = _config_input(paths)
+        given = config_input(paths)
         try:
             return cls(config=given.config, parse_env_config=given.parse_env)
         except ConfigValidationError as error:
@@ -262,7 +248,7 @@ class TapGenesysAggregates(Tap):
     @classmethod
     @override
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
-        return _config_input(value)
+        return config_input(value)
 
     @classmethod
     @override
@@ -296,24 +282,3 @@ class TapGenesysAggregates(Tap):
             help=command.help,
             logger=cls.logger,
         )
-
-
-def _config_input(paths: tuple[str, ...]) -> _ConfigInput:
-    """What ``--config`` options name: files, of which later ones take precedence, and ENV."""
-    found = _ConfigInput(parse_env="ENV" in paths)
-    for path in paths:
-        if path != "ENV":
-            found.config.update(read_json_object(path, "--config"))
-    return found
-
-
-def _check_sdk_settings(config: Mapping[str, object], properties: Mapping[str, Any]) -> None:
-    """Check the settings that the SDK adds, such as ``stream_maps``, against the SDK's own schema.
-
-    Raises:
-        SettingError: One of them is wrong.
-    """
-    for name in config.keys() - SETTINGS.keys():
-        error = best_match(DEFAULT_JSONSCHEMA_VALIDATOR(properties[name]).iter_errors(config[name]))
-        if error is not None:
-            raise SettingError(f"{name}: {error.message[:200]}", properties[name].get("description", ""))

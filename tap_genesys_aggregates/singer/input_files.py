@@ -7,7 +7,6 @@ may be a secret.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import click
@@ -31,7 +30,7 @@ _ADVICE = {
 }
 
 
-class JsonFile(click.ParamType):
+class JsonFile(click.ParamType):  # type: ignore[type-arg]  # generic for type checkers only
     """An option whose value is the path of a file with a JSON object; its value is the object."""
 
     name = "filename"
@@ -57,32 +56,51 @@ def read_json_object(path: str, option: str) -> dict[str, Any]:
     """
     if path.lstrip().startswith(("{", "[")):  # it is not shown: secrets may be in it
         raise _error(option, "must be the path of a file, not JSON")
-    place = f"the file {path[:200]!r}"
     try:
-        with click.open_file(path, "rb") as file:
-            content = file.read(_MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise _error(option, f"{place} does not exist") from None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "its name is no path"
-        raise _error(option, f"{place} cannot be read: {reason}") from None
+        return _parsed(_content(path))
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}"
+    except RecursionError:
+        problem = "is nested too deeply"
+    except ValueError as error:
+        problem = str(error)
+    raise _error(option, f"the file {path[:200]!r} {problem}")
+
+
+def _content(path: str) -> bytes:
+    """The content of a file.
+
+    Raises:
+        ValueError: With what is wrong with it.
+    """
+    if "\0" in path:
+        raise ValueError("does not exist")
+    with click.open_file(path, "rb") as file:
+        content: bytes = file.read(_MAX_BYTES + 1)
     if len(content) > _MAX_BYTES:
-        raise _error(option, f"{place} is larger than {_MAX_BYTES >> 20} MiB")
+        raise ValueError(f"is larger than {_MAX_BYTES >> 20} MiB")
     if not content.strip():
-        raise _error(option, f"{place} is empty")
+        raise ValueError("is empty")
+    return content
+
+
+def _parsed(content: bytes) -> dict[str, Any]:
+    """The object that JSON text contains.
+
+    Raises:
+        ValueError: With what is wrong with it, and nothing of the text.
+    """
     try:
         found = json.loads(content.decode("utf-8-sig"), parse_constant=_refuse_constant)
     except UnicodeDecodeError:
-        raise _error(option, f"{place} is not encoded in UTF-8") from None
+        raise ValueError("is not encoded in UTF-8") from None
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise _error(option, f"{place} is not valid JSON: {error.msg} at {where}") from None
-    except RecursionError:
-        raise _error(option, f"{place} is nested too deeply") from None
+        raise ValueError(f"is not valid JSON: {error.msg} at {where}") from None
     except ValueError:
-        raise _error(option, f"{place} contains a number that is too long, or NaN") from None
+        raise ValueError("contains a number that is too long, or NaN or Infinity") from None
     if not isinstance(found, dict):
-        raise _error(option, f"{place} must contain a JSON object, not {_kind(found)}")
+        raise ValueError(f"must contain a JSON object, not {_kind(found)}")  # noqa: TRY004  # of the file
     return found
 
 
@@ -145,8 +163,8 @@ def check_keys(catalog: Catalog, streams: Iterable[Stream]) -> None:
             shown, own = json.dumps(list(keys))[:200], json.dumps(list(stream.primary_keys or ()))
             raise _error(
                 "--catalog",
-                f"stream {stream.name!r} has key_properties {shown} instead of {own}, so rows would be lost or "
-                "doubled in the warehouse",
+                f"stream {stream.name!r} has key_properties {shown} instead of {own}, so rows would be "
+                "lost or doubled in the warehouse",
             )
         missing = sorted(set(keys) - set(entry.schema.properties or ()))
         if missing:
@@ -157,20 +175,27 @@ def _catalog_problem(catalog: object) -> str:
     """What is wrong with the form of a catalog; nothing if it is right."""
     streams = catalog.get("streams") if isinstance(catalog, dict) else None
     if not isinstance(streams, list):
-        return "a catalog must have a list of streams"
-    for number, stream in enumerate(streams):
-        name = f"streams[{number}]"
-        if not isinstance(stream, dict) or not isinstance(stream.get("tap_stream_id"), str):
-            return f"{name} must be an object with a tap_stream_id"
-        if stream.get("stream") not in (None, stream["tap_stream_id"]):
-            return f"{name}.stream must be the same as its tap_stream_id; rename tables with stream_maps"
-        if not isinstance(stream.get("schema", {}), dict):
-            return f"{name}.schema must be an object, not {_kind(stream['schema'])}"
-        if not _is_list_of(stream.get("key_properties") or [], str):
-            return f"{name}.key_properties must be a list of column names"
-        if not _is_metadata(stream.get("metadata", [])):
-            return f"{name}.metadata must be a list of objects with breadcrumb and metadata"
-    return ""
+        return "it must have a list of streams"
+    found = ((number, _stream_problem(stream)) for number, stream in enumerate(streams))
+    return next((f"streams[{number}]{problem}" for number, problem in found if problem), "")
+
+
+def _stream_problem(stream: object) -> str:
+    """What is wrong with the form of a stream in a catalog; nothing if it is right."""
+    if not isinstance(stream, dict) or not isinstance(stream.get("tap_stream_id"), str):
+        return " must be an object with a tap_stream_id"
+    name = stream["tap_stream_id"]
+    problems = {
+        ".stream must be the same as its tap_stream_id; to rename tables, use the setting stream_maps": (
+            stream.get("stream", name) != name
+        ),
+        ".schema must be an object": not isinstance(stream.get("schema", {}), dict),
+        ".key_properties must be a list of columns": not _is_list_of(stream.get("key_properties") or [], str),
+        ".metadata must be a list of objects with breadcrumb and metadata": not _is_metadata(
+            stream.get("metadata", [])
+        ),
+    }
+    return next((problem for problem, is_wrong in problems.items() if is_wrong), "")
 
 
 def _is_metadata(value: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+
 from tap_genesys_aggregates.core.redaction import redact
 
 _call_handlers = logging.Logger.callHandlers
@@ -34,7 +35,7 @@ def redact_logs() -> None:
     ``logging.lastResort``, too. A record factory would not see what ``extra`` adds, and filters or formatters
     belong to single handlers.
     """
-    logging.Logger.callHandlers = _redact_and_call_handlers  # type: ignore[method-assign]
+    logging.Logger.callHandlers = _redact_and_call_handlers  # type: ignore[assignment,method-assign]
 
 
 def redact_record(record: logging.LogRecord) -> None:
