@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sys
+import traceback
+from typing import TYPE_CHECKING
 
 from tap_genesys_aggregates.core.redaction import redact
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 _call_handlers = logging.Logger.callHandlers
 _FORMATTER = logging.Formatter()
@@ -36,6 +42,17 @@ def redact_logs() -> None:
     belong to single handlers.
     """
     logging.Logger.callHandlers = _redact_and_call_handlers  # type: ignore[assignment,method-assign]
+
+
+def print_redacted(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """An exception hook that prints the traceback as Python does, without secrets.
+
+    Args:
+        kind: Class of the exception.
+        error: The exception.
+        trace: Its traceback.
+    """
+    sys.stderr.write(redact("".join(traceback.format_exception(kind, error, trace))))
 
 
 def redact_record(record: logging.LogRecord) -> None:
@@ -73,11 +90,15 @@ def _is_secret(text: str) -> bool:
 
 
 def _message(record: logging.LogRecord) -> str:
-    """The message. If its arguments do not fit, handlers report that, with both."""
+    """The message of a record. One that cannot be formatted is changed to one that can.
+
+    Otherwise a handler would fail, and print the error and the arguments on standard error.
+    """
     try:
         return record.getMessage()
     except Exception:  # noqa: BLE001  # of whatever object is logged
-        return f"{_text(record.msg)} {_text(record.args)}"
+        record.msg, record.args = f"{_text(record.msg)} {_text(record.args)}", ()
+        return record.msg
 
 
 def _traceback(record: logging.LogRecord) -> str:
@@ -94,4 +115,4 @@ def _text(value: object) -> str:
     try:
         return f"{value} {value!r}"
     except Exception:  # noqa: BLE001  # of whatever object is logged
-        return ""
+        return f"(a {type(value).__name__} without a text)"
