@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tap_genesys_aggregates.core.query import VIEW_KINDS
+from tap_genesys_aggregates.warehouse import current_rows
 from tap_genesys_aggregates.warehouse.additivity import additive, left_out
+from tap_genesys_aggregates.warehouse.current_rows import CURRENT, GAPS, MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,68 +21,34 @@ if TYPE_CHECKING:
 LEDGER = "extractions"
 
 _GAPS = """\
-  -- Time between two pulled windows that no window covers. Empty when nothing is missing.
-  create or replace view {gaps} as
-  select query, covered_until as gap_start, window_start as gap_end
-  from (
-    select query, window_start, max(window_end) over (
-      partition by query order by window_start, window_end rows between unbounded preceding and 1 preceding
-    ) as covered_until
-    from {ledger}
-  ) as pulled
-  where window_start > covered_until;
+-- Time between two pulled windows that no window covers. Empty when nothing is missing.
+create or replace view {gaps} as
+{select_gaps};
 """
 
 _CURRENT = """\
-  -- {query}: current rows only. A row is stale if its bucket was pulled again later without it.
-  create or replace view {current} as
-  select r.*
-  from {table} as r
-  where not exists (
-    select 1
-    from {ledger} as e
-    where e.query = {literal}
-      and e.window_start <= r.interval_start
-      and r.interval_start < e.window_end
-      and e.extracted_at > r.extracted_at
-  );
+-- {query}: current rows only. A row is stale if its bucket was pulled again later without it.
+create or replace view {current} as
+{select_current};
 """
 
 _MISSING = """\
-  -- {query}: windows of which rows are missing, according to the ledger. Empty when nothing is missing.
-  create or replace view {missing} as
-  select
-    e.window_start, e.window_end, e.extracted_at,
-    e.rows as rows_extracted, count(r.extracted_at) as rows_present
-  from {ledger} as e
-  left join {table} as r
-    on r.interval_start >= e.window_start
-    and r.interval_start < e.window_end
-    and r.extracted_at = e.extracted_at
-  where e.query = {literal}
-    and not exists (
-      select 1
-      from {ledger} as later
-      where later.query = e.query
-        and later.extracted_at > e.extracted_at
-        and later.window_start < e.window_end
-        and e.window_start < later.window_end
-    )
-  group by e.window_start, e.window_end, e.extracted_at, e.rows
-  having count(r.extracted_at) <> e.rows;
+-- {query}: windows of which rows are missing, according to the ledger. Empty when nothing is missing.
+create or replace view {missing} as
+{select_missing};
 """
 
 _BY_DAY = """\
-  -- {query}: the sum of each local day, for the columns that may be added up.{left_out}
-  create or replace view {by_day} as
-  select (interval_start at time zone 'UTC' at time zone {zone})::date as day{sums}
-  from {current}
-  group by 1;
+-- {query}: the sum of each local day, for the columns that may be added up.{left_out}
+create or replace view {by_day} as
+select (interval_start at time zone 'UTC' at time zone {zone})::date as day{sums}
+from {current}
+group by 1;
 """
 
 _NO_BY_DAY = """\
-  -- {query}: no view by day.{left_out}
-  drop view if exists {by_day};
+-- {query}: no view by day.{left_out}
+drop view if exists {by_day};
 """
 
 # A view is replaced in place, so that views and grants that depend on it stay. That fails if a column was
@@ -89,19 +57,20 @@ _NO_BY_DAY = """\
 _BLOCK = """\
 do {tag}
 begin
-  if {absent} is null then
-    raise notice '%', {notice};
-    return;
-  end if;
-  for attempt in 1..2 loop
-  begin
+if {absent} is null then
+  raise notice '%', {notice};
+  return;
+end if;
+for attempt in 1..2 loop
+begin
+
 {statements}
-  exit;
-  exception when invalid_table_definition then
-    if attempt = 2 then raise; end if;
-    drop view if exists {views};
-  end;
-  end loop;
+exit;
+exception when invalid_table_definition then
+  if attempt = 2 then raise; end if;
+  drop view if exists {views};
+end;
+end loop;
 end
 {tag};
 """
@@ -129,26 +98,25 @@ def views(queries: Iterable[Query], schema_name: str) -> str:
     Returns:
         SQL for PostgreSQL, in one transaction.
     """
-    ledger = _in(schema_name, LEDGER)
-    gaps = _in(schema_name, f"{LEDGER}_gaps")
-    parts = [
-        "begin;\n",
-        _block(LEDGER, (ledger,), (gaps,), _GAPS.format(gaps=gaps, ledger=ledger)),
-    ]
+    ledger, gaps = _in(schema_name, LEDGER), _in(schema_name, f"{LEDGER}_gaps")
+    select_gaps = current_rows.sql(GAPS, current_rows.Source(ledger))
+    statement = _GAPS.format(gaps=gaps, select_gaps=select_gaps)
+    parts = ["begin;\n", _block(LEDGER, (ledger,), (gaps,), statement)]
     for query in queries:
-        names = {kind: _in(schema_name, f"{query.name}_{kind}") for kind in VIEW_KINDS}
         table = _in(schema_name, query.name)
-        by_day = _BY_DAY if additive(query) else _NO_BY_DAY
-        statements = (_CURRENT + "\n" + _MISSING + "\n" + by_day).format(
-            query=query.name,
-            left_out=f"\n  -- Left out: {left_out(query)}." if left_out(query) else "",
-            literal=literal(query.name),
-            zone=literal(query.zone.key),
-            ledger=ledger,
-            table=table,
-            sums="".join(f",\n    sum({quoted(name)}) as {quoted(name)}" for name in additive(query)),
+        source = current_rows.Source(ledger, table, literal(query.name))
+        names = {kind: _in(schema_name, f"{query.name}_{kind}") for kind in VIEW_KINDS}
+        values = {
+            "query": query.name,
+            "left_out": f"\n-- Left out: {left_out(query)}." if left_out(query) else "",
+            "zone": literal(query.zone.key),
+            "select_current": current_rows.sql(CURRENT, source),
+            "select_missing": current_rows.sql(MISSING, source),
             **names,
-        )
+            "sums": "".join(f",\n  sum({quoted(name)}) as {quoted(name)}" for name in additive(query)),
+        }
+        by_day = _BY_DAY if additive(query) else _NO_BY_DAY
+        statements = "\n".join(each.format(**values) for each in (_CURRENT, _MISSING, by_day))
         parts.append(_block(query.name, (table, ledger), tuple(names.values()), statements))
     return "\n".join([*parts, "commit;\n"])
 
@@ -165,7 +133,7 @@ def _block(name: str, tables: tuple[str, ...], names: tuple[str, ...], statement
         tag=tag,
         absent=" || ".join(f"to_regclass({literal(table)})::text" for table in tables),
         notice=literal(notice),
-        statements=statements.rstrip("\n"),
+        statements=statements,
         views=", ".join(names),
     )
 

@@ -16,13 +16,13 @@ def test_long_tables_have_no_view_by_day() -> None:
 
 def test_the_view_by_day_says_which_columns_it_leaves_out() -> None:
     sql = views([query(metrics=("tHandle", "nDistinctUsers"))], "s")
-    assert "\n  -- Left out: t_handle_min, t_handle_max, n_distinct_users_count (" in sql
+    assert "\n-- Left out: t_handle_min, t_handle_max, n_distinct_users_count (" in sql
 
 
 def test_a_multi_valued_dimension_has_no_view_by_day() -> None:
     sql = views([query(group_by=("divisionId",))], "s")
     assert 'create or replace view "s"."calls_by_day"' not in sql
-    assert "-- calls: no view by day.\n  -- Left out: every column, because a conversation" in sql
+    assert "-- calls: no view by day.\n-- Left out: every column, because a conversation" in sql
 
 
 def test_names_and_literals_are_quoted() -> None:
