@@ -11,8 +11,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from tap_genesys_aggregates.core.query import column
+
 VALUE = "value"
-"""The only statistic of the group-tree API."""
+"""The statistic that every metric of the group-tree API has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +74,12 @@ STATISTICS: dict[str, Statistic] = {
             additive=True,
             description="count of positive values",
         ),
-        Statistic("p95", "p95", integer=True, additive=False, description="95th percentile, {unit}"),
-        Statistic("p99", "p99", integer=True, additive=False, description="99th percentile, {unit}"),
+        Statistic("p95", "p95", integer=False, additive=False, description="95th percentile, {unit}"),
+        Statistic("p99", "p99", integer=False, additive=False, description="99th percentile, {unit}"),
         Statistic(
             "calculatedMetricValue",
             "calculated_metric_value",
-            integer=True,
+            integer=False,
             additive=False,
             description="value of a calculated metric",
         ),
@@ -105,6 +107,17 @@ def statistics_of(metric: str) -> tuple[str, ...]:
     if metric == "oServiceLevel":
         return _RATIO
     return (*_TIMER, *_RATIO)
+
+
+def statistic(name: str) -> Statistic:
+    """A statistic by the API's name; one that this version does not know is some number."""
+    return STATISTICS.get(name) or Statistic(
+        name,
+        column(name),
+        integer=False,
+        additive=False,
+        description="number of a kind unknown to this version",
+    )
 
 
 def is_timer(metric: str) -> bool:

@@ -21,6 +21,7 @@ from tap_genesys_aggregates.core.errors import UnreadableError
 from tap_genesys_aggregates.core.query import INTERVAL
 from tap_genesys_aggregates.core.rows import Block
 from tap_genesys_aggregates.dialects.key_limits import is_too_long
+from tap_genesys_aggregates.dialects.protocol import Page, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -58,6 +59,9 @@ class _Branch(msgspec.Struct, Generic[_T], gc=False):
 class _Answer(msgspec.Struct):
     entities: list[msgspec.Raw] | None = None
     links: Links | None = None
+    total: object = None
+    error: object = None
+    errors: object = None
 
 
 _ANSWER = msgspec.json.Decoder(_Answer)
@@ -92,14 +96,12 @@ class GroupTreeBlocks:
     def __init__(self, query: Query) -> None:
         self._query = query
         levels = len(query.dimensions)
-        self._plain = INTERVAL in query.group_by and levels <= _MAX_DIMENSIONS
+        self._plain = INTERVAL in query.group_by and levels <= _MAX_DIMENSIONS and not query.statistics
         self._decoder, self._no_metrics = _compiled(query.metrics, min(levels, _MAX_DIMENSIONS))
         self._values = [attrgetter(name) for name in self._no_metrics.__struct_fields__]
 
-    def read(
-        self, body: bytes, bounds: Callable[[str], tuple[str, str]], unknown: str
-    ) -> tuple[Block, str | None] | None:
-        """Parse a page into a block and the link to the next page.
+    def read(self, body: bytes, bounds: Callable[[str], tuple[str, str]], unknown: str) -> Page | None:
+        """Parse a page.
 
         Args:
             body: The bytes of the response.
@@ -107,7 +109,7 @@ class GroupTreeBlocks:
             unknown: The value of a dimension without an id.
 
         Returns:
-            The block and the link; None if the page is not plain, or is empty.
+            The page, with a block; None if it is not plain, is empty or holds an error.
         """
         if not self._plain:
             return None
@@ -115,6 +117,8 @@ class GroupTreeBlocks:
         numbers: list[list[Number | None]] = [[] for _ in self._values]
         try:
             answer = _ANSWER.decode(body)
+            if answer.error or answer.errors:
+                return None
             # One entity at a time, so that its objects fit into the processor's cache.
             for raw in answer.entities or ():
                 if not self._add_leaves([self._decoder.decode(raw)], levels, numbers):
@@ -133,8 +137,11 @@ class GroupTreeBlocks:
         )
         if any(is_too_long(each) for column in keys for each in {*column}):
             return None
+        block = Block(self._query, starts, ends, keys, tuple(numbers))
         link = answer.links.next if answer.links else None
-        return Block(self._query, starts, ends, keys, tuple(numbers)), link or None
+        return Page(
+            block.leaves(), link or None, block, whole_number(answer.total), len(answer.entities or ())
+        )
 
     def _add_leaves(
         self, nodes: list[Any], levels: list[list[str]], numbers: list[list[Number | None]]
