@@ -1,8 +1,8 @@
 """The statistics of a metric: which exist, and which each metric comes with.
 
 A metric named ``n…`` comes with a count, a timer ``t…`` with max, min, count and sum in milliseconds,
-and ``oServiceLevel`` with a ratio and its parts. The other ``o…`` metrics (observations) are not
-documented one by one, so they get a column for each of these statistics (docs/api-notes.md, "Results:
+``oServiceLevel`` with a ratio and its parts, and sentiments also with the numbers of positive and negative
+values. The other ``o…`` metrics (observations) are not documented one by one, so they get a column for each of these statistics (docs/api-notes.md, "Results:
 statistics").
 """
 
@@ -88,6 +88,7 @@ STATISTICS: dict[str, Statistic] = {
 
 _COUNT = ("count",)
 _TIMER = ("count", "sum", "min", "max")
+_SENTIMENT = (*_TIMER, "countPositive", "countNegative")
 _RATIO = ("ratio", "numerator", "denominator", "target")
 
 
@@ -106,6 +107,8 @@ def statistics_of(metric: str) -> tuple[str, ...]:
         return _TIMER
     if metric == "oServiceLevel":
         return _RATIO
+    if metric in {"oSentimentScore", "oCustomerSentiment"}:
+        return _SENTIMENT
     return (*_TIMER, *_RATIO)
 
 

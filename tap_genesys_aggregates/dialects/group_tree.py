@@ -41,7 +41,7 @@ class Node(msgspec.Struct, Generic[_M], gc=False):
     groups: list[Node[_M]] | None = None
 
 
-class _Answer(msgspec.Struct, Generic[_M]):
+class _Response(msgspec.Struct, Generic[_M]):
     entities: list[Node[_M]] | None = None
     links: Links | None = None
     total: object = None
@@ -51,10 +51,10 @@ class _Answer(msgspec.Struct, Generic[_M]):
 
 _Path = tuple[tuple[str | None, ...], _Metrics]
 """A leaf: the ids from the outermost group down to the leaf, and its metrics."""
-_DECODER = msgspec.json.Decoder(_Answer[_Metrics])
+_DECODER = msgspec.json.Decoder(_Response[_Metrics])
 
 
-def _decode(body: bytes) -> _Answer[Any]:
+def _decode(body: bytes) -> _Response[Any]:
     """Decode a response. If it is too deep for msgspec, or odd, its nodes stay plain dicts for now."""
     try:
         return _DECODER.decode(body)
@@ -63,9 +63,9 @@ def _decode(body: bytes) -> _Answer[Any]:
     except RecursionError:
         plain = msgspec.convert(deep_json.parse(body.decode()), dict[str, Any])
     entities = plain.pop("entities", None)
-    answer = msgspec.convert(plain, _Answer[Any])
-    answer.entities = msgspec.convert(entities, list[Any] | None)
-    return answer
+    response = msgspec.convert(plain, _Response[Any])
+    response.entities = msgspec.convert(entities, list[Any] | None)
+    return response
 
 
 def _convert(item: object) -> Node[Any]:
@@ -114,21 +114,21 @@ class GroupTreeDialect:
         if page is not None:
             return page
         try:
-            answer = _decode(body)
-            paths = list(self._paths(answer.entities or ()))
+            response = _decode(body)
+            paths = list(self._paths(response.entities or ()))
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
             msg = f"the response does not match the group-tree API: {error}"
             raise UnreadableError(msg) from None
-        if answer.error or answer.errors:
+        if response.error or response.errors:
             raise refuse_error(body, "entities")
-        if not answer.entities:
+        if not response.entities:
             check_empty(body, "entities", KNOWN_FIELDS)
-        following = answer.links.next if answer.links else None
+        following = response.links.next if response.links else None
         return Page(
             check_keys(self._leaves(paths, window), self._query),
             following or None,
-            total=whole_number(answer.total),
-            entities=len(answer.entities or ()),
+            total=whole_number(response.total),
+            entities=len(response.entities or ()),
         )
 
     def _paths(self, entities: Iterable[Node[Any]]) -> Iterator[_Path]:

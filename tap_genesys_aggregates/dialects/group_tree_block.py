@@ -56,7 +56,7 @@ class _Branch(msgspec.Struct, Generic[_T], gc=False):
     groups: list[_T] | None = None
 
 
-class _Answer(msgspec.Struct):
+class _Response(msgspec.Struct):
     entities: list[msgspec.Raw] | None = None
     links: Links | None = None
     total: object = None
@@ -64,7 +64,7 @@ class _Answer(msgspec.Struct):
     errors: object = None
 
 
-_ANSWER = msgspec.json.Decoder(_Answer)
+_RESPONSE = msgspec.json.Decoder(_Response)
 _LEAF: Any = _Leaf
 _BRANCH: Any = _Branch
 """Generic Structs, to be specialized with the types of a query at run time."""
@@ -116,11 +116,11 @@ class GroupTreeBlocks:
         levels: list[list[str]] = [[] for _ in range(len(self._query.dimensions) + 1)]
         numbers: list[list[Number | None]] = [[] for _ in self._values]
         try:
-            answer = _ANSWER.decode(body)
-            if answer.error or answer.errors:
+            response = _RESPONSE.decode(body)
+            if response.error or response.errors:
                 return None
             # One entity at a time, so that its objects fit into the processor's cache.
-            for raw in answer.entities or ():
+            for raw in response.entities or ():
                 if not self._add_leaves([self._decoder.decode(raw)], levels, numbers):
                     return None
             found = self._find_interval(levels, bounds) if levels[0] else None
@@ -138,9 +138,9 @@ class GroupTreeBlocks:
         if any(is_too_long(each) for column in keys for each in {*column}):
             return None
         block = Block(self._query, starts, ends, keys, tuple(numbers))
-        link = answer.links.next if answer.links else None
+        link = response.links.next if response.links else None
         return Page(
-            block.leaves(), link or None, block, whole_number(answer.total), len(answer.entities or ())
+            block.leaves(), link or None, block, whole_number(response.total), len(response.entities or ())
         )
 
     def _add_leaves(

@@ -1,4 +1,4 @@
-"""The results API, the one that Genesys Cloud documents (docs/api-notes.md, "Results: the answer").
+"""The results API, the one that Genesys Cloud documents (docs/api-notes.md, "Results: the response").
 
 One POST per window, without pages. A response is ``results`` → ``data`` (buckets) → ``metrics`` → ``stats``.
 """
@@ -29,7 +29,7 @@ NOT_SET = "(not set)"
 EMPTY = "(empty)"
 """The key value of one that is an empty string: some targets store an empty string as NULL."""
 KNOWN_FIELDS = frozenset({"systemToOrganizationMappings"})
-"""What may stand beside ``results`` (docs/api-notes.md, "Results: the answer")."""
+"""What may stand beside ``results`` (docs/api-notes.md, "Results: the response")."""
 
 _Numbers = dict[str, int | float | None]
 _S = TypeVar("_S")
@@ -57,14 +57,14 @@ class _Result(msgspec.Struct, Generic[_S], gc=False):
     data: list[_Bucket[_S]] | None = None
 
 
-class _Answer(msgspec.Struct, Generic[_S], gc=False):
+class _Response(msgspec.Struct, Generic[_S], gc=False):
     results: list[_Result[_S]] | None = None
     error: object = None
     errors: object = None
 
 
-_DECODER = msgspec.json.Decoder(_Answer[_Numbers])
-_LENIENT_DECODER = msgspec.json.Decoder(_Answer[dict[str, Any]])
+_DECODER = msgspec.json.Decoder(_Response[_Numbers])
+_LENIENT_DECODER = msgspec.json.Decoder(_Response[dict[str, Any]])
 """Accepts statistics that are not numbers."""
 
 
@@ -117,31 +117,31 @@ class ResultsDialect:
         if block is not None:
             return Page(block.leaves(), block=block)
         try:
-            answer = self._decode(body)
+            response = self._decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             msg = f"the response does not match the results API: {error}"
             raise UnreadableError(msg) from None
-        if answer.error or answer.errors:
+        if response.error or response.errors:
             raise refuse_error(body, "results")
-        if not answer.results:
+        if not response.results:
             check_empty(body, "results", self._known_fields)
         # JSON can write a field name with escapes, so only a body without a backslash is safe to search.
         qualifiers = b'"qualifier"' in body or b"\\" in body
-        return Page(check_keys(self._leaves(answer, window, qualifiers=qualifiers), self._query))
+        return Page(check_keys(self._leaves(response, window, qualifiers=qualifiers), self._query))
 
-    def _decode(self, body: bytes) -> _Answer[Any]:
+    def _decode(self, body: bytes) -> _Response[Any]:
         """Decode a response. A statistic that is not a number is an error only if it has a numeric column."""
         try:
             return _DECODER.decode(body)
         except msgspec.ValidationError:
-            answer = _LENIENT_DECODER.decode(body)
-            for result in answer.results or ():
+            response = _LENIENT_DECODER.decode(body)
+            for result in response.results or ():
                 for bucket in result.data or ():
                     for metric in bucket.metrics or ():
                         metric.stats = self._readable(metric.metric, metric.stats)
                     for view in bucket.views or ():
                         view.stats = self._readable(view.name, view.stats)
-            return answer
+            return response
 
     def _readable(self, name: str, stats: dict[str, Any] | None) -> dict[str, Any]:
         """Statistics of which all that have a numeric column are numbers.
@@ -159,11 +159,11 @@ class ResultsDialect:
             kept[statistic] = value
         return kept
 
-    def _leaves(self, answer: _Answer[Any], window: Window, *, qualifiers: bool) -> Iterator[Leaf]:
+    def _leaves(self, response: _Response[Any], window: Window, *, qualifiers: bool) -> Iterator[Leaf]:
         """A leaf for each group and bucket, and for each qualifier or metric if they are part of the key."""
         leaf = self._long if self._query.shape == "long" else self._qualified if qualifiers else self._wide
         bounds: dict[str, tuple[str, str]] = {}
-        for result in answer.results or ():
+        for result in response.results or ():
             group = self._group(result.group or {})
             for bucket in result.data or ():
                 interval = bounds.get(bucket.interval)

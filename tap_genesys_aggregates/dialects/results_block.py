@@ -44,13 +44,13 @@ class _Result(msgspec.Struct, Generic[_M], gc=False):
     data: list[_Bucket[_M]] | None = None
 
 
-class _Answer(msgspec.Struct, gc=False):
+class _Response(msgspec.Struct, gc=False):
     results: list[msgspec.Raw] | None = None
     error: object = None
     errors: object = None
 
 
-_ANSWER = msgspec.json.Decoder(_Answer)
+_RESPONSE = msgspec.json.Decoder(_Response)
 _RESULT: Any = _Result
 """A generic Struct, to be specialized with the types of a query at run time."""
 
@@ -122,10 +122,10 @@ class ResultsBlocks:
         values: list[Number | None] = []
         try:
             # One result at a time, so that its objects fit into the processor's cache.
-            answer = _ANSWER.decode(body)
-            if answer.error or answer.errors:
+            response = _RESPONSE.decode(body)
+            if response.error or response.errors:
                 return None
-            for raw in answer.results or ():
+            for raw in response.results or ():
                 result = self._decoder.decode(raw)
                 group, data = result.group or {}, result.data or ()
                 numbers = None if any(map(_VIEWS, data)) else self._numbers(data)

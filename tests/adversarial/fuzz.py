@@ -23,7 +23,7 @@ from tap_genesys_aggregates.core.errors import TapError
 from tap_genesys_aggregates.dialects.lookup_lists import Entries, lookups, read_list_page
 from tap_genesys_aggregates.dialects.results_jobs import JobsDialect
 from tap_genesys_aggregates.http.errors import error_for_response
-from tests.dialects.making import TREE, results, rows, tree, window
+from tests.dialects.responses import TREE, results, rows, tree, window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -16,7 +16,7 @@ from tap_genesys_aggregates.core.errors import SettingError, TapError
 from tap_genesys_aggregates.dialects.results_jobs import JobsDialect
 from tests.adversarial.fuzz import FRAGMENTS, QUERIES, TARGETS, campaign, corpus, outcome
 from tests.core.making import examples
-from tests.dialects.making import hour, results, rows, window
+from tests.dialects.responses import hour, results, rows, window
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -158,7 +158,7 @@ def test_the_samples_are_valid_responses() -> None:
 
 @pytest.mark.parametrize("path", corpus(), ids=lambda path: path.name)
 def test_every_corpus_file_is_read_or_refused(path: Path) -> None:
-    """In time; a refusal is one line, and rows are fit for JSON and a warehouse."""
+    """In time; an error is one line, and rows are fit for JSON and a warehouse."""
     body = path.read_bytes()
     assert all(outcome(name, body).startswith(f"{name}: ") for name in TARGETS)
 

@@ -1,4 +1,4 @@
-"""What is read a column at a time gives the rows that leaf by leaf gives, and nothing odd is read so."""
+"""Reading column by column gives the same rows as leaf by leaf, and is used for plain responses only."""
 
 from __future__ import annotations
 
@@ -13,8 +13,18 @@ from tap_genesys_aggregates.core.errors import UnforeseenError
 from tap_genesys_aggregates.core.rows import RowMaker, UniqueKeys
 from tap_genesys_aggregates.dialects import dialect_of
 from tests.core.making import examples
-from tests.dialects.answers import answer, bucket, metric
-from tests.dialects.making import STAMP, body, hour, results, rows, tree, window
+from tests.dialects.responses import (
+    STAMP,
+    body,
+    bucket,
+    hour,
+    metric,
+    results,
+    results_response,
+    rows,
+    tree,
+    window,
+)
 
 if TYPE_CHECKING:
     from tap_genesys_aggregates.core.query import Query
@@ -28,14 +38,14 @@ _NUMBERS = st.none() | st.integers(-(10**20), 10**20) | st.floats(allow_nan=Fals
 _IDS = st.sampled_from(["", "a", "q\u00e9", "x y", 'quo"te', "back\\slash", "line\nbreak"])
 
 
-def has_block(query: Query, what: object) -> bool:
-    """Whether an answer is read column by column."""
+def _has_block(query: Query, what: object) -> bool:
+    """Whether a response is read column by column."""
     return dialect_of(query).read(body(what), window()).block is not None
 
 
 @st.composite
-def metrics(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """The metrics of a bucket: any of those asked for, in any order, with any statistics of theirs."""
+def _metrics(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """The metrics of a bucket: any of the requested ones, in any order, with any of their statistics."""
     possible = {
         "nOffered": st.fixed_dictionaries({}, optional={"count": _COUNTS}),
         "tHandle": st.fixed_dictionaries(
@@ -47,15 +57,15 @@ def metrics(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 
 @st.composite
-def plain_results(draw: st.DrawFn) -> dict[str, Any]:
-    """A plain answer: groups with some keys, buckets at some hours, metrics or none."""
+def _plain_results(draw: st.DrawFn) -> dict[str, Any]:
+    """A plain response: groups with some dimensions, buckets at some hours, with or without metrics."""
     found: dict[str, Any] = {}
     for _ in range(draw(st.integers(1, 4))):
         names = draw(st.lists(st.sampled_from(["queueId", "userId", "mediaType"]), unique=True))
         group = {name: draw(_IDS | st.none()) for name in names}
         hours = draw(st.lists(st.integers(0, 23), min_size=1, max_size=5, unique=True))
         data = [
-            {"interval": f"{hour(each)}/{hour(each + 1)}", "metrics": draw(metrics() | st.none())}
+            {"interval": f"{hour(each)}/{hour(each + 1)}", "metrics": draw(_metrics() | st.none())}
             for each in hours
         ]
         key = tuple(group.get(name) or "" for name in ("queueId", "userId", "mediaType"))
@@ -63,17 +73,17 @@ def plain_results(draw: st.DrawFn) -> dict[str, Any]:
     return {"results": list(found.values())}
 
 
-@given(plain_results())
+@given(_plain_results())
 @examples(150)
 def test_plain_results_are_a_block_with_the_same_rows(what: dict[str, Any]) -> None:
-    """``rows`` compares the two ways of reading; here it is that the quick one is taken."""
+    """``rows`` compares both readers; this test makes sure that the fast one is used."""
     assert len(rows(RESULTS, what)) == sum(len(each["data"]) for each in what["results"])
-    assert has_block(RESULTS, what)
+    assert _has_block(RESULTS, what)
 
 
 @st.composite
-def plain_trees(draw: st.DrawFn) -> dict[str, Any]:
-    """A plain page: queues, media, hours; metrics or none."""
+def _plain_trees(draw: st.DrawFn) -> dict[str, Any]:
+    """A plain page: queues, media types and hours, with or without metrics."""
     value = st.none() | st.fixed_dictionaries({}, optional={"value": _NUMBERS})
     some = st.none() | st.fixed_dictionaries(
         {}, optional={"conversationCount": value, "handleDurationSum": value}
@@ -102,17 +112,17 @@ def plain_trees(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@given(plain_trees())
+@given(_plain_trees())
 @examples(150)
 def test_plain_trees_are_a_block_with_the_same_rows(what: dict[str, Any]) -> None:
-    """The same for the other contract, with the level of instants last; subtotals are not looked at."""
+    """The same for the group tree, with the interval as the last level; subtotals are ignored."""
     leaves = sum(len(medium["groups"]) for each in what["entities"] for medium in each["groups"])
     assert len(rows(TREE, what)) == leaves
-    assert has_block(TREE, what)
+    assert _has_block(TREE, what)
 
 
-def test_the_level_of_instants_may_be_any() -> None:
-    """First, in the middle or last (rule 3): the rows have their columns in the table's order."""
+def test_the_interval_may_be_any_level_of_a_plain_tree() -> None:
+    """First, in the middle or last: the rows have the columns in the table's order."""
     metrics = {"conversationCount": {"value": 7}}
     for order in ((hour(1), "q", "voice"), ("q", hour(1), "voice"), ("q", "voice", hour(1))):
         first, second, third = order
@@ -124,10 +134,10 @@ def test_the_level_of_instants_may_be_any() -> None:
             "q",
             "voice",
         )
-        assert has_block(TREE, what)
+        assert _has_block(TREE, what)
 
 
-_ODD_METRICS = (
+_SPECIAL_METRICS = (
     {"metric": "tSystemPresence", "stats": {"count": 1}},
     {"metric": "nOffered", "qualifier": "AWAY", "stats": {"count": 1}},
     {"metric": "nOffered", "qualifier": None, "stats": {"count": 1}},
@@ -139,25 +149,25 @@ _ODD_METRICS = (
 )
 
 
-@pytest.mark.parametrize("odd", _ODD_METRICS)
-def test_odd_metrics_are_read_leaf_by_leaf(odd: dict[str, Any]) -> None:
-    """What has no column, or needs thought, is left to the reader that knows what to say of it."""
-    assert not has_block(results(), answer(bucket(0, metric("tHandle", sum=1), odd)))
+@pytest.mark.parametrize("special", _SPECIAL_METRICS)
+def test_special_metrics_are_read_leaf_by_leaf(special: dict[str, Any]) -> None:
+    """A metric that has no column or needs a check is left to the reader that reports errors."""
+    assert not _has_block(results(), results_response(bucket(0, metric("tHandle", sum=1), special)))
 
 
 @pytest.mark.parametrize(
     "what",
     [
-        answer(bucket(0, metric("nOffered", count=1), metric("nOffered", count=1))),
-        answer({**bucket(0), "views": [{"name": "short", "stats": {}}]}),
-        answer(bucket(0), group={"queueId": "q", "direction": "inbound"}),
-        answer({"interval": f"{hour(30)}/{hour(31)}"}),
+        results_response(bucket(0, metric("nOffered", count=1), metric("nOffered", count=1))),
+        results_response({**bucket(0), "views": [{"name": "short", "stats": {}}]}),
+        results_response(bucket(0), group={"queueId": "q", "direction": "inbound"}),
+        results_response({"interval": f"{hour(30)}/{hour(31)}"}),
         {"results": []},
     ],
 )
-def test_odd_answers_are_read_leaf_by_leaf(what: object) -> None:
-    """A metric twice, views, keys unasked, buckets outside, nothing at all."""
-    assert not has_block(results(), what)
+def test_special_responses_are_read_leaf_by_leaf(what: object) -> None:
+    """A duplicate metric, views, an unrequested dimension, a bucket outside the window, nothing at all."""
+    assert not _has_block(results(), what)
 
 
 @pytest.mark.parametrize(
@@ -171,41 +181,42 @@ def test_odd_answers_are_read_leaf_by_leaf(what: object) -> None:
         {"id": "q", "groups": [{"id": hour(0), "metrics": {"conversationCount": {"count": 1}}}]},
     ],
 )
-def test_odd_trees_are_read_leaf_by_leaf(entity: dict[str, Any]) -> None:
-    """No id, another depth, no instants, instants outside, numbers without a column."""
-    asked = tree("interval", "routing.queue.id")
-    assert not has_block(asked, {"entities": [entity]})
+def test_special_trees_are_read_leaf_by_leaf(entity: dict[str, Any]) -> None:
+    """No id, another depth, no interval, an interval outside the window, numbers without a column."""
+    query = tree("interval", "routing.queue.id")
+    assert not _has_block(query, {"entities": [entity]})
     plain = {"id": "q", "groups": [{"id": hour(0)}]}
-    assert has_block(asked, {"entities": [plain]})
-    assert not has_block(asked, {"entities": [plain, {**entity, "id": entity.get("id")}]})
+    assert _has_block(query, {"entities": [plain]})
+    assert not _has_block(query, {"entities": [plain, {**entity, "id": entity.get("id")}]})
 
 
 @pytest.mark.parametrize("query", [results(shape="long"), results(qualified=True), tree("mediaType")])
 def test_some_queries_have_no_blocks(query: Query) -> None:
-    """Their rows are not one a bucket, or their bucket is the window."""
-    what = answer(bucket(0)) if query.api == "results" else {"entities": [{"id": "voice"}]}
+    """Their rows are not one per bucket, or their bucket is the window."""
+    what = results_response(bucket(0)) if query.api == "results" else {"entities": [{"id": "voice"}]}
     assert len(list(dialect_of(query).read(body(what), window()).leaves)) <= 1
-    assert not has_block(query, what)
+    assert not _has_block(query, what)
 
 
-def test_twins_of_a_block_are_refused() -> None:
-    """Within a block, and between a block and what came before it: told as for leaves."""
-    page = dialect_of(results()).read(body(answer(bucket(0), bucket(1))), window())
-    twins = dialect_of(results()).read(body(answer(bucket(2), bucket(2))), window())
+def test_duplicate_keys_in_blocks_are_refused() -> None:
+    """Within a block and between blocks, with the same error as for leaves."""
+    page = dialect_of(results()).read(body(results_response(bucket(0), bucket(1))), window())
+    duplicates = dialect_of(results()).read(body(results_response(bucket(2), bucket(2))), window())
     assert page.block
-    assert twins.block
-    distinct = UniqueKeys(results())
-    distinct.check_block(page.block)
-    assert distinct.rows == 2
-    for block in (page.block, twins.block):
+    assert duplicates.block
+    unique = UniqueKeys(results())
+    unique.check_block(page.block)
+    assert unique.rows == 2
+    for block in (page.block, duplicates.block):
         with pytest.raises(UnforeseenError, match="two rows came with the same key"):
-            distinct.check_block(block)
+            unique.check_block(block)
 
 
-def test_a_block_falls_into_pieces() -> None:
-    """In order, none larger than asked for, together the whole."""
+def test_a_block_can_be_split_into_pieces() -> None:
+    """In order, of limited size, and together the whole block."""
     page = dialect_of(results()).read(
-        body(answer(*(bucket(number, metric("nOffered", count=number)) for number in range(7)))), window()
+        body(results_response(*(bucket(number, metric("nOffered", count=number)) for number in range(7)))),
+        window(),
     )
     assert page.block
     pieces = list(page.block.pieces(3))

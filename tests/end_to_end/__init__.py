@@ -1,1 +1,1 @@
-"""Tests of the tap as users run it: a process of its own, real sockets, Meltano, Postgres."""
+"""Tests of the tap as users run it: as a process, over real sockets, with Meltano and PostgreSQL."""

@@ -1,4 +1,4 @@
-"""Sandboxes that are served over real sockets; Meltano with its plugins; a real Postgres."""
+"""Sandboxes that are served over real sockets; Meltano with its plugins; a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -25,33 +25,33 @@ NOW = datetime(2025, 6, 30, 12, tzinfo=timezone.utc)
 
 @pytest.fixture
 def sandbox() -> Sandbox:
-    """A well-behaved sandbox at noon of Monday 30 June 2025, with an empty log."""
+    """A sandbox without faults, at noon on Monday, 30 June 2025, with an empty log."""
     return Sandbox(now=lambda: NOW)
 
 
 @pytest.fixture
 def url(sandbox: Sandbox) -> Iterator[str]:
-    """Where that sandbox is served."""
+    """The URL at which that sandbox is served."""
     with serve(sandbox) as found:
         yield found
 
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """A real Postgres of the tests' own."""
+    """A real PostgreSQL server for the tests alone."""
     with demo_postgres.embedded(tmp_path_factory.mktemp("postgres") / "data") as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def plugins() -> Path:
-    """Where Meltano has installed the tap and target-postgres: for all tests once, and for the demo."""
+    """Where Meltano has installed the tap and target-postgres, once for all tests and for the demo."""
     return demo_project.prepare().folder / ".meltano"
 
 
 @pytest.fixture
 def project(plugins: Path, tmp_path: Path) -> Project:
-    """A Meltano project of the test's own: the clone's ``meltano.yml``, and no state."""
+    """A Meltano project for one test, with the clone's ``meltano.yml`` and without state."""
     folder = tmp_path / "project"
     (folder / ".meltano").mkdir(parents=True)
     shutil.copy(CLONE / "meltano.yml", folder)

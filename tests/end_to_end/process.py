@@ -1,4 +1,4 @@
-"""Runs the tap as a process of its own, and reads what it says."""
+"""Runs the tap as a process, and reads what it writes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from genesys_sandbox import ExpectedRows
+from tap_genesys_aggregates.config.queries import presets
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -20,8 +23,11 @@ if TYPE_CHECKING:
 TAP = Path(sys.executable).parent / "tap-genesys-aggregates"
 START = datetime(2025, 6, 16, tzinfo=timezone.utc)
 END = datetime(2025, 6, 27, tzinfo=timezone.utc)
-PATIENCE = 60
-_OWN = {"extracted_at", "is_final"}
+TIMEOUT = 60
+TREE = "conversation_aggregates"
+"""The preset of the group tree."""
+_TREE_KEYS = ("interval_start", "routing_queue_id")
+_TAP_COLUMNS = {"extracted_at", "is_final"}
 
 Row = dict[str, Any]
 
@@ -38,7 +44,7 @@ class Run:
 
     status: int
     output: str
-    said: str
+    stderr: str
 
     @property
     def messages(self) -> list[dict[str, Any]]:
@@ -52,16 +58,17 @@ class Run:
         return states[-1]
 
     def rows(self, stream: str) -> list[Row]:
-        """The rows of a stream without what the tap says of its own reading."""
+        """The rows of a stream, without the columns that say when they were extracted."""
         records = [each for each in self.messages if each["type"] == "RECORD" and each["stream"] == stream]
         return [
-            {name: value for name, value in each["record"].items() if name not in _OWN} for each in records
+            {name: value for name, value in each["record"].items() if name not in _TAP_COLUMNS}
+            for each in records
         ]
 
 
 @contextlib.contextmanager
-def begun(*arguments: str, variables: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
-    """A tap that runs; it is ended at the end of the block, if it has not by itself."""
+def start(*arguments: str, variables: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+    """Start the tap; at the end of the block it is killed, unless it has ended."""
     with subprocess.Popen(
         [str(TAP), *arguments],
         env={**os.environ, **(variables or {})},
@@ -78,23 +85,30 @@ def begun(*arguments: str, variables: Mapping[str, str] | None = None) -> Iterat
 
 def run(*arguments: str, variables: Mapping[str, str] | None = None) -> Run:
     """Run the tap to its end."""
-    with begun(*arguments, variables=variables) as tap:
-        output, said = tap.communicate(timeout=PATIENCE)
-    return Run(tap.returncode, output, said)
+    with start(*arguments, variables=variables) as tap:
+        output, stderr = tap.communicate(timeout=TIMEOUT)
+    return Run(tap.returncode, output, stderr)
 
 
-def written(folder: Path, name: str, content: object) -> str:
-    """The path of a new JSON file."""
+def write_json(folder: Path, name: str, content: object) -> str:
+    """Write a JSON file, and return its path."""
     path = folder / f"{name}.json"
     path.write_text(json.dumps(content), encoding="utf-8")
     return str(path)
 
 
-def questions(sandbox: Sandbox) -> list[LogEntry]:
-    """The requests for data that a sandbox has seen: all but those for a token."""
+def data_requests(sandbox: Sandbox) -> list[LogEntry]:
+    """All requests that a sandbox has seen, except those for a token."""
     return [entry for entry in sandbox.log if entry.path != "/oauth/token"]
 
 
 def by_key(rows: list[Row], keys: tuple[str, ...]) -> dict[tuple[object, ...], Row]:
-    """Rows by their key, the last of a key counts: what a warehouse that upserts ends up with."""
+    """Rows by their key, the last one of each key: what an upserting warehouse holds."""
     return {tuple(row[key] for key in keys): row for row in rows}
+
+
+def is_complete(sandbox: Sandbox, *runs: Run) -> bool:
+    """Whether runs together wrote exactly the expected rows of the preset ``TREE``."""
+    rows = [row for each in runs for row in each.rows(TREE)]
+    expected = ExpectedRows(sandbox).rows(presets()[TREE], START, END)
+    return by_key(rows, _TREE_KEYS) == by_key(expected, _TREE_KEYS) != {}

@@ -1,4 +1,4 @@
-"""The SDK's own tests of a tap, for both contracts, against a served sandbox."""
+"""The SDK's standard tests for taps, for both APIs, against a served sandbox."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def _whole_catalog(config: dict[str, Any]) -> dict[str, Any]:
-    """The tap's catalog with every stream selected, also those that wait to be: the suite reads them all."""
+def _full_catalog(config: dict[str, Any]) -> dict[str, Any]:
+    """The tap's catalog with every stream selected, including those that are not by default."""
     catalog: dict[str, Any] = TapGenesysAggregates(config=config).catalog_dict
     for stream in catalog["streams"]:
         for entry in stream["metadata"]:
@@ -27,10 +27,10 @@ def _whole_catalog(config: dict[str, Any]) -> dict[str, Any]:
     return catalog
 
 
-# Some columns of the look-ups are null in every row of the sandbox; the suite warns that it saw no value.
+# Some columns of the lookups are null in every row of the sandbox, and the suite warns about that.
 pytestmark = pytest.mark.filterwarnings("ignore:No records were available to test")
 
-# The suite finds out about streams when it is collected, which asks for nothing; the host is put in later.
+# The suite discovers streams while pytest collects it, which sends no request; `_served` sets the host later.
 DAY = {"start_date": "2025-06-19T00:00:00Z", "end_date": "2025-06-20T00:00:00Z"}
 RESULTS = {**settings("https://sandbox.invalid", "results"), **DAY}
 GROUP_TREE = {**settings("https://sandbox.invalid", "group_tree"), **DAY}
@@ -47,9 +47,9 @@ def _served() -> Iterator[None]:
 
 TestResults = pytest.mark.slow(
     get_tap_test_class(
-        TapGenesysAggregates, config=RESULTS, suite_config=SUITE, catalog=_whole_catalog(RESULTS)
+        TapGenesysAggregates, config=RESULTS, suite_config=SUITE, catalog=_full_catalog(RESULTS)
     )
 )
 TestGroupTree = get_tap_test_class(
-    TapGenesysAggregates, config=GROUP_TREE, suite_config=SUITE, catalog=_whole_catalog(GROUP_TREE)
+    TapGenesysAggregates, config=GROUP_TREE, suite_config=SUITE, catalog=_full_catalog(GROUP_TREE)
 )

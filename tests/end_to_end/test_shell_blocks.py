@@ -1,4 +1,4 @@
-"""The shell blocks of the README and of the docs do what they say, as they stand there."""
+"""The shell blocks of the README and the docs work exactly as they are written."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from demo.project import Project
 
 BLOCK = re.compile(r"^ *```sh\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
-OF_THE_CLONE = re.compile(r"\./run (?P<command>[a-z]+)|\.venv/bin/python -m (?P<module>[a-z_.]+)")
+FOR_DEVELOPERS = re.compile(r"\./run (?P<command>[a-z]+)|\.venv/bin/python -m (?P<module>[a-z_.]+)")
 PAGES = sorted(
     ["README.md", "CONTRIBUTING.md", *(f"docs/{page.name}" for page in (CLONE / "docs").glob("*.md"))]
 )
-PATIENCE = 60
+TIMEOUT = 60
 
-# What stands on the PATH of a user who has followed the README; psql may be missing here, psycopg is not.
+# Commands that the README has users install. psql may be missing on this machine; psycopg is not.
 _MELTANO = """\
 #!/bin/sh
 case "$1" in
@@ -55,19 +55,19 @@ def blocks(page: str) -> list[str]:
     return BLOCK.findall((CLONE / page).read_text(encoding="utf-8"))
 
 
-def lines_for(page: str, *, clone: bool) -> list[str]:
-    """The commands of a page that are for a developer's clone, or the blocks that are for a user."""
-    if clone:
-        return [line for block in blocks(page) for line in block.splitlines() if OF_THE_CLONE.match(line)]
-    return [block for block in blocks(page) if not OF_THE_CLONE.match(block)]
+def commands(page: str, *, for_developers: bool) -> list[str]:
+    """The lines of a page that developers run in a clone, or the blocks that users run."""
+    if for_developers:
+        return [line for block in blocks(page) for line in block.splitlines() if FOR_DEVELOPERS.match(line)]
+    return [block for block in blocks(page) if not FOR_DEVELOPERS.match(block)]
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_commands_of_a_clone_are_there(page: str) -> None:
-    """``./run`` knows each; modules can be run. What they do is the subject of other tests."""
+def test_commands_for_developers_exist(page: str) -> None:
+    """``./run`` has each command, and each module can be run. Other tests check what they do."""
     known = (CLONE / "run").read_text(encoding="utf-8")
-    for line in lines_for(page, clone=True):
-        match = OF_THE_CLONE.match(line)
+    for line in commands(page, for_developers=True):
+        match = FOR_DEVELOPERS.match(line)
         assert match
         if match["command"]:
             assert re.search(rf"^    (.*\| )?{match['command']}\)", known, re.MULTILINE), line
@@ -78,21 +78,21 @@ def test_commands_of_a_clone_are_there(page: str) -> None:
 
 @pytest.fixture
 def user(project: Project, postgres: Postgres, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """A user's folder, with what the README told to be installed; a small organisation; an empty schema."""
-    commands = tmp_path / "bin"
-    commands.mkdir()
+    """A user's folder with the commands that the README installs, a small sandbox, and an empty schema."""
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
     for name, script in {
         "meltano": _MELTANO.format(meltano=shlex.quote(str(MELTANO))),
         "psql": _PSQL.format(python=sys.executable),
     }.items():
-        (commands / name).write_text(script, encoding="utf-8")
-        (commands / name).chmod(0o755)
+        (bin_folder / name).write_text(script, encoding="utf-8")
+        (bin_folder / name).chmod(0o755)
     shutil.copy(CLONE / ".env.example", project.folder)
     schema = f"blocks_{tmp_path.name}"[:60]
     with serve(Sandbox(Options(volume=0.02, agents=3, requests_per_minute=100_000), now=lambda: NOW)) as url:
-        _settle(project.folder, url, postgres, schema)
+        _write_files(project.folder, url, postgres, schema)
         yield {
-            "PATH": os.pathsep.join([str(commands), str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "PATH": os.pathsep.join([str(bin_folder), str(Path(sys.executable).parent), os.environ["PATH"]]),
             "HOME": str(tmp_path),
             "DATABASE_URL": postgres.url,
             "MELTANO_CLI_DISABLE_VERSION_CHECK": "true",
@@ -101,8 +101,8 @@ def user(project: Project, postgres: Postgres, tmp_path: Path) -> Iterator[dict[
         connection.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(schema)))
 
 
-def _settle(folder: Path, url: str, postgres: Postgres, schema: str) -> None:
-    """The two files that a user fills in."""
+def _write_files(folder: Path, url: str, postgres: Postgres, schema: str) -> None:
+    """Write the files that a user fills in."""
     access = {"client_id": "sandbox", "client_secret": "sandbox", "base_url": url, "api": "results"}
     config = {**access, "start_date": "2025-06-01T00:00:00Z"}
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
@@ -114,7 +114,7 @@ def _settle(folder: Path, url: str, postgres: Postgres, schema: str) -> None:
 
 
 def _run(block: str, project: Project, user: dict[str, str], schema: str) -> str:
-    """What a block says; it must end well."""
+    """Run a block, which must succeed, and return its output."""
     done = subprocess.run(
         ["/bin/sh", "-e", "-c", block.replace("--schema genesys", f"--schema {schema}")],
         cwd=project.folder,
@@ -122,28 +122,28 @@ def _run(block: str, project: Project, user: dict[str, str], schema: str) -> str
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, f"{block}\n{said[-3000:]}"
-    return said
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, f"{block}\n{output[-3000:]}"
+    return output
 
 
 @pytest.mark.slow
 @pytest.mark.meltano
 @pytest.mark.postgres
-def test_what_a_user_is_told_to_do_works(project: Project, user: dict[str, str], tmp_path: Path) -> None:
-    """Every block, in order: set up, load, try, back-fill, refresh, views, reconcile."""
+def test_the_blocks_for_users_work(project: Project, user: dict[str, str], tmp_path: Path) -> None:
+    """All blocks, in order: set up, load, try, backfill, refresh, views, reconcile."""
     schema = f"blocks_{tmp_path.name}"[:60]
-    said = ""
+    output = ""
     for page in ("README.md", *(page for page in PAGES if page != "README.md")):
-        for block in lines_for(page, clone=False):
-            said += _run(block, project, user, schema)
+        for block in commands(page, for_developers=False):
+            output += _run(block, project, user, schema)
             if ".env" in block and ".env.example" in block:
                 with (project.folder / ".env").open("a", encoding="utf-8") as file:
                     file.write((project.folder / "filled-in").read_text(encoding="utf-8"))
-    assert "queue_performance: ok" in said
-    assert '"type":"STATE"' in said
-    assert "queue_performance: equal" in said
-    assert "agent_performance: equal" in said
+    assert "queue_performance: ok" in output
+    assert '"type":"STATE"' in output
+    assert "queue_performance: equal" in output
+    assert "agent_performance: equal" in output

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from genesys_sandbox import Fault, Options, Sandbox, SettableClock
 from genesys_sandbox.faults import put
-from tests.pipeline.running import Time, bag, config, run
+from tests.pipeline.running import ManualClock, config, multiset, run
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -42,7 +42,7 @@ SMALL_PAGES = config(queries=[{**QUERY, "page_size": 50}], max_window="P31D")
 """One window of a week, whose results come on several pages."""
 
 
-class RecordingClock(Time):
+class RecordingClock(ManualClock):
     """A clock that records how long it was slept on."""
 
     def __init__(self, on_sleep: Callable[[int], None] = lambda _: None) -> None:
@@ -121,7 +121,7 @@ def canceled(sandbox: Sandbox) -> list[str]:
 
 def calls_of(outcome: Outcome) -> Counter[str]:
     """The rows of the stream ``calls``, in any order."""
-    return bag(outcome.rows("calls"))
+    return multiset(outcome.rows("calls"))
 
 
 def expected_calls() -> Counter[str]:

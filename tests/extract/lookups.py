@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from genesys_sandbox import Options, Request, Response, Rule, Rules, Sandbox, directory
 from tap_genesys_aggregates.tap import TapGenesysAggregates
-from tests.pipeline.running import Outcome, Time, config, run
+from tests.pipeline.running import ManualClock, Outcome, config, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -96,7 +96,7 @@ def run_with(
 ) -> Outcome:
     """Run the tap once, with some lookups selected."""
     settings = config(**{**ONE_DAY, **changes})
-    return run(sandbox, settings, state=state, time=Time(NOW), catalog=catalog(settings, *selected))
+    return run(sandbox, settings, state=state, time=ManualClock(NOW), catalog=catalog(settings, *selected))
 
 
 def requests_to(sandbox: Sandbox, path: str) -> list[dict[str, str]]:

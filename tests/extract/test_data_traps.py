@@ -13,15 +13,15 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
     1: (
         "Only data[0] is read, so later buckets are lost, or the last bucket overwrites the others.",
         (
-            "tests/dialects/test_results_rows.py::test_every_element_of_data_counts",
-            "tests/dialects/test_results_rows.py::test_every_group_counts",
+            "tests/dialects/test_results.py::test_every_bucket_is_a_row",
+            "tests/dialects/test_results.py::test_every_group_has_its_own_rows",
         ),
     ),
     2: (
         "The qualifier is dropped, so presence rows overwrite each other.",
         (
-            "tests/dialects/test_results_shapes.py::test_a_qualifier_is_part_of_the_key",
-            "tests/dialects/test_results_shapes.py::test_a_qualifier_without_a_column_is_refused",
+            "tests/dialects/test_results.py::test_a_qualifier_is_part_of_the_key",
+            "tests/dialects/test_results.py::test_a_qualifier_without_a_column_is_refused",
             "tests/core/test_schema.py::test_metrics_per_status_have_the_status_in_the_key",
         ),
     ),
@@ -29,8 +29,8 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
         "A missing metric is stored as 0.",
         (
             "tests/core/test_rows.py::test_a_missing_number_is_null_and_never_zero",
-            "tests/dialects/test_results_rows.py::test_a_metric_without_numbers_is_null_and_never_zero",
-            "tests/dialects/test_tree_rules.py::test_a_missing_number_is_null_and_never_zero",
+            "tests/dialects/test_results.py::test_a_metric_without_numbers_is_null_and_never_zero",
+            "tests/dialects/test_group_tree.py::test_a_missing_number_is_null_and_never_zero",
         ),
     ),
     4: (
@@ -38,7 +38,7 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
         (
             "tests/core/test_windows.py::test_windows_of_a_day_are_half_open_and_start_at_midnight",
             "tests/core/test_windows.py::test_windows_are_contiguous_and_on_the_grid",
-            "tests/pipeline/test_zones.py::test_through_a_change",
+            "tests/pipeline/test_rows.py::test_every_bucket_arrives_once_when_the_clocks_change",
         ),
     ),
     5: (
@@ -61,7 +61,7 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
         "The bookmark moves past a failed request, so the gap is permanent.",
         (
             "tests/core/test_bookmarks.py::BookmarkMachine::no_gap",
-            "tests/pipeline/test_crash.py::test_state_stands_at_the_last_whole_window",
+            "tests/pipeline/test_repeated_runs.py::test_after_a_failure_the_state_is_the_end_of_the_last_complete_window",
         ),
     ),
     8: (
@@ -69,7 +69,7 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
         (
             "tests/core/test_bookmarks.py::test_the_lookback_is_counted_from_now",
             "tests/core/test_bookmarks.py::BookmarkMachine::everything_settled_was_read_after_it_settled",
-            "tests/pipeline/test_truth.py::test_warehouse_ends_equal_to_the_settled_truth",
+            "tests/pipeline/test_repeated_runs.py::test_on_every_schedule_the_settled_rows_equal_the_expected_ones",
         ),
     ),
     9: (
@@ -89,8 +89,8 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
     11: (
         "results: null, data: null, metrics: null crash the reader.",
         (
-            "tests/dialects/test_results_rows.py::test_results_and_data_may_be_missing",
-            "tests/dialects/test_results_rows.py::test_a_bucket_without_metrics_is_a_row_of_nulls",
+            "tests/dialects/test_results.py::test_missing_results_or_data_are_no_rows",
+            "tests/dialects/test_results.py::test_a_bucket_without_metrics_is_a_row_of_nulls",
             "tests/adversarial/test_fuzz.py::test_a_mutated_response_is_read_or_refused",
         ),
     ),
@@ -104,7 +104,7 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
     ),
     13: (
         "The connection test always succeeds.",
-        ("tests/end_to_end/test_command_line.py::test_the_connection_test_says_yes_only_when_it_works",),
+        ("tests/end_to_end/test_command_line.py::test_the_connection_test_succeeds_only_with_access",),
     ),
     14: (
         "Every value is cast to text; ids are joined without a separator and hashed.",
@@ -126,22 +126,22 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
         (
             "tests/core/test_windows.py::test_halves_meet_at_a_bucket_boundary",
             "tests/core/test_windows.py::test_a_single_bucket_has_no_halves",
-            "tests/pipeline/test_limits.py::test_windows_are_halved_until_they_fit",
-            "tests/pipeline/test_limits.py::test_a_single_bucket_that_does_not_fit_ends_the_run",
+            "tests/pipeline/test_rows.py::test_a_window_that_is_too_large_or_too_slow_is_halved_until_it_fits",
+            "tests/pipeline/test_rows.py::test_a_single_bucket_that_does_not_fit_ends_the_run_after_few_requests",
             "tests/core/test_rows.py::test_a_second_row_with_the_same_key_is_refused",
         ),
     ),
     17: (
         "An empty page is taken for the last one.",
         (
-            "tests/dialects/test_tree_pages.py::test_a_page_without_entities_is_empty_and_not_the_end",
+            "tests/dialects/test_group_tree.py::test_a_page_without_entities_is_empty_and_not_the_end",
             "tests/extract/test_paging.py::test_every_page_is_requested_and_an_empty_one_is_not_the_last",
         ),
     ),
     18: (
         "The state does not move over a period without data.",
         (
-            "tests/pipeline/test_crash.py::test_empty_window_moves_the_state",
+            "tests/pipeline/test_repeated_runs.py::test_a_window_without_data_advances_the_state",
             "tests/core/test_bookmarks.py::test_a_window_moves_the_bookmark_to_its_end",
         ),
     ),
@@ -149,14 +149,14 @@ TRAPS: dict[int, tuple[str, tuple[str, ...]]] = {
         "A killed run looks like a success to the scheduler.",
         (
             "tests/singer/test_termination.py::test_the_exit_code_tells_the_signal",
-            "tests/end_to_end/test_endings.py::test_a_run_that_is_told_to_end",
+            "tests/end_to_end/test_command_line.py::test_a_signal_ends_a_run_without_loss",
         ),
     ),
     20: (
         "The target loses a row per batch, which only a count in the warehouse shows.",
         (
-            "tests/end_to_end/test_every_family.py::test_counts_and_numbers_in_postgres",
-            "tests/warehouse/test_views.py::test_a_deleted_row_is_found",
+            "tests/end_to_end/test_meltano.py::test_every_family_is_loaded_exactly",
+            "tests/warehouse/test_views.py::test_the_view_missing_finds_a_deleted_row",
         ),
     ),
 }

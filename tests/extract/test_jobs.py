@@ -32,7 +32,7 @@ from tests.extract.jobs import (
     sandbox_now,
     submitted,
 )
-from tests.pipeline.running import bag, config, run
+from tests.pipeline.running import config, multiset, run
 
 # The wire format
 
@@ -142,8 +142,8 @@ def test_a_job_brings_the_same_rows_as_a_query(name: str, shape: str) -> None:
     assert (by_job.error, by_query.error) == (None, None)
     rows = by_job.rows("calls")
     assert rows
-    assert bag(rows) == bag(by_query.rows("calls"))
-    assert bag(rows) == bag(ExpectedRows(async_sandbox).rows(query, START, NOW))
+    assert multiset(rows) == multiset(by_query.rows("calls"))
+    assert multiset(rows) == multiset(ExpectedRows(async_sandbox).rows(query, START, NOW))
 
 
 def test_concurrent_jobs_bring_the_same_rows_in_the_same_order() -> None:
@@ -155,7 +155,7 @@ def test_concurrent_jobs_bring_the_same_rows_in_the_same_order() -> None:
     assert [row["record"]["interval_start"] for row in rows if row["stream"] == "calls"] == [
         row["interval_start"] for row in one_by_one.rows("calls")
     ]
-    assert bag(concurrent.rows("calls")) == bag(one_by_one.rows("calls"))
+    assert multiset(concurrent.rows("calls")) == multiset(one_by_one.rows("calls"))
 
 
 def test_stream_maps_apply_to_the_rows_of_a_job() -> None:

@@ -23,7 +23,7 @@ from tests.extract.lookups import (
     run_with,
     sandbox_with,
 )
-from tests.pipeline.running import Time, config, run
+from tests.pipeline.running import ManualClock, config, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +55,7 @@ def test_lookups_are_not_selected_by_default_and_queries_are() -> None:
 
 def test_a_run_without_a_catalog_requests_no_lookup() -> None:
     sandbox = sandbox_with()
-    outcome = run(sandbox, config(**ONE_DAY), time=Time(NOW))
+    outcome = run(sandbox, config(**ONE_DAY), time=ManualClock(NOW))
     assert outcome.error is None
     assert requested_lookups(sandbox) == set()
     assert {message.get("stream") for message in outcome.messages} <= {"calls", "extractions", None}
@@ -85,7 +85,7 @@ def test_a_deselected_column_is_left_out_of_the_stream_but_not_of_the_list_that_
         if each["breadcrumb"] and each["breadcrumb"][-1] != "id":
             each["metadata"]["selected"] = False
     sandbox = sandbox_with()
-    outcome = run(sandbox, settings, time=Time(NOW), catalog=found)
+    outcome = run(sandbox, settings, time=ManualClock(NOW), catalog=found)
     assert [set(row) for row in outcome.rows("users")] == [{"id"}] * 25
     assert len(requests_to(sandbox, PATHS["users"])) == 1
     assert outcome.rows("volumes")

@@ -144,7 +144,7 @@ def test_a_signal_while_the_only_thread_waits_cancels_the_job(ending: BaseExcept
 def config_file(folder: Path, url: str) -> str:
     """A config file: seven windows of a day, three at a time."""
     days = {"queries": [{**QUERY, "window": "P1D"}], "end_date": "2026-03-09T00:00:00Z", "concurrency": 3}
-    return process.written(folder, "config", config(base_url=url, **days))
+    return process.write_json(folder, "config", config(base_url=url, **days))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
@@ -159,7 +159,7 @@ def test_a_run_that_is_killed_cancels_its_jobs_and_exits_143(tmp_path: Path) -> 
         return PENDING
 
     sandbox.faults = faults = FaultsByWindow(fault_of)
-    with serve(sandbox) as url, process.begun("--config", config_file(tmp_path, url)) as tap:
+    with serve(sandbox) as url, process.start("--config", config_file(tmp_path, url)) as tap:
         assert all_polled.wait(60)
         tap.send_signal(signal.SIGTERM)
         _, log = tap.communicate(timeout=60)
@@ -175,8 +175,8 @@ def test_a_run_whose_jobs_fail_exits_1_and_its_last_line_says_why(tmp_path: Path
     with serve(sandbox) as url:
         ended = process.run("--config", config_file(tmp_path, url))
     assert ended.status == 1
-    assert "query 'calls', window 2026-03-02T00:00:00.000Z/" in ended.said
-    assert "3 jobs returned no results" in ended.said.splitlines()[-1]
+    assert "query 'calls', window 2026-03-02T00:00:00.000Z/" in ended.stderr
+    assert "3 jobs returned no results" in ended.stderr.splitlines()[-1]
     assert len(submitted(sandbox)) >= 3
 
 

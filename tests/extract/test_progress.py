@@ -285,7 +285,7 @@ def run(
     seconds: float, *, faults: Rules | None = None, state: Message | None = None, concurrency: int = 1
 ) -> Outcome:
     """Run the whole tap over ten days of two queries; each request takes so many seconds."""
-    time = running.Time(NOW)
+    time = running.ManualClock(NOW)
     clock = SettableClock(NOW)
     sandbox = Sandbox(Options(volume=0.1, latency=seconds), now=clock, sleep=time.sleep, faults=faults)
     return running.run(sandbox, {**SETTINGS, "concurrency": concurrency}, state=state, time=time)

@@ -25,7 +25,7 @@ from tests.extract.lookups import (
     run_with,
     sandbox_with,
 )
-from tests.pipeline.running import Time, bag, config
+from tests.pipeline.running import ManualClock, config, multiset
 
 if TYPE_CHECKING:
     from requests import Session
@@ -79,7 +79,7 @@ def test_every_number_of_250_users_arrives_and_no_key_twice(shape: str) -> None:
         "granularity": "PT6H",
         "shape": shape,
     }
-    assert bag(rows) == bag(ExpectedRows(sandbox).rows(query, START, STOP))
+    assert multiset(rows) == multiset(ExpectedRows(sandbox).rows(query, START, STOP))
     (schema,) = (m for m in outcome.messages if m["type"] == "SCHEMA" and m["stream"] == "agent_status")
     keys = [tuple(row[name] for name in schema["key_properties"]) for row in rows]
     assert len(set(keys)) == len(keys) > 1000
@@ -121,7 +121,7 @@ def test_a_batch_that_is_too_large_is_halved_and_its_window_committed_once() -> 
     sandbox = sandbox_with(agents=110, max_results=120)
     outcome = run_with(sandbox, queries=[STATUS])
     whole = run_with(sandbox_with(agents=110), queries=[STATUS])
-    assert bag(outcome.rows("agent_status")) == bag(whole.rows("agent_status"))
+    assert multiset(outcome.rows("agent_status")) == multiset(whole.rows("agent_status"))
     assert len(bodies(sandbox)) > 2
     assert [message for message in outcome.messages if message["type"] == "STATE"][-1:] == [
         {"type": "STATE", "value": whole.state}
@@ -145,7 +145,7 @@ def tap_of(sandbox: Sandbox) -> TapGenesysAggregates:
     def mount(session: Session) -> None:
         session.mount("https://", InProcessAdapter(sandbox))
 
-    return TapGenesysAggregates(config=config(queries=[STATUS]), clock=Time(NOW), mount=mount)
+    return TapGenesysAggregates(config=config(queries=[STATUS]), clock=ManualClock(NOW), mount=mount)
 
 
 def test_eight_threads_that_need_the_list_at_once_request_it_once() -> None:
@@ -206,7 +206,7 @@ def test_an_asynchronous_query_submits_one_job_for_each_batch_and_brings_the_sam
     jobs = [named(entry.body) for entry in sandbox.log if entry.path.endswith("/jobs")]
     assert list(map(len, jobs)) == [100, 10]
     rows = run_with(sandbox_with(agents=110), queries=[STATUS]).rows("agent_status")
-    assert bag(outcome.rows("agent_status")) == bag(rows) != {}
+    assert multiset(outcome.rows("agent_status")) == multiset(rows) != {}
 
 
 def test_a_query_whose_users_are_denied_names_the_permission_and_suggests_a_filter() -> None:

@@ -11,7 +11,7 @@ import pytest
 from typing_extensions import override
 
 from genesys_sandbox import Options, Sandbox
-from tests.pipeline.running import Time, config, run
+from tests.pipeline.running import ManualClock, config, run
 
 if TYPE_CHECKING:
     from genesys_sandbox import LogEntry
@@ -30,7 +30,7 @@ ELSEWHERE = "/api/v2/elsewhere"
 TOKEN = "/oauth/token"
 
 
-class ThreadClock(Time):
+class ThreadClock(ManualClock):
     """A clock for threads that sleep at the same time: each wakes when its own sleep is over.
 
     A sleep counts from when its thread last read the clock, so the order in which threads fall asleep does

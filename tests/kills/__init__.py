@@ -1,1 +1,1 @@
-"""The real pipeline killed, its database stopped, its disk full, its host gone: the next run mends it."""
+"""The real pipeline, when it is killed or loses its database, disk space or host."""

@@ -1,4 +1,4 @@
-"""The fixtures of the end-to-end tests, a pipe into their PostgreSQL, and files of JSON lines."""
+"""The fixtures of the end-to-end tests, and the executables of two targets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def target_postgres(plugins: Path) -> Path:
 
 @pytest.fixture
 def target_jsonl(project: Project, plugins: Path) -> Path:
-    """The executable, installed for this test alone: other tests install it at any time."""
+    """The executable, installed for one test alone, since other tests may install it at the same time."""
     loaders = project.folder / ".meltano" / "loaders"
     loaders.unlink()
     loaders.mkdir()

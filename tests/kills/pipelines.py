@@ -1,4 +1,4 @@
-"""The pipeline in real processes: a bare pipe, or Meltano; and who in it can be killed."""
+"""The pipeline as real processes, ``tap | target`` or Meltano, and which of them can be killed."""
 
 from __future__ import annotations
 
@@ -13,64 +13,62 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 import psutil
 
 from demo.paths import MELTANO
-from tests.end_to_end.process import PATIENCE, TAP, written
+from tests.end_to_end.process import TAP, TIMEOUT, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.kills.scene import Scene
+    from tests.kills.loads import Setup
 
 Victim: TypeAlias = Literal["all", "tap", "target", "meltano"]
-_STEERING = ("TAP_GENESYS_", "GENESYS_", "TARGET_", "MELTANO_", "DATABASE_URL", "SINGER_SDK_", "VIRTUAL_ENV")
-_LOOK_AGAIN_SECONDS = 0.005
+_REMOVED = ("TAP_GENESYS_", "GENESYS_", "TARGET_", "MELTANO_", "DATABASE_URL", "SINGER_SDK_", "VIRTUAL_ENV")
+_POLL_SECONDS = 0.005
 
 
-def surroundings() -> dict[str, str]:
-    """The environment without what would steer Meltano, the tap or the target."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(_STEERING)}
+def clean_environment() -> dict[str, str]:
+    """The environment without variables that Meltano, the tap or the target read."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(_REMOVED)}
 
 
 class Running(Protocol):
-    """A run that has begun."""
+    """A run that has been started."""
 
     def pids(self, victim: Victim) -> list[int]:
-        """The processes that a victim has now; empty where it is not there."""
+        """The processes that a victim has now, if any."""
 
-    def over(self) -> bool:
-        """Whether every process of it has ended."""
+    def ended(self) -> bool:
+        """Whether all its processes have ended."""
 
     def status(self) -> int:
-        """Once it is over: 0, or the exit code of what failed first in the order of the pipe."""
+        """After the end: 0, or the exit code of the first process in the pipe that failed."""
 
 
 class Pipeline(Protocol):
-    """Runs one scene, again and again, with the state that the run before left."""
+    """Runs the same load repeatedly; each run starts from the state of the one before."""
 
     victims: tuple[Victim, ...]
 
     @property
     def log(self) -> Path:
-        """Where everybody in it says what happens."""
+        """The file that all its processes log to."""
 
     def run(self) -> contextlib.AbstractContextManager[Running]:
-        """Begin a run; at the end of the block nothing of it is left."""
+        """Start a run; at the end of the block none of its processes is left."""
 
 
-def until(true: Callable[[], bool], seconds: float = PATIENCE) -> bool:
-    """Look until something is so; whether it was in time."""
+def wait_until(condition: Callable[[], bool], seconds: float = TIMEOUT) -> bool:
+    """Wait for a condition, and return whether it became true in time."""
     deadline = time.monotonic() + seconds
-    while not true():
+    while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(_LOOK_AGAIN_SECONDS)
+        time.sleep(_POLL_SECONDS)
     return True
 
 
 @dataclass
-class _Piped:
-    """``tap | target``."""
-
+class _RunningPipe:
     tap: subprocess.Popen[bytes]
     target: subprocess.Popen[bytes]
 
@@ -78,7 +76,7 @@ class _Piped:
         chosen = {"tap": [self.tap], "target": [self.target]}.get(victim, [self.tap, self.target])
         return [each.pid for each in chosen if each.poll() is None]
 
-    def over(self) -> bool:
+    def ended(self) -> bool:
         return self.tap.poll() is not None and self.target.poll() is not None
 
     def status(self) -> int:
@@ -87,50 +85,51 @@ class _Piped:
 
 @dataclass
 class Pipe:
-    """``tap | target``, with the state kept as Meltano keeps it: the last that the target printed.
+    """``tap | target``, with the state kept as Meltano keeps it: the last one that the target printed.
 
     Attributes:
-        scene: What is loaded.
-        folder: Where files go.
+        setup: What to load.
+        folder: A folder for files.
         target: The target's executable.
-        limit: What is put before the target's command.
+        arguments: The target's arguments.
+        wrapper: A command that starts the target, such as one that limits it.
     """
 
-    scene: Scene
+    setup: Setup
     folder: Path
     target: Path
     arguments: tuple[str, ...] = ("--config=ENV",)
-    limit: tuple[str, ...] = ()
+    wrapper: tuple[str, ...] = ()
     victims: tuple[Victim, ...] = field(default=("all", "tap", "target"), init=False)
 
     @property
     def log(self) -> Path:
-        """What both say on standard error."""
+        """The standard error of both."""
         return self.folder / "pipe.log"
 
     @property
     def state(self) -> Path:
-        """The state of the last run that left one."""
+        """The last state that the target printed, in any run."""
         return self.folder / "state.json"
 
     @contextlib.contextmanager
     def run(self) -> Iterator[Running]:
-        """Begin a run; at the end of the block nothing of it is left, and its state is kept."""
-        config = written(self.folder, "config", self.scene.config)
-        known = ["--state", str(self.state)] if self.state.exists() else []
-        said = self.folder / "target.out"
-        with self.log.open("ab") as log, said.open("wb") as out:
+        """Start a run; at the end of the block no process is left, and its state is kept."""
+        config = write_json(self.folder, "config", self.setup.config)
+        state = ["--state", str(self.state)] if self.state.exists() else []
+        target_output = self.folder / "target.out"
+        with self.log.open("ab") as log, target_output.open("wb") as out:
             tap = subprocess.Popen(
-                [str(TAP), "--config", config, *known],
-                env=surroundings(),
+                [str(TAP), "--config", config, *state],
+                env=clean_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,
             )
             target = subprocess.Popen(
-                [*self.limit, str(self.target), *self.arguments],
-                env={**surroundings(), **self.scene.target},
+                [*self.wrapper, str(self.target), *self.arguments],
+                env={**clean_environment(), **self.setup.target_settings},
                 cwd=self.folder,
                 stdin=tap.stdout,
                 stdout=out,
@@ -138,30 +137,28 @@ class Pipe:
                 start_new_session=True,
             )
             assert tap.stdout is not None
-            tap.stdout.close()  # so that the tap learns of the target's end
+            tap.stdout.close()  # otherwise the tap would not notice that the target has ended
             try:
-                yield _Piped(tap, target)
+                yield _RunningPipe(tap, target)
             finally:
                 for each in (tap, target):
                     each.kill()
                     each.wait()
-        self._keep(said)
+        self._keep_state(target_output)
 
-    def _keep(self, said: Path) -> None:
-        """Keep the last whole line that the target printed."""
-        *lines, _ = said.read_text(encoding="utf-8").split("\n")
+    def _keep_state(self, target_output: Path) -> None:
+        """Keep the last complete line that the target printed."""
+        *lines, _ = target_output.read_text(encoding="utf-8").split("\n")
         if lines:
             self.state.write_text(json.dumps(json.loads(lines[-1])), encoding="utf-8")
 
 
 @dataclass
-class _UnderMeltano:
-    """``meltano run`` and what it began."""
-
+class _RunningMeltano:
     meltano: subprocess.Popen[bytes]
 
     def pids(self, victim: Victim) -> list[int]:
-        found = self.session()
+        found = self.processes()
         if victim == "all":
             return [each.pid for each in found]
         if victim == "meltano":
@@ -169,8 +166,8 @@ class _UnderMeltano:
         name = {"tap": "tap-genesys-aggregates", "target": "target-postgres"}[victim]
         return [each.pid for each in found if _runs(each, name)]
 
-    def session(self) -> list[psutil.Process]:
-        """Every process of it that has not ended."""
+    def processes(self) -> list[psutil.Process]:
+        """Meltano and everything that it started, as far as it still runs."""
         self.meltano.poll()
         found = []
         for each in psutil.process_iter(["status"]):
@@ -179,15 +176,15 @@ class _UnderMeltano:
                     found.append(each)
         return found
 
-    def over(self) -> bool:
-        return self.meltano.poll() is not None and not self.session()
+    def ended(self) -> bool:
+        return self.meltano.poll() is not None and not self.processes()
 
     def status(self) -> int:
         return self.meltano.wait()
 
 
 def _runs(process: psutil.Process, name: str) -> bool:
-    """Whether a process is a plugin at work, not asked for its catalog."""
+    """Whether a process is this plugin, loading data and not discovering its catalog."""
     with contextlib.suppress(psutil.Error):
         words = process.cmdline()
         return any(word.endswith(f"/{name}") for word in words[:2]) and "--discover" not in words
@@ -196,53 +193,58 @@ def _runs(process: psutil.Process, name: str) -> bool:
 
 @dataclass
 class Meltano:
-    """``meltano run tap-genesys-aggregates target-postgres`` in a project of its own.
+    """``meltano run tap-genesys-aggregates target-postgres`` in a separate project.
 
     Attributes:
-        scene: What is loaded.
+        setup: What to load.
         folder: The project.
     """
 
-    scene: Scene
+    setup: Setup
     folder: Path
     victims: tuple[Victim, ...] = field(default=("all", "tap", "target", "meltano"), init=False)
 
     @property
     def log(self) -> Path:
-        """All that is said."""
+        """What Meltano and its plugins print."""
         return self.folder / "meltano.log"
 
     @property
     def variables(self) -> dict[str, str]:
-        """The settings of tap and target."""
+        """The settings of the tap and the target."""
         config = {
             f"TAP_GENESYS_AGGREGATES_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
-            for name, value in self.scene.config.items()
+            for name, value in self.setup.config.items()
         }
-        return {"MELTANO_CLI_DISABLE_VERSION_CHECK": "true", "NO_COLOR": "1", **config, **self.scene.target}
+        return {
+            "MELTANO_CLI_DISABLE_VERSION_CHECK": "true",
+            "NO_COLOR": "1",
+            **config,
+            **self.setup.target_settings,
+        }
 
     @contextlib.contextmanager
     def run(self) -> Iterator[Running]:
-        """Begin a run; at the end of the block nothing of it is left.
+        """Start a run; at the end of the block none of its processes is left.
 
-        A Meltano that was killed outright counts as running for five minutes: hence ``--force``.
+        ``--force`` is needed because a Meltano killed with SIGKILL counts as running for five minutes.
         """
-        words = ["run", "--no-install", "--force", "tap-genesys-aggregates", "target-postgres"]
+        arguments = ["run", "--no-install", "--force", "tap-genesys-aggregates", "target-postgres"]
         with self.log.open("ab") as log:
             meltano = subprocess.Popen(
-                [str(MELTANO), *words],
+                [str(MELTANO), *arguments],
                 cwd=self.folder,
-                env={**surroundings(), **self.variables},
+                env={**clean_environment(), **self.variables},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-            running = _UnderMeltano(meltano)
+            running = _RunningMeltano(meltano)
             try:
                 yield running
             finally:
-                for each in running.session():
+                for each in running.processes():
                     with contextlib.suppress(psutil.Error):
                         each.kill()
                 meltano.wait()

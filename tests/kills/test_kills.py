@@ -1,4 +1,4 @@
-"""A few kills of the real thing; ``python -m tests.kills`` makes many."""
+"""A few kills of the real pipeline; ``python -m tests.kills`` makes many."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kills.lives import lived
-from tests.kills.moments import Course, Kill, drawn
+from tests.kills.loads import Kill, Timing, draw_kill, load_with_kills, set_up
 from tests.kills.pipelines import Meltano, Pipe
-from tests.kills.scene import opened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.meltano]
 @pytest.mark.parametrize(
     ("api", "kills"),
     [
-        pytest.param("results", [Kill(signal.SIGKILL, "all", 9, 0.05)], id="everything at once"),
+        pytest.param("results", [Kill(signal.SIGKILL, "all", 9, 0.05)], id="all at once"),
         pytest.param(
             "group_tree",
             [Kill(signal.SIGTERM, "tap", 16, 0.05), Kill(signal.SIGKILL, "target", 8, 0.02)],
@@ -33,41 +31,42 @@ pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.meltano]
         ),
     ],
 )
-def test_a_killed_pipe(
+def test_a_load_survives_kills_of_the_pipe(
     postgres: Postgres, target_postgres: Path, tmp_path: Path, api: str, kills: list[Kill]
 ) -> None:
-    """The run after it brings what is missing: PostgreSQL holds the witness's rows, and no window lacks."""
-    with opened(api, postgres, f"killed_{api}") as scene:
-        life = lived(scene, Pipe(scene, tmp_path, target_postgres), kills)
-        last = scene.asked()
-    assert life.wrong == ()
-    assert life.rows == life.expected > 0
-    for blow in life.blows:
-        assert blow.hit
-        assert blow.status
-        assert blow.rows < life.expected
-    assert last > sum(kill.requests for kill in kills)
+    """The next run loads what is missing: PostgreSQL holds the expected rows, and no window lacks any."""
+    with set_up(api, postgres, f"killed_{api}") as setup:
+        result = load_with_kills(setup, Pipe(setup, tmp_path, target_postgres), kills)
+        requests = setup.requests()
+    assert result.failures == ()
+    assert result.rows == result.expected > 0
+    for each in result.kills:
+        assert each.hit
+        assert each.status
+        assert each.rows < result.expected
+    assert requests > sum(kill.requests for kill in kills)
 
 
-def test_a_killed_meltano(postgres: Postgres, project: Project) -> None:
-    """What it leaves behind ends by itself, history moves on, and the next run makes all of it right."""
-    with opened("results", postgres, "killed_meltano", rewrites=True) as scene:
-        life = lived(scene, Meltano(scene, project.folder), [Kill(signal.SIGKILL, "meltano", 15, 0.05)])
-    assert life.wrong == ()
-    (blow,) = life.blows
-    assert (blow.hit, blow.status) == (1, -signal.SIGKILL)
-    assert blow.rows < life.expected <= life.rows
+def test_a_load_survives_a_kill_of_meltano(postgres: Postgres, project: Project) -> None:
+    """The tap and the target end by themselves, history is rewritten, and the next run completes the load."""
+    kill = Kill(signal.SIGKILL, "meltano", 15, 0.05)
+    with set_up("results", postgres, "killed_meltano", rewrites=True) as setup:
+        result = load_with_kills(setup, Meltano(setup, project.folder), [kill])
+    assert result.failures == ()
+    (killed,) = result.kills
+    assert (killed.hit, killed.status) == (1, -signal.SIGKILL)
+    assert killed.rows < result.expected <= result.rows
 
 
-def test_moments_fall_into_the_load() -> None:
-    """Most kills are drawn for the time between the first request and the end, up to the last moment."""
+def test_most_kills_are_drawn_for_the_load() -> None:
+    """Most come between the first request and the end of the run, up to its last moment."""
     rng = Random(1)  # noqa: S311  # moments, not secrets
-    course = Course(start_up=3.0, load=2.0, tail=1.0, requests=24)
-    kills = [drawn(rng, ("all", "tap"), course) for _ in range(1000)]
+    timing = Timing(start_up=3.0, load=2.0, tail=1.0, requests=24)
+    kills = [draw_kill(rng, ("all", "tap"), timing) for _ in range(1000)]
     early = [kill for kill in kills if kill.requests == 0]
     assert 100 < len(early) < 200
-    assert {kill.requests for kill in kills} == set(range(course.requests + 1))
-    assert max(kill.seconds for kill in kills if kill.requests == course.requests) > 0.9
+    assert {kill.requests for kill in kills} == set(range(timing.requests + 1))
+    assert max(kill.seconds for kill in kills if kill.requests == timing.requests) > 0.9
     assert {(kill.signal, kill.victim) for kill in kills} == {
         (number, victim) for number in (signal.SIGKILL, signal.SIGTERM) for victim in ("all", "tap")
     }

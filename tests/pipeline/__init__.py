@@ -1,1 +1,1 @@
-"""The tap whole, in one process: the sandbox behind an adapter, time brought along."""
+"""The whole tap in this process, against the sandbox, without sockets or waiting."""

@@ -1,12 +1,13 @@
-"""Runs the whole tap against a sandbox without sockets or waiting, and keeps what it wrote."""
+"""Runs the whole tap in this process against a sandbox, without sockets or waiting."""
 
 from __future__ import annotations
 
 import io
 import json
 import sys
+import threading
 from collections import Counter
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from genesys_sandbox.in_process import InProcessAdapter
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import requests
 
@@ -28,29 +29,34 @@ Message = dict[str, Any]
 Row = dict[str, Any]
 
 
-class Time:
-    """A clock that moves only when somebody sleeps on it, or says so."""
+class ManualClock:
+    """A clock that moves only when it is slept on or set."""
 
     def __init__(self, now: datetime) -> None:
-        """Begin at an instant."""
         self.instant = now
 
     def now(self) -> datetime:
-        """The instant."""
+        """The time on the clock."""
         return self.instant
 
     def monotonic(self) -> float:
-        """The instant, in seconds."""
+        """The same in seconds."""
         return self.instant.timestamp()
 
     def sleep(self, seconds: float) -> None:
-        """Move on."""
+        """Set the clock forward."""
         self.instant += timedelta(seconds=seconds)
 
 
 @dataclass
 class Outcome:
-    """What a run wrote, and how it ended."""
+    """What a run wrote, and how it ended.
+
+    Attributes:
+        messages: The Singer messages on standard output.
+        error: What ended the run, if it did not succeed.
+        log: The log, where it was captured.
+    """
 
     messages: list[Message]
     error: BaseException | None = None
@@ -58,7 +64,7 @@ class Outcome:
 
     @property
     def state(self) -> Message:
-        """The last STATE, or none."""
+        """The value of the last STATE message; empty if there was none."""
         states = [message["value"] for message in self.messages if message["type"] == "STATE"]
         return states[-1] if states else {}
 
@@ -71,27 +77,26 @@ class Outcome:
         ]
 
 
-def plain(row: Mapping[str, Any]) -> Row:
-    """A row without the columns that say when it was read."""
+def without_extraction_columns(row: Mapping[str, Any]) -> Row:
+    """A row without the columns that depend on when it was extracted."""
     return {name: value for name, value in row.items() if name not in {"extracted_at", "is_final"}}
 
 
-def bag(rows: list[Row]) -> Counter[str]:
-    """Rows as a multiset: order does not count, twins do."""
-    return Counter(json.dumps(plain(row), sort_keys=True) for row in rows)
+def multiset(rows: list[Row]) -> Counter[str]:
+    """Rows to compare with others, in any order but with duplicates; extraction columns are left out."""
+    return Counter(json.dumps(without_extraction_columns(row), sort_keys=True) for row in rows)
 
 
 class Warehouse:
-    """What a target that upserts by key would hold."""
+    """The tables of a target that upserts by key."""
 
     def __init__(self) -> None:
-        """Begin empty."""
         self.tables: dict[str, dict[tuple[Any, ...], Row]] = {}
         self.state: Message = {}
         self._keys: dict[str, list[str]] = {}
 
     def load(self, messages: list[Message]) -> None:
-        """Load what a run wrote."""
+        """Load the messages of a run, in order."""
         for message in messages:
             if message["type"] == "SCHEMA":
                 self._keys[message["stream"]] = message["key_properties"]
@@ -108,7 +113,7 @@ class Warehouse:
 
 
 def config(**changes: Any) -> dict[str, Any]:
-    """A config for the sandbox; by default the results contract, one request at a time."""
+    """A config for the sandbox; by default the results API, one request at a time."""
     return {
         "client_id": "sandbox",
         "client_secret": "a-secret-of-the-sandbox",
@@ -126,20 +131,20 @@ def run(
     settings: Mapping[str, Any],
     *,
     state: Message | None = None,
-    time: Time | None = None,
+    time: ManualClock | None = None,
     **tap: Any,
 ) -> Outcome:
     """Run the tap once.
 
     Args:
-        sandbox: Who answers.
+        sandbox: Answers the requests.
         settings: The config.
-        state: What an earlier run left.
-        time: The clock; by default the sandbox's present, standing still.
-        tap: What else the tap takes.
+        state: The state of an earlier run.
+        time: The clock; by default it stands at the current time of the sandbox.
+        tap: Further arguments of the tap.
 
     Returns:
-        What it wrote until it ended, however it did.
+        What it wrote until it ended, and the error that ended it, if any.
     """
 
     def mount(session: requests.Session) -> None:
@@ -152,7 +157,7 @@ def run(
             TapGenesysAggregates(
                 config=dict(settings),
                 state=json.loads(json.dumps(state or {})),
-                clock=time or Time(sandbox.now()),
+                clock=time or ManualClock(sandbox.now()),
                 mount=mount,
                 **tap,
             ).sync_all()
@@ -161,3 +166,29 @@ def run(
         sys.stdout.flush()
     written = out.buffer.getvalue().decode()
     return Outcome([json.loads(line) for line in written.splitlines()], error)
+
+
+class _StdoutByThread:
+    """A standard output with a separate buffer in each thread."""
+
+    def __init__(self) -> None:
+        self._local = threading.local()
+
+    @property
+    def buffer(self) -> io.BytesIO:
+        """The bytes that this thread has written."""
+        if not hasattr(self._local, "buffer"):
+            self._local.buffer = io.BytesIO()
+        found: io.BytesIO = self._local.buffer
+        return found
+
+    def flush(self) -> None:
+        """Do nothing: the buffer is in memory."""
+
+
+@contextmanager
+def stdout_by_thread() -> Iterator[Any]:
+    """Replace standard output by one that keeps the output of each thread separate."""
+    stdout: Any = _StdoutByThread()
+    with redirect_stdout(stdout):
+        yield stdout

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tap_genesys_aggregates.core.errors import TapError
-from tests.pipeline.running import bag
+from tests.pipeline.running import multiset
 from tests.simulation.scenario import SECRET
 
 if TYPE_CHECKING:
@@ -97,8 +97,8 @@ class MessageChecker:
         """If history never changes, the rows of a window are known in advance."""
         if self._expected is None:
             return
-        expected = bag([row for row in self._expected[query] if start <= row["interval_start"] < end])
-        if (found := bag(rows)) != expected:
+        expected = multiset([row for row in self._expected[query] if start <= row["interval_start"] < end])
+        if (found := multiset(rows)) != expected:
             yield f"{query}, window {start}/{end}: {difference(found, expected)}"
 
     def _state(self, message: Message) -> Iterator[str]:

@@ -1,9 +1,8 @@
 """The kinds of faults that a request can meet: those that a retry fixes, and those that may end a run.
 
 Except at the level ``malformed``, none of them is a wrong answer that looks like a right one, such as another
-count, or a null that the API uses for "nothing happened" (`results: null`, a group without `data`). A correct
-reader either rejects what these faults send, or may ignore it, such as fields that nobody asked for. At the
-level ``malformed`` any value may be any other.
+count, or a null that the API uses for "nothing happened" (`results: null`, a group without `data`). The tap
+must reject what these faults send, or can ignore it, such as extra fields.
 """
 
 from __future__ import annotations
@@ -224,7 +223,7 @@ def _far_clock_jump(rng: Random, _: datetime) -> Injection:
 
 
 def _too_large(rng: Random, _: datetime) -> Injection:
-    """More rows than the server returns; it says so by the message of a 400, or by 413."""
+    """More rows than the server returns, reported by the message of a 400 or by a 413."""
     body = {"message": "Result set is larger than result limit", "code": "bad.request", "status": 400}
     code = rng.choice((400, 413))
     return Injection("too large", Fault("too large", instead=lambda _: json_response(body, code)))

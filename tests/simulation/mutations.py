@@ -135,8 +135,8 @@ MUTATIONS = (
         (
             GroupTreeDialect,
             "read",
-            "answer.links.next if answer.links",
-            "answer.links.next if answer.entities",
+            "response.links.next if response.links",
+            "response.links.next if response.entities",
         ),
     ),
     mutation(
@@ -203,7 +203,7 @@ MUTATIONS = (
     ),
     mutation(
         "only the first entity of a page is read (column by column)",
-        (GroupTreeBlocks, "read", "answer.entities or ()", "(answer.entities or ())[:1]"),
+        (GroupTreeBlocks, "read", "response.entities or ()", "(response.entities or ())[:1]"),
     ),
     mutation("the qualifier is dropped", (ResultsDialect, "_long", "metric.qualifier or NOT_SET", "NOT_SET")),
     mutation("missing values become 0", (RowMaker, "__init__", "each.name: None for", "each.name: 0 for")),
@@ -315,7 +315,7 @@ def recorded_seeds() -> dict[str, int]:
 
 
 def _try(number: int) -> tuple[int, str]:
-    """Try one mutation, in a process of its own; -1 seeds and the reason if it is stale."""
+    """Try one mutation; if it is stale, -1 seeds and the reason."""
     try:
         return seeds_until_caught(MUTATIONS[number])
     except StaleMutationError as error:

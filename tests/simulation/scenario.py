@@ -254,7 +254,7 @@ def _interruption(rng: Random) -> Interruption | None:
 
 
 def _query(rng: Random, api: str, name: str, granularities: tuple[str, ...]) -> Query:
-    """One entry of ``queries`` for a contract."""
+    """One entry of ``queries`` for an API."""
     if api == "group_tree":
         kinds = [_tree_query]
     else:

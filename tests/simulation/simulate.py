@@ -11,7 +11,7 @@ from unittest.mock import patch
 from genesys_sandbox import ExpectedRows, Sandbox
 from genesys_sandbox.timestamps import to_ms, to_text
 from tap_genesys_aggregates.extract import user_batches
-from tests.pipeline.running import Warehouse, bag
+from tests.pipeline.running import Warehouse, multiset
 from tests.simulation.checks import MessageChecker, difference, leaked_secrets, wrong_ending
 from tests.simulation.fault_injection import FaultInjector
 from tests.simulation.scenario import Scenario, make_scenario, seeded_random
@@ -251,5 +251,5 @@ class _Simulation:
 
     def _compare_rows(self, rows: list[Row], expected: list[Row], which: str) -> list[str]:
         self.result.rows += len(expected)
-        found, wanted = bag(rows), bag(expected)
+        found, wanted = multiset(rows), multiset(expected)
         return [] if found == wanted else [f"{which}{difference(found, wanted)}"]

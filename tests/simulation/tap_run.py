@@ -20,7 +20,7 @@ from urllib3.response import HTTPResponse
 
 from genesys_sandbox.in_process import InProcessAdapter
 from tap_genesys_aggregates.tap import TapGenesysAggregates
-from tests.pipeline.running import Outcome, Time
+from tests.pipeline.running import ManualClock, Outcome
 from tests.simulation.scenario import seeded_random
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Killed(BaseException):
 _INTERRUPTIONS = {"SIGKILL": Killed, "broken pipe": BrokenPipeError, "Ctrl-C": KeyboardInterrupt}
 
 
-class SharedTime(Time):
+class SharedTime(ManualClock):
     """A clock that moves only when some thread sleeps on it.
 
     ``instant`` is the true time; ``now()`` is what the machine believes, which may have been set back.

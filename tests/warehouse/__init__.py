@@ -1,1 +1,1 @@
-"""The views and the reconciliation, in a real PostgreSQL."""
+"""The views, and ``reconcile``, in a real PostgreSQL."""

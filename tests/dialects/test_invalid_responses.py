@@ -1,4 +1,4 @@
-"""Answers that are none: cut, garbled, of another kind."""
+"""Responses that are cut, garbled or of other types are refused, and never quoted at length."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tap_genesys_aggregates.core.errors import UnforeseenError, UnreadableError
-from tests.dialects.making import TREE, hour, results, rows
+from tests.dialects.responses import TREE, hour, results, rows
 
 if TYPE_CHECKING:
     from tap_genesys_aggregates.core.query import Query
 
-SECRET = "s3cr3t-of-a-customer"
-TREE_ANSWER = {
-    "entities": [{"id": SECRET, "groups": [{"id": hour(0), "metrics": {"conversationCount": {"value": 1}}}]}]
+_SECRET = "s3cr3t-of-a-customer"
+_TREE_RESPONSE = {
+    "entities": [{"id": _SECRET, "groups": [{"id": hour(0), "metrics": {"conversationCount": {"value": 1}}}]}]
 }
-RESULTS_ANSWER = {
+_RESULTS_RESPONSE = {
     "results": [
         {
-            "group": {"queueId": SECRET},
+            "group": {"queueId": _SECRET},
             "data": [
                 {
                     "interval": f"{hour(0)}/{hour(1)}",
@@ -30,34 +30,34 @@ RESULTS_ANSWER = {
         }
     ]
 }
-BOTH = [(TREE, json.dumps(TREE_ANSWER)), (results(), json.dumps(RESULTS_ANSWER))]
+_BOTH = [(TREE, json.dumps(_TREE_RESPONSE)), (results(), json.dumps(_RESULTS_RESPONSE))]
 
 
-def refused(query: Query, body: bytes) -> str:
-    """What the run says when it is given such an answer."""
+def _refusal(query: Query, body: bytes) -> str:
+    """The message of the error for a response."""
     with pytest.raises(UnreadableError) as error:
         rows(query, body)
     return str(error.value)
 
 
-@pytest.mark.parametrize(("query", "whole"), BOTH)
-def test_the_whole_answer_is_readable(query: Query, whole: str) -> None:
-    """The samples of this file are answers before they are spoilt."""
+@pytest.mark.parametrize(("query", "whole"), _BOTH)
+def test_the_samples_are_valid(query: Query, whole: str) -> None:
+    """The samples of this file are readable before they are damaged."""
     assert len(rows(query, whole.encode())) == 1
 
 
-@pytest.mark.parametrize(("query", "whole"), BOTH)
-def test_a_cut_answer_is_unreadable_wherever_it_is_cut(query: Query, whole: str) -> None:
-    """Half an answer is never taken for a small one, and nothing of it is shown."""
+@pytest.mark.parametrize(("query", "whole"), _BOTH)
+def test_a_response_that_is_cut_anywhere_is_refused(query: Query, whole: str) -> None:
+    """Half a response never counts as a small one, and none of it is shown."""
     for length in range(len(whole)):
-        message = refused(query, whole[:length].encode())
-        assert SECRET not in message
+        message = _refusal(query, whole[:length].encode())
+        assert _SECRET not in message
         assert len(message) < 250
 
 
-@pytest.mark.parametrize(("query", "whole"), BOTH)
+@pytest.mark.parametrize(("query", "whole"), _BOTH)
 @pytest.mark.parametrize(
-    "spoil",
+    "damage",
     [
         lambda body: body + b"}",
         lambda body: body + body,
@@ -74,11 +74,11 @@ def test_a_cut_answer_is_unreadable_wherever_it_is_cut(query: Query, whole: str)
         lambda _: b"\x1f\x8b\x08garbled s3cr3t-of-a-customer",
     ],
 )  # fmt: skip
-def test_a_garbled_answer_is_unreadable(query: Query, whole: str, spoil: object) -> None:
-    """What is no JSON of the right form is asked for again; its text is in no message."""
-    assert callable(spoil)
-    message = refused(query, spoil(whole.encode()))
-    assert SECRET not in message
+def test_a_garbled_response_is_refused(query: Query, whole: str, damage: object) -> None:
+    """The message does not contain its text."""
+    assert callable(damage)
+    message = _refusal(query, damage(whole.encode()))
+    assert _SECRET not in message
     assert "customer" not in message
     assert len(message) < 250
 
@@ -95,9 +95,9 @@ def test_a_garbled_answer_is_unreadable(query: Query, whole: str, spoil: object)
      '{"entities": [], "links": {"next": 2}}', '{"entities": [{"groups": [[]]}]}',
      "[" * 3000 + "]" * 3000],
 )  # fmt: skip
-def test_a_tree_of_other_types_is_unreadable(document: str) -> None:
-    """A number where a list belongs is not guessed at; the message has the place and not the value."""
-    message = refused(TREE, document.encode())
+def test_a_tree_with_other_types_is_refused(document: str) -> None:
+    """The message has the place and not the value."""
+    message = _refusal(TREE, document.encode())
     assert "group-tree API" in message
     assert "s3cr3t" not in message
 
@@ -114,18 +114,17 @@ def test_a_tree_of_other_types_is_unreadable(document: str) -> None:
      '{"results": [{"data": [{"interval": "x", "metrics": [{"metric": "n", "stats": {"count": true}}]}]}]}',
      '{"results": [{"data": [{"interval": "x", "views": [{"stats": {}}]}]}]}'],
 )  # fmt: skip
-def test_results_of_other_types_are_unreadable(document: str) -> None:
-    """The same for the results contract."""
-    message = refused(results(), document.encode())
+def test_results_with_other_types_are_refused(document: str) -> None:
+    message = _refusal(results(), document.encode())
     assert "results API" in message
     assert "s3cr3t" not in message
 
 
 @pytest.mark.parametrize(("query", "part"), [(TREE, "entities"), (results(), "results")])
-def test_an_error_that_comes_as_an_answer_is_no_empty_answer(query: Query, part: str) -> None:
-    """A gateway's 200 that means an error must not make a gap: it is asked again, and quoted shorten."""
-    said = json.dumps({"code": "internal\x1b[31m.error", "message": "try later\n" + "x" * 100_000})
-    message = refused(query, said.encode())
+def test_an_error_with_status_200_is_not_an_empty_response(query: Query, part: str) -> None:
+    """It must not leave a gap in the data; the message quotes only its beginning."""
+    response = json.dumps({"code": "internal\x1b[31m.error", "message": "try later\n" + "x" * 100_000})
+    message = _refusal(query, response.encode())
     assert f"the response is an error instead of {part}" in message
     assert "internal" in message
     assert "try later" in message
@@ -134,8 +133,8 @@ def test_an_error_that_comes_as_an_answer_is_no_empty_answer(query: Query, part:
 
 
 @pytest.mark.parametrize("name", ["x" * 100_000, "a\nb", "\x1b[31m"])
-def test_names_of_the_answer_are_shown_shortly(name: str) -> None:
-    """A key, a metric, a status or a bucket of the server's making is cut and on one line."""
+def test_names_from_a_response_are_shortened(name: str) -> None:
+    """A dimension, metric, qualifier or interval is cut, and shown on one line."""
     interval = f"{hour(0)}/{hour(1)}"
     parts = [
         {"group": {name: "x"}, "data": []},
