@@ -275,8 +275,10 @@ class RowMaker:
             numbers = statistics or {}
             if self._long and not numbers.keys() <= STATISTICS.keys():
                 row[schema.OTHER_STATISTICS], numbers = _split(numbers)
-            shape = (name, *numbers)
-            columns = self._columns.get(shape) or self._compile(*shape)
+            columns = self._columns.get((name, *numbers))
+            if columns is None:
+                numbers = self._without_nulls(name, numbers)
+                columns = self._columns.get((name, *numbers)) or self._compile(name, *numbers)
             row.update(zip(columns, numbers.values(), strict=True))
         for column in self._integers:
             if row[column] is not None:
@@ -297,6 +299,11 @@ class RowMaker:
         columns = (block.starts, *block.keys, block.ends, *block.numbers)
         finals = map(final.__getitem__, block.ends)
         return [*map(self._plain, *columns, repeat(stamp.extracted_at), finals)]
+
+    def _without_nulls(self, name: str, statistics: Statistics) -> Statistics:
+        """Statistics without those that are null and have no column: nothing is lost with them."""
+        known = self._names.get(name) or {}
+        return {kind: each for kind, each in statistics.items() if each is not None or kind in known}
 
     def _compile(self, name: str, *kinds: str) -> tuple[str, ...]:
         """Look up and cache the columns of a metric that comes with these statistics."""

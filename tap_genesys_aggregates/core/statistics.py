@@ -2,8 +2,8 @@
 
 A metric named ``n…`` comes with a count, a timer ``t…`` with max, min, count and sum in milliseconds,
 ``oServiceLevel`` with a ratio and its parts, and sentiments also with the numbers of positive and negative
-values. The other ``o…`` metrics (observations) are not documented one by one, so they get a column for each of these statistics (docs/api-notes.md, "Results:
-statistics").
+values. The other ``o…`` metrics (observations) are not documented one by one, so they get a column for each
+statistic of timers and ratios (docs/api-notes.md, "Results: statistics").
 """
 
 from __future__ import annotations

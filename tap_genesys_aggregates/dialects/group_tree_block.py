@@ -117,12 +117,11 @@ class GroupTreeBlocks:
         numbers: list[list[Number | None]] = [[] for _ in self._values]
         try:
             response = _RESPONSE.decode(body)
-            if response.error or response.errors:
-                return None
             # One entity at a time, so that its objects fit into the processor's cache.
-            for raw in response.entities or ():
-                if not self._add_leaves([self._decoder.decode(raw)], levels, numbers):
-                    return None
+            entities = map(self._decoder.decode, response.entities or ())
+            is_plain = all(self._add_leaves([each], levels, numbers) for each in entities)
+            if response.error or response.errors or not is_plain:
+                return None
             found = self._find_interval(levels, bounds) if levels[0] else None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, UnreadableError):
             return None
