@@ -1,1 +1,1 @@
-"""The tests; each folder is one room of the house, or one way of looking at all of it."""
+"""The tests. docs/architecture.md says what each folder covers."""

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _YEARS = range(1970, 2200)
+_MAX_DEPTH = 100
+"""Levels of nesting: far more than a filter needs, far fewer than the stack of any Python allows."""
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -228,21 +230,36 @@ class Reader:
     def _json(self, name: str) -> object:
         """A value that can be sent as JSON; given as text, as in an environment variable, it is parsed."""
         value = self._value(name)
-        if not isinstance(value, str):
+        if isinstance(value, str):
             try:
-                json.dumps(value, allow_nan=False)
-            except (TypeError, ValueError, RecursionError):
-                raise self.error(name, "must be valid JSON, without NaN and not nested too deeply") from None
-            return value
+                value = json.loads(value)
+            except (ValueError, RecursionError):
+                raise self.error(name, "must be valid JSON if it is given as text") from None
         try:
-            return cast("object", json.loads(value))
-        except (ValueError, RecursionError):
-            raise self.error(name, "must be valid JSON if it is given as text") from None
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError, RecursionError):
+            raise self.error(name, "must be valid JSON, without NaN and not nested too deeply") from None
+        if _is_deeper(value, _MAX_DEPTH):
+            raise self.error(name, f"must not be nested deeper than {_MAX_DEPTH} levels")
+        return value
 
     def _value(self, name: str) -> object:
         """What the user wrote, or the default."""
         value = self._values.get(name)
         return self._table[name].default if value is None else value
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    """Whether lists and objects are nested in more levels than these."""
+    level = [value]
+    for _ in range(levels + 1):
+        level = [
+            each
+            for nested in level
+            if isinstance(nested, dict | list | tuple)
+            for each in (nested.values() if isinstance(nested, dict) else nested)
+        ]
+    return bool(level)
 
 
 def _is_this_machine(host: str) -> bool:

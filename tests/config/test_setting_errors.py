@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,6 +145,20 @@ def test_an_error_names_the_field_of_the_query_and_says_what_it_must_be(
     message = refused(one_query(**changes))
     assert message.startswith(f"queries[0].{field} ")
     assert expected in message
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_a_value_nested_deeper_than_a_hundred_levels_is_refused(*, as_text: bool) -> None:
+    """On every Python: 3.13 encodes 5,000 levels, and the search for dimensions would exhaust the stack."""
+    for levels, problem in ((98, ""), (101, "must not be nested deeper than 100 levels")):
+        deep: dict[str, object] = {"a": 1}
+        for _ in range(levels - 1):
+            deep = {"a": deep}
+        changed = one_query(filter=json.dumps(deep) if as_text else deep)
+        if problem:
+            assert problem in refused(changed)
+        else:
+            assert Settings.read(changed).queries[0].filter == deep
 
 
 def test_two_queries_with_the_same_name_are_refused() -> None:

@@ -37,7 +37,7 @@ def test_queries_have_the_documented_defaults() -> None:
         "/api/v2/analytics/conversations/aggregates/query",
     )
     assert (query.window, query.lookback, query.page_size) == (Period("P1D", days=1), timedelta(days=7), 25)
-    assert (query.zone, query.anchor, query.shape) == (ZoneInfo("UTC"), date(2023, 11, 1), "wide")
+    assert (query.zone, query.anchor, query.shape) == (ZoneInfo("UTC"), date(1970, 1, 5), "wide")
     assert (query.filter, query.views, query.extra) == (None, (), {})
 
 
@@ -72,11 +72,20 @@ def test_the_default_lookback_covers_the_time_that_a_family_takes_to_settle(
     assert found.lookback == timedelta(days=days)
 
 
-def test_weeks_are_anchored_at_the_local_date_of_the_start_date() -> None:
-    """Midnight in Berlin is still the day before in UTC."""
+def test_the_anchor_is_a_monday_long_ago_whatever_the_start_date() -> None:
+    """A run with another start date must not cut other weeks."""
     config = {**one_query(time_zone="Europe/Berlin"), "start_date": "2023-10-31T23:00:00Z"}
     (query,) = settings(**config).queries
-    assert query.anchor == date(2023, 11, 1)
+    assert query.anchor == date(1970, 1, 5)
+    (query,) = settings(**one_query(anchor="2024-02-29")).queries
+    assert query.anchor == date(2024, 2, 29)
+
+
+def test_on_query_change_is_set_for_all_queries_and_overridden_by_one() -> None:
+    both = [{"name": "a", "metrics": ["nX"]}, {"name": "b", "metrics": ["nX"], "on_query_change": "reload"}]
+    assert [query.on_change for query in settings(queries=both).queries] == ["stop", "reload"]
+    changed = settings(queries=both, on_query_change="continue").queries
+    assert [query.on_change for query in changed] == ["continue", "reload"]
 
 
 def test_fields_that_are_sent_unchanged_get_the_names_of_the_api() -> None:

@@ -38,7 +38,7 @@ _NOT_OF_THE_TAP = [
 
 
 @dataclass(frozen=True)
-class Usage:
+class Footprint:
     """What the process uses after a run.
 
     Attributes:
@@ -56,12 +56,12 @@ class Usage:
     sockets: int
 
 
-def usage(state: dict[str, Any]) -> Usage:
+def footprint(state: dict[str, Any]) -> Footprint:
     """Measure, once the threads that end by themselves have ended."""
     wait_until(lambda: not any("prefetch" in each.name for each in threading.enumerate()), 5)
     gc.collect()
     snapshot = tracemalloc.take_snapshot().filter_traces(_NOT_OF_THE_TAP)
-    return Usage(
+    return Footprint(
         len(json.dumps(state)),
         sum(each.size for each in snapshot.statistics("filename")),
         sum(not isinstance(each, list | tuple) for each in gc.get_objects()),
@@ -70,13 +70,15 @@ def usage(state: dict[str, Any]) -> Usage:
     )
 
 
-def run_hourly(sandbox: Sandbox, clock: SharedTime, settings: dict[str, Any]) -> tuple[Usage, Usage, Outcome]:
+def run_hourly(
+    sandbox: Sandbox, clock: SharedTime, settings: dict[str, Any]
+) -> tuple[Footprint, Footprint, Outcome]:
     """Run every hour of a day.
 
     Returns:
-        The usage after the warm-up and after the last run, and the outcome of one run more.
+        The footprint after the warm-up and after the last run, and the outcome of one run more.
     """
-    found: dict[int, Usage] = {}
+    found: dict[int, Footprint] = {}
     state: dict[str, Any] = {}
     with captured_log() as lines:
         for number in range(1, LAST + 1):
@@ -86,7 +88,7 @@ def run_hourly(sandbox: Sandbox, clock: SharedTime, settings: dict[str, Any]) ->
             sandbox.log.clear()
             lines.clear()
             if number in {WARMED_UP, LAST}:
-                found[number] = usage(state)
+                found[number] = footprint(state)
         return found[WARMED_UP], found[LAST], run(sandbox, settings, state=state, time=clock)
 
 

@@ -67,6 +67,7 @@ def test_a_long_period_grows_its_windows_and_takes_few_requests() -> None:
     assert len(sandbox.log) < 300 / 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "tap"),
     [

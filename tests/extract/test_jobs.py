@@ -213,10 +213,10 @@ def test_the_window_of_a_job_is_max_window_unless_the_query_sets_its_own() -> No
     run(own, config(queries=[{**QUERY, "window": "P2D"}], window="P1D", max_window="P3D", lookback_days=31))
     assert [body["interval"][:10] for body in submitted(by_default)] == [
         "2026-03-02",
-        "2026-03-05",
-        "2026-03-08",
+        "2026-03-03",
+        "2026-03-06",
     ]
-    assert [body["interval"][8:10] for body in submitted(own)] == ["02", "04", "06", "08"]
+    assert [body["interval"][8:10] for body in submitted(own)] == ["02", "03", "05", "07"]
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,7 @@ def config_file(folder: Path, url: str) -> str:
     return process.write_json(folder, "config", config(base_url=url, **days))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
 def test_a_run_that_is_killed_cancels_its_jobs_and_exits_143(tmp_path: Path) -> None:
     sandbox = Sandbox(Options(volume=0.1))
@@ -169,6 +170,7 @@ def test_a_run_that_is_killed_cancels_its_jobs_and_exits_143(tmp_path: Path) -> 
     assert len(faults.windows) == 3
 
 
+@pytest.mark.slow
 def test_a_run_whose_jobs_fail_exits_1_and_its_last_line_says_why(tmp_path: Path) -> None:
     sandbox = Sandbox(Options(volume=0.1))
     sandbox.faults = Rules(Rule(put(("state",), "FAILED"), match=JOB_GETS, times=None))
@@ -195,6 +197,7 @@ def test_a_cancellation_that_fails_does_not_hide_the_error_of_the_run(code: int)
     assert len(submitted(sandbox)) == 1
 
 
+@pytest.mark.slow
 def test_a_cancellation_that_hangs_does_not_hold_up_the_exit() -> None:
     sandbox, over = sandbox_now(), threading.Event()
 

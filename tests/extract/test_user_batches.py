@@ -68,6 +68,7 @@ def test_250_users_are_three_batches_in_each_window(concurrency: int) -> None:
         assert sorted(chain.from_iterable(batches)) == sorted(expected_names(sandbox)["users"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ["wide", "long"])
 def test_every_number_of_250_users_arrives_and_no_key_twice(shape: str) -> None:
     sandbox = sandbox_with(agents=250)

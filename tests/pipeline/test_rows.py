@@ -159,7 +159,8 @@ CLOCK_CHANGES = {
 @pytest.mark.parametrize("change", CLOCK_CHANGES)
 def test_every_bucket_arrives_once_when_the_clocks_change(change: str, granularity: str) -> None:
     zone, around = CLOCK_CHANGES[change]
-    grid = Grid(Period.parse(granularity), ZoneInfo(zone), around.astimezone(ZoneInfo(zone)).date())
+    anchor = around.astimezone(ZoneInfo(zone)).date()
+    grid = Grid(Period.parse(granularity), ZoneInfo(zone), anchor)
     start = grid.floor(around)
     stop = grid.ceil(around + timedelta(days=6 if granularity != "P1M" else 35))
     query: dict[str, Any] = {
@@ -168,6 +169,7 @@ def test_every_bucket_arrives_once_when_the_clocks_change(change: str, granulari
         "group_by": ["mediaType"],
         "granularity": granularity,
         "time_zone": zone,
+        "anchor": anchor.isoformat(),
     }
     now = SettableClock(stop + timedelta(days=30))
     sandbox = Sandbox(Options(volume=0.1, zone=zone, local_offsets=True), now=now)

@@ -45,6 +45,11 @@ MAX_SEEDS = 300
 _TABLE_HEAD = "| mutation | seeds | failed check |\n|---|---:|---|\n"
 _TABLE = re.compile(re.escape(_TABLE_HEAD) + r"(?:\|.*\n)*")
 _MAX_LENGTH = 90
+_BROKEN = re.compile(
+    r'File "<\w+, mutated>", line \d+, in .*\n(?: .*\n)*'
+    r"(?P<error>(?:NameError|UnboundLocalError|TypeError|AttributeError).*)"
+)
+"""The end of a traceback: the mutated function itself used something that does not exist."""
 
 
 class StaleMutationError(Exception):
@@ -104,30 +109,45 @@ def mutation(description: str, *replacements: tuple[Any, str, str, str]) -> Muta
     return Mutation(description, tuple(Replacement(*each) for each in replacements))
 
 
-_COMMIT = "self._commit(part.completes, now)"
+_COMMIT = "bookmark = self._commit(part.completes, part.stamp, bookmark, period, now)"
 _EMIT = "yield from part.pages"
+_RECORD = "self._run.ledger.record("
+_AFTER = "bookmark.after(window, now, self.query.lookback, rows=rows)"
 
 MUTATIONS = (
     mutation(
         "STATE is written before its rows",
-        (AggregateStream, "_pages", _EMIT, f"part.completes and {_COMMIT}; {_EMIT}"),
-    ),
-    mutation(
-        "the ledger row is written after the STATE",
-        (AggregateStream, "_pages", "self._ledger.record(", f"{_COMMIT}; self._ledger.record("),
-    ),
-    mutation(
-        "the bookmark is the end of the last window with rows",
         (
             AggregateStream,
             "_pages",
-            _COMMIT,
-            "self._commit(part.completes if part.usage.rows else Window(start, start), now)",
+            _EMIT,
+            (
+                "bookmark.after(part.window, now, self.query.lookback).store(self.stream_state); "
+                f"self._write_state(); {_EMIT}"
+            ),
         ),
     ),
     mutation(
+        "the ledger row is written after the STATE",
+        (
+            AggregateStream,
+            "_commit",
+            _RECORD,
+            f"{_AFTER}.store(self.stream_state); self._write_state(); {_RECORD}",
+        ),
+    ),
+    mutation(
+        "the bookmark is the end of the last window with rows",
+        (AggregateStream, "_commit", _AFTER, f"{_AFTER} if rows else bookmark"),
+    ),
+    mutation(
         "an empty window is not committed",
-        (AggregateStream, "_pages", "if part.completes is not None:", "if part.completes and usage.rows:"),
+        (
+            AggregateStream,
+            "_pages",
+            "if part.completes is not None:",
+            "if part.completes is not None and self._usage.rows:",
+        ),
     ),
     mutation("the second page is skipped", (Client, "pages", "return found", "return found[:1] + found[2:]")),
     mutation(
@@ -297,10 +317,15 @@ def seeds_until_caught(bug: Mutation, limit: int = MAX_SEEDS) -> tuple[int, str]
 
     Returns:
         The number of seeds that it took, 0 if no check failed; and the first check that failed.
+
+    Raises:
+        StaleMutationError: The mutated code uses something that does not exist, such as a name.
     """
     with bug.applied():
         for seed in range(limit):
             failures = summarize(seed).failures
+            if broken := _BROKEN.search("\n".join(failures)):  # nothing was caught then
+                raise StaleMutationError(f"{bug.description}: {broken.group('error')}")
             if failures:
                 return seed + 1, failures[0]
     return 0, ""

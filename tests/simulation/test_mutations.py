@@ -33,6 +33,13 @@ def test_a_stale_mutation_is_an_error() -> None:
         stale.replacements[0].function()
 
 
+def test_a_mutation_with_an_undefined_name_is_an_error() -> None:
+    """The tap crashes with a NameError then, which does not count as caught."""
+    broken = mutation("uses a name that is gone", (windows, "plan", "window.end", "name_that_is_gone"))
+    with pytest.raises(StaleMutationError, match="name_that_is_gone"):
+        seeds_until_caught(broken, 5)
+
+
 def test_the_docs_list_exactly_the_mutations() -> None:
     """docs/simulation.md has every mutation, in order, with the number of seeds that caught it."""
     assert list(_RECORDED) == [each.description for each in MUTATIONS]
