@@ -1,4 +1,4 @@
-"""The results API, the one that Genesys Cloud documents (docs/api-notes.md, "Results: the response").
+"""The results API, the one that Genesys Cloud documents (docs/api-notes.md, "Results: the answer").
 
 One POST per window, without pages. A response is ``results`` → ``data`` (buckets) → ``metrics`` → ``stats``.
 """
@@ -29,7 +29,7 @@ NOT_SET = "(not set)"
 EMPTY = "(empty)"
 """The key value of one that is an empty string: some targets store an empty string as NULL."""
 KNOWN_FIELDS = frozenset({"systemToOrganizationMappings"})
-"""What may stand beside ``results`` (docs/api-notes.md, "Results: the response")."""
+"""What may stand beside ``results`` (docs/api-notes.md, "Results: the answer")."""
 
 _Numbers = dict[str, int | float | None]
 _S = TypeVar("_S")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tap_genesys_aggregates.core.query import Query
     from tap_genesys_aggregates.extract.lookup_list import LookupList
 
+PERMISSION = "directory:user:view"
+"""What the list of users depends on: not documented for it, but named when it is refused."""
 BATCH = 100
 """Users that one request may name."""
 
@@ -57,5 +59,6 @@ class UserBatches:
             raise type(error)(what, f"{error.advice}, {own_filter}") from None
         if not ids:
             what = f"query {query.name!r} needs the ids of all users, and the list of users is empty"
-            raise IncompleteError(what, f"{users.lookup.advice} in all divisions, {own_filter}")
+            advice = f"Check that the OAuth client has a role with {PERMISSION} in all divisions"
+            raise IncompleteError(what, f"{advice}, {own_filter}")
         return [tuple(ids[start : start + BATCH]) for start in range(0, len(ids), BATCH)]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def test_there_are_twenty_families() -> None:
-    """Each has permissions, dimensions and metrics; all but one have a path, all but one jobs, six can rank."""
+    """Each has permissions, dimensions and metrics; all but one a path, all but one jobs, six can rank."""
     known = families()
     assert len(known) == 20
     assert [name for name, each in known.items() if each.path is None] == ["socialmedia"]
@@ -85,7 +85,10 @@ def test_a_short_granularity_of_users_causes_a_warning(
     assert lines == ([SHORT_USERS] if warned and endpoint == "users" else [])
 
 
-SHORT_USERS = "query 'asked': granularity: PT15M may be refused, because the users family is said to accept none below PT30M"
+SHORT_USERS = (
+    "query 'asked': granularity: PT15M may be refused, because the users family is said to accept none "
+    "below PT30M"
+)
 
 
 @pytest.mark.parametrize("name", ["queue_performance", "agent_performance"])
@@ -141,8 +144,7 @@ def test_known_names_and_names_of_an_unknown_family_cause_no_warning(endpoint: s
           "views": (View("v", "tHandle", {}),)}, "views", "has no views"),
         ({"endpoint": "conversations", "metrics": ("tWait", "tHandle"),
           "extra": {"queryType": "topN", "sortMetric": {"name": "tWait", "function": "max"}}},
-         "sort_metric", "cannot be tWait, by which the API does not sort; use a metric of this query that can: "
-         "tHandle"),
+         "sort_metric", "does not sort; use a metric of this query that can: tHandle"),
         ({"endpoint": "conversations", "metrics": ("oServiceLevel",),
           "extra": {"queryType": "topN", "sortMetric": {"name": "oServiceLevel"}}},
          "sort_metric", "use a metric that can, and add it"),

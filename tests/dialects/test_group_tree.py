@@ -259,7 +259,7 @@ def test_a_duplicate_group_with_other_numbers_is_refused() -> None:
 
 
 def test_a_group_split_over_two_pages_is_one_row() -> None:
-    """Smallest reproducer: the count of an hour on one page, its handle time on the next; refused for ever."""
+    """Smallest reproducer: the count of an hour on one page, its handle time on the next. It was refused."""
     handled = {"id": hour(0), "metrics": {"handleDurationSum": {"value": 9}}}
     pages = [[node("q1", 1, node(hour(0), 1), node(hour(1), 2))], [{"id": "q1", "groups": [handled]}]]
     found = rows(TREE, *({"entities": entities} for entities in pages))

@@ -23,6 +23,7 @@ from tests.extract.lookups import (
     STOP,
     always,
     expected_names,
+    put_all,
     requests_to,
     run_with,
     sandbox_with,
@@ -189,7 +190,7 @@ def test_an_empty_list_of_users_stops_the_query_and_names_the_permission(no_list
 
     Smallest reproducer: ``{"entities": []}`` for the users; every window was final with 0 rows.
     """
-    sandbox = sandbox_with(always(put(("entities",), no_list), PATHS["users"]), agents=0)
+    sandbox = sandbox_with(always(put_all(("entities", no_list), ("total", 0)), PATHS["users"]))
     outcome = run_with(sandbox, queries=[STATUS, CALLS], start_date="2026-03-01T00:00:00Z")
     assert isinstance(outcome.error, TapError)
     assert "query 'agent_status' needs the ids of all users, and the list of users is empty" in str(
@@ -241,7 +242,7 @@ def test_a_query_whose_users_are_denied_names_the_permission_and_suggests_a_filt
     assert line.endswith("or set a filter on userId for this query")
     assert "a-secret-of-the-sandbox" not in line
     assert bodies(sandbox) == []
-    assert outcome.state == {}
+    assert "replication_key_value" not in outcome.state["bookmarks"]["agent_status"]
 
 
 def test_a_period_without_a_complete_bucket_emits_nothing_and_is_no_error() -> None:
