@@ -33,7 +33,7 @@ _RESULTS_RESPONSE = {
         }
     ]
 }
-_WITH_COUNT = '{"results": [{"data": [{"interval": "x", "metrics": [{"metric": "nOffered", "stats": {"count": COUNT}}]}]}]}'
+_WITH_COUNT = json.dumps(_RESULTS_RESPONSE).replace('"count": 1', '"count": COUNT')
 _BOTH = [(TREE, json.dumps(_TREE_RESPONSE)), (results(), json.dumps(_RESULTS_RESPONSE))]
 
 
