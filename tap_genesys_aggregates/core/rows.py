@@ -210,9 +210,9 @@ class UniqueKeys:
         pairs = ", ".join(f"{name}={value[:60]!r}" for name, value in zip(self._keys, key, strict=True))
         numbers = f" and different numbers for {metric[:60]!r}" if metric else ""
         what = f"query {self._query.name!r}: two rows came with the same key{numbers} ({pairs[:400]})"
-        advice = with_new_key("Add the dimension that distinguishes them to group_by", self._query.name)
-        leave_out = f"Leave {metric[:60]!r} out of metrics of this query. " if metric else ""
-        return UnforeseenError(what, leave_out + advice)
+        change = "add the dimension that distinguishes them to group_by of this query"
+        leave_out = f"Leave {metric[:60]!r} out of metrics of this query; or " if metric else "You can "
+        return UnforeseenError(what, with_new_key(leave_out + change, self._query.name))
 
 
 @lru_cache(maxsize=1024)

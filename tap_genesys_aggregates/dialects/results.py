@@ -233,9 +233,9 @@ class ResultsDialect:
         name, qualifier = metric.metric[:80], key_value(metric.qualifier)[:80]
         what = f"query {self._query.name!r}: {name} has the qualifier {qualifier!r}, which has no column"
         advice = with_new_key(
-            "Set shape: long on this query, which has the qualifier in its key,", self._query.name
+            "set shape: long on this query, which has the qualifier in its key,", self._query.name
         )
-        return UnforeseenError(what, f"Leave {name!r} out of metrics of this query. {advice}")
+        return UnforeseenError(what, f"Leave {name!r} out of metrics of this query; or {advice}")
 
     def _group(self, group: dict[str, object]) -> tuple[str, ...]:
         """The key of a group; a dimension that was not requested is an error."""

@@ -160,7 +160,7 @@ def test_a_second_row_with_the_same_key_is_refused() -> None:
     with pytest.raises(UnforeseenError) as refused:
         unique.merge([leaf(("nOffered", {"count": 1}), key=("q1", "u1"))])
     assert "(interval_start='2023-11-01T00:00:00.000Z', queue_id='q1', user_id='u1')" in str(refused.value)
-    assert "to group_by and give the query a new name" in str(refused.value)
+    assert "to group_by of this query and give the query a new name" in str(refused.value)
 
 
 def test_pieces_of_a_row_are_merged_in_the_order_of_their_keys() -> None:

@@ -329,7 +329,7 @@ def test_a_qualifier_without_a_column_is_refused(spelling: str) -> None:
     text = body(results_response(bucket(0, metric("tHandle", "AWAY", count=1)))).replace(
         b'"qualifier"', spelling.encode()
     )
-    with pytest.raises(UnforeseenError, match=r"tHandle has the qualifier 'AWAY'.*Set shape: long"):
+    with pytest.raises(UnforeseenError, match=r"tHandle has the qualifier 'AWAY'.*set shape: long"):
         rows(results(), text)
 
 
