@@ -15,6 +15,7 @@ from genesys_sandbox.contact_center import History, open_contact_center
 from genesys_sandbox.contract import families
 from genesys_sandbox.directory import lookups
 from genesys_sandbox.events import stable_id
+from genesys_sandbox.faults import http_date
 from genesys_sandbox.group_tree_endpoint import PATH as TREE_PATH
 from genesys_sandbox.group_tree_endpoint import GroupTreeEndpoint
 from genesys_sandbox.http_messages import ApiError, Request, Response, json_response, reject
@@ -108,7 +109,10 @@ class Sandbox:
         """Respond to one request and add it to the log."""
         number, now = next(self._numbers), self.now()
         fault = self.faults(number, request) if self.faults else None
-        headers = {"ININ-Correlation-Id": stable_id("context", self.options.seed, number)}
+        headers = {
+            "Date": http_date(now),
+            "ININ-Correlation-Id": stable_id("context", self.options.seed, number),
+        }
         response = self._answer(request, now, fault, headers)
         response = replace(response, headers={**headers, **response.headers}, delay=self.options.latency)
         if fault is not None:

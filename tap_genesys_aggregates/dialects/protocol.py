@@ -36,12 +36,15 @@ class Call:
         url: A path on the API's host, or the link to the next page exactly as the API returned it.
         body: The JSON body, or None to send no body at all.
         params: The query string parameters.
+        any_success: Whether any 2xx status counts as an answer. By default only 200 does: a 202 or 204 says
+            that something was accepted, and must not pass for an answer without rows.
     """
 
     method: str
     url: str
     body: Mapping[str, object] | None = None
     params: Mapping[str, str | int] | None = None
+    any_success: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ class JobsDialect:
     def submit(self, window: Window, users: tuple[str, ...]) -> Call:
         """Submit the query for a window: the usual body, with a page size."""
         body = self._results.call(window, None, users).body or {}
-        return Call("POST", self._path, {**body, "pageSize": self._query.page_size})
+        return Call("POST", self._path, {**body, "pageSize": self._query.page_size}, any_success=True)
 
     def job_path(self, submitted: Submitted) -> str:
         """The path of a job, which all further requests use.
@@ -95,7 +95,7 @@ class JobsDialect:
 
     def cancel(self, job_path: str) -> Call:
         """Cancel a job."""
-        return Call("DELETE", job_path)
+        return Call("DELETE", job_path, any_success=True)
 
     def read_submitted(self, body: bytes) -> Submitted:
         """Parse the response to ``submit``.

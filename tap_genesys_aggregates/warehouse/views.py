@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tap_genesys_aggregates.warehouse import current_rows
 from tap_genesys_aggregates.warehouse.additivity import additive, left_out
+from tap_genesys_aggregates.warehouse.current_rows import CURRENT, GAPS, MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,55 +24,21 @@ _CURRENT = """\
 drop view if exists {by_day};
 drop view if exists {current};
 create view {current} as
-select r.*
-from {table} as r
-where not exists (
-  select 1
-  from {ledger} as e
-  where e.query = {literal}
-    and e.window_start <= r.interval_start
-    and r.interval_start < e.window_end
-    and e.extracted_at > r.extracted_at
-);
+{select_current};
 """
 
 _MISSING = """\
 -- {query}: windows of which rows are missing, according to the ledger. Empty when nothing is missing.
 drop view if exists {missing};
 create view {missing} as
-select
-  e.window_start, e.window_end, e.extracted_at,
-  e.rows as rows_extracted, count(r.extracted_at) as rows_present
-from {ledger} as e
-left join {table} as r
-  on r.interval_start >= e.window_start
-  and r.interval_start < e.window_end
-  and r.extracted_at = e.extracted_at
-where e.query = {literal}
-  and not exists (
-    select 1
-    from {ledger} as later
-    where later.query = e.query
-      and later.extracted_at > e.extracted_at
-      and later.window_start < e.window_end
-      and e.window_start < later.window_end
-  )
-group by e.window_start, e.window_end, e.extracted_at, e.rows
-having count(r.extracted_at) <> e.rows;
+{select_missing};
 """
 
 _GAPS = """\
 -- Time between two pulled windows that no window covers. Empty when nothing is missing.
 drop view if exists {gaps};
 create view {gaps} as
-select query, covered_until as gap_start, window_start as gap_end
-from (
-  select query, window_start, max(window_end) over (
-    partition by query order by window_start, window_end rows between unbounded preceding and 1 preceding
-  ) as covered_until
-  from {ledger}
-) as pulled
-where window_start > covered_until;
+{select_gaps};
 """
 
 _BY_DAY = """\
@@ -108,18 +76,20 @@ def views(queries: Iterable[Query], schema_name: str) -> str:
     Returns:
         SQL for PostgreSQL, in one transaction.
     """
-    parts = [
-        "begin;\n",
-        _GAPS.format(gaps=_in(schema_name, f"{LEDGER}_gaps"), ledger=_in(schema_name, LEDGER)),
-    ]
+    ledger = _in(schema_name, LEDGER)
+    gaps = {
+        "gaps": _in(schema_name, f"{LEDGER}_gaps"),
+        "select_gaps": current_rows.sql(GAPS, current_rows.Source(ledger)),
+    }
+    parts = ["begin;\n", _GAPS.format(**gaps)]
     for query in queries:
+        source = current_rows.Source(ledger, _in(schema_name, query.name), literal(query.name))
         names = {
             "query": query.name,
             "left_out": f"\n-- Left out: {left_out(query)}." if left_out(query) else "",
-            "literal": literal(query.name),
             "zone": literal(query.zone.key),
-            "ledger": _in(schema_name, LEDGER),
-            "table": _in(schema_name, query.name),
+            "select_current": current_rows.sql(CURRENT, source),
+            "select_missing": current_rows.sql(MISSING, source),
             **{kind: _in(schema_name, f"{query.name}_{kind}") for kind in ("current", "missing", "by_day")},
             "sums": "".join(f",\n  sum({quoted(name)}) as {quoted(name)}" for name in additive(query)),
         }

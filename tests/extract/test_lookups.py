@@ -174,12 +174,14 @@ def test_transient_errors_are_retried() -> None:
     assert names_by_id(outcome.rows("queues")) == expected_names(sandbox)["queues"]
 
 
-def test_an_error_other_than_a_missing_permission_ends_the_run() -> None:
-    outcome = run_with(sandbox_with(always(status(400), "/flows")), "flows", "queues", "calls")
+def test_an_error_other_than_a_missing_permission_does_not_stop_the_other_streams() -> None:
+    sandbox = sandbox_with(always(status(400), "/flows"))
+    outcome = run_with(sandbox, "flows", "queues", "calls")
     assert isinstance(outcome.error, RefusedError)
     assert str(outcome.error).startswith("lookup 'flows': ")
     assert outcome.rows("calls")
-    assert outcome.rows("queues") == []
+    assert names_by_id(outcome.rows("queues")) == expected_names(sandbox)["queues"]
+    assert "flows" not in {message.get("stream") for message in outcome.messages}
 
 
 # Pages

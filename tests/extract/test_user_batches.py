@@ -220,7 +220,7 @@ def test_a_query_whose_users_are_denied_names_the_permission_and_suggests_a_filt
     assert line.endswith("or set a filter on userId for this query")
     assert "a-secret-of-the-sandbox" not in line
     assert bodies(sandbox) == []
-    assert outcome.state == {}
+    assert "replication_key_value" not in outcome.state["bookmarks"]["agent_status"]
 
 
 def test_a_period_without_a_complete_bucket_emits_nothing_and_is_no_error() -> None:

@@ -177,7 +177,7 @@ MUTATIONS = (
     ),
     mutation(
         "a split window loses its second half",
-        (Puller, "pull", "for half in halves or ()", "for half in (halves or ())[:1]"),
+        (Puller, "pull", "for window in shorter:", "for window in shorter[:1]:"),
     ),
     mutation(
         "the first batch of users commits the window of all",
@@ -266,16 +266,14 @@ MUTATIONS = (
         "a token is not renewed before it expires",
         (ClientCredentials, "token", "or self._clock() >= self._renew_at", ""),
     ),
-    mutation(
-        "Retry-After is ignored", (Transport, "_back_off", "wait = error.retry_after if", "wait = None if")
-    ),
+    mutation("Retry-After is ignored", (Transport, "_back_off", "error.retry_after is not None", "False")),
     mutation(
         "an unreadable answer is not retried",
         (Transport, "_with_retries", "(TransientError, UnreadableError),", "(TransientError,),"),
     ),
     mutation(
         "a window that times out is not split",
-        (Puller, "pull", "except (TooLargeError, SlowError) as error", "except TooLargeError as error"),
+        (Puller, "_fetched", "except (TooLargeError, SlowError) as error", "except TooLargeError as error"),
     ),
     mutation(
         "a link to another host is followed",
