@@ -29,7 +29,7 @@ NOW = datetime(2025, 6, 30, 12, tzinfo=timezone.utc)
 TIMEOUT = 300
 DATABASE = "me:secret@localhost:5432/warehouse"
 """What the docs call a database; here it is the tests' own."""
-TOOLS = ("git", "sh", "cat", "chmod", "head", "ls", "mkdir", "sed", "sort", "tail", "uname", "wc")
+TOOLS = ("git", "sh", "cat", "chmod", "grep", "head", "ls", "mkdir", "sed", "sort", "tail", "uname", "wc")
 _MACHINE = ("PIP_", "UV_", "SSL_", "REQUESTS_CA_BUNDLE", "LANG", "LC_")
 
 
