@@ -23,20 +23,21 @@ from tap_genesys_aggregates.config.reader import Reader, suggestion
 from tap_genesys_aggregates.config.settings_table import QUERY_FIELDS
 from tap_genesys_aggregates.core import schema
 from tap_genesys_aggregates.core.errors import SettingError
-from tap_genesys_aggregates.core.query import Api, Mode, OnQueryChange, Query, Shape, View
+from tap_genesys_aggregates.core.query import VIEW_KINDS, Api, Mode, OnQueryChange, Query, Shape, View
 from tap_genesys_aggregates.core.statistics import STATISTICS
 from tap_genesys_aggregates.dialects.lookup_lists import lookups
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from tap_genesys_aggregates.core.periods import Period
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_MAX_NAME_LENGTH = 63
+_MAX_NAME_LENGTH = 50
+"""PostgreSQL cuts names after 63 bytes, and views and indexes add to the name of a query."""
 _JOB_PAGE_SIZE = 1_000
-RESERVED = frozenset({"extractions", *lookups()})
-"""Names of the tap's own streams."""
+RESERVED = frozenset({"extractions", "extractions_gaps", *lookups()})
+"""Names of the tap's own streams, and of the view of one of them."""
 WIRE_NAMES = {
     "flatten_multivalued_dimensions": "flattenMultivaluedDimensions",
     "alternate_time_dimension": "alternateTimeDimension",
@@ -101,12 +102,22 @@ def read_queries(entries: Sequence[object], defaults: QueryDefaults) -> tuple[Qu
     found: dict[str, Query] = {}
     for number, entry in enumerate(entries):
         query = _QueryReader(entry, f"queries[{number}].", defaults).query()
-        if query.name in found:
-            raise Reader({}, QUERY_FIELDS, f"queries[{number}].").error(
-                "name", f"{query.name!r} is already the name of an earlier query; choose another"
-            )
+        problem = _name_conflict(query.name, found)
+        if problem:
+            raise Reader({}, QUERY_FIELDS, f"queries[{number}].").error("name", problem)
         found[query.name] = query
     return tuple(found.values())
+
+
+def _name_conflict(name: str, earlier: Collection[str]) -> str:
+    """Why a name cannot be used next to those of earlier queries; nothing if it can."""
+    if name in earlier:
+        return f"{name!r} is already the name of an earlier query; choose another"
+    for each in earlier:
+        for table, query in ((name, each), (each, name)):
+            if table in {f"{query}_{kind}" for kind in VIEW_KINDS}:
+                return f"{name!r} cannot be used: {table!r} is a view of query {query!r} too; choose another"
+    return ""
 
 
 class _QueryReader:
@@ -194,7 +205,7 @@ class _QueryReader:
         name = self._read.required("name")
         if name in RESERVED:
             raise self._read.error(
-                "name", f"{name!r} is the name of one of the tap's own streams; choose another"
+                "name", f"{name!r} is the name of one of the tap's own streams or views; choose another"
             )
         if not _NAME.fullmatch(name) or len(name) > _MAX_NAME_LENGTH:
             rules = f"must match ^[a-z][a-z0-9_]*$ and have at most {_MAX_NAME_LENGTH} characters"

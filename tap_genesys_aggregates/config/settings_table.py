@@ -202,7 +202,10 @@ QUERY_FIELDS: dict[str, Setting] = {
     field.name: field
     for field in (
         Setting(
-            "name", "string", "Name of the stream and its table. Must match ^[a-z][a-z0-9_]*$.", required=True
+            "name",
+            "string",
+            "Name of the stream and its table. Must match ^[a-z][a-z0-9_]*$ and have at most 50 characters.",
+            required=True,
         ),
         Setting("preset", "string", "Preset to start from. Other fields of the query override its fields."),
         Setting("endpoint", "string", "Family of aggregates to query (results).", default="conversations"),

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from tap_genesys_aggregates.core.query import Query
 
+_MAX_NAME_BYTES = 63
+_SHORTER = "Remove it, or set shape: long, where names of metrics and statistics are values"
 Kind = Literal["string", "integer", "number", "boolean", "date-time"]
 
 
@@ -74,7 +76,7 @@ def columns(query: Query) -> tuple[Column, ...]:
         The key first, then ``interval_end``, the numbers, ``extracted_at`` and ``is_final``.
 
     Raises:
-        SettingError: Two settings would make the same column.
+        SettingError: Two settings would make the same column, or one a name that PostgreSQL would cut.
     """
     found: dict[str, Column] = {}
     for new in _all_columns(query):
@@ -82,6 +84,11 @@ def columns(query: Query) -> tuple[Column, ...]:
         if old is not new:
             what = f"query {query.name!r}: {old.source or old.name} and {new.source or new.name}"
             raise SettingError(f"{what} would both be column {new.name!r}", "Rename or remove one of them")
+        length = len(new.name.encode())
+        if length > _MAX_NAME_BYTES:
+            what = f"query {query.name!r}: {new.source or new.name} would be column {new.name[:99]!r}"
+            way_on = "Give the view a shorter name" if new.source.startswith("views:") else _SHORTER
+            raise SettingError(f"{what} of {length} bytes, but PostgreSQL cuts names after 63", way_on)
     return tuple(found.values())
 
 

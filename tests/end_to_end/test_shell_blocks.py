@@ -48,6 +48,7 @@ exec {meltano} "$@"
 _PSQL = """\
 #!{python}
 import sys, psycopg
+assert sys.stdin.readline() == "\\\\set ON_ERROR_STOP on\\n"
 with psycopg.connect(sys.argv[1], autocommit=True) as connection:
     connection.execute(sys.stdin.read().encode())
 """

@@ -53,7 +53,9 @@ def test_every_lookup_has_an_id_a_name_and_described_columns(name: str) -> None:
 
 @pytest.mark.parametrize("name", [*PATHS, "extractions"])
 def test_a_query_or_preset_cannot_have_the_name_of_a_lookup_or_of_the_ledger(name: str) -> None:
-    with pytest.raises(SettingError, match="is the name of one of the tap's own streams; choose another"):
+    with pytest.raises(
+        SettingError, match="is the name of one of the tap's own streams or views; choose another"
+    ):
         Settings.read(config(queries=[{**CALLS, "name": name}]))
     assert name in RESERVED
     assert name not in presets()
