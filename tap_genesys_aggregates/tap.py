@@ -19,7 +19,7 @@ from typing_extensions import override
 
 from tap_genesys_aggregates.client import Client
 from tap_genesys_aggregates.clock import Clock, SystemClock
-from tap_genesys_aggregates.config.families import unknown_names
+from tap_genesys_aggregates.config.families import warnings
 from tap_genesys_aggregates.config.settings import Settings, from_environment
 from tap_genesys_aggregates.config.settings_table import CONFIG_SCHEMA
 from tap_genesys_aggregates.core.backfill import overlap
@@ -126,7 +126,7 @@ class TapGenesysAggregates(Tap):
     @override
     def discover_streams(self) -> Sequence[Stream]:
         for query in self.settings.queries:
-            for line in unknown_names(query):
+            for line in warnings(query):
                 self.logger.warning("%s", line)
         lookups = [LookupStream(self, each, self.failures) for each in self.lookup_lists.values()]
         run = RunContext(self.ledger, Progress(self.clock.monotonic, sys.stderr), self.failures)
