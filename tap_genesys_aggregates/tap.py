@@ -19,9 +19,10 @@ from typing_extensions import override
 
 from tap_genesys_aggregates.client import Client
 from tap_genesys_aggregates.clock import Clock, SystemClock
-from tap_genesys_aggregates.config.families import unknown_names
+from tap_genesys_aggregates.config.families import warnings
 from tap_genesys_aggregates.config.settings import Settings, from_environment
 from tap_genesys_aggregates.config.settings_table import CONFIG_SCHEMA
+from tap_genesys_aggregates.core.backfill import overlap
 from tap_genesys_aggregates.core.bookmarks import Bookmark
 from tap_genesys_aggregates.core.errors import SettingError, TapError
 from tap_genesys_aggregates.extract.connection_test import report
@@ -125,15 +126,14 @@ class TapGenesysAggregates(Tap):
     @override
     def discover_streams(self) -> Sequence[Stream]:
         for query in self.settings.queries:
-            for line in unknown_names(query):
+            for line in warnings(query):
                 self.logger.warning("%s", line)
         lookups = [LookupStream(self, each, self.failures) for each in self.lookup_lists.values()]
         run = RunContext(self.ledger, Progress(self.clock.monotonic, sys.stderr), self.failures)
         queries = [AggregateStream(self, extractor, run) for extractor in self.extractors()]
-        streams = [self.ledger, *lookups, *queries]
         if self.input_catalog is not None:
-            check_keys(self.input_catalog, streams)
-        return streams
+            check_keys(self.input_catalog, [self.ledger, *lookups])
+        return [self.ledger, *lookups, *queries]
 
     @override
     def load_state(self, state: dict[str, Any]) -> None:
@@ -157,12 +157,23 @@ class TapGenesysAggregates(Tap):
     @override  # type: ignore[misc]  # final in the SDK, which has no other hook for the end of a run
     def sync_all(self) -> None:
         try:
+            self._warn_of_overlap()
             super().sync_all()
         finally:
             self.client.close()
         error = self.failures.error()
         if error is not None:
             raise error
+
+    def _warn_of_overlap(self) -> None:
+        """Warn if this run reads days that daily runs with another state read as well."""
+        settings = self.settings
+        queries = [query for query in settings.queries if self.streams[query.name].selected]
+        line = overlap(
+            queries, start_date=settings.start_date, end_date=settings.end_date, now=self.clock.now()
+        )
+        if line is not None:
+            self.logger.warning("%s", line)
 
     @cached_property
     def client(self) -> Client:

@@ -274,14 +274,15 @@ QUERY_FIELDS: dict[str, Setting] = {
         Setting(
             "mode",
             "string",
-            "sync: one request per window; async: one job per window, for long windows (results).",
+            "sync: one request per window; async: one job per window, for long windows (results). "
+            "A family with jobs only (socialmedia) needs no mode.",
             default="sync",
             choices=("sync", "async"),
         ),
         Setting(
             "statistics",
             "object",
-            "Metric → list of statistics, if a metric has others than its first letter suggests (results).",
+            "Metric → list of statistics, if a metric has others than the tap expects; any name is accepted.",
         ),
     )
 }

@@ -171,6 +171,24 @@ def check_keys(catalog: Catalog, streams: Iterable[Stream]) -> None:
             raise _error("--catalog", f"the schema of stream {stream.name!r} lacks {', '.join(missing)}")
 
 
+def columns_left_out(catalog: Catalog, stream: Stream) -> str:
+    """Warn of columns that a catalog does not have, because it was made before they were added.
+
+    Args:
+        catalog: The catalog that was passed to the tap.
+        stream: A stream of the tap.
+
+    Returns:
+        The warning, on one line; empty if no column is missing.
+    """
+    entry = catalog.get_stream(stream.name)
+    absent = set(stream.schema.get("properties", {})) - set(entry.schema.properties or ()) if entry else ()
+    if not absent:
+        return ""
+    lacking = f"the schema of stream {stream.name!r} lacks {', '.join(sorted(absent))}"
+    return str(_error("--catalog", f"{lacking}, so a target may leave these columns out"))
+
+
 def _catalog_problem(catalog: object) -> str:
     """What is wrong with the form of a catalog; nothing if it is right."""
     streams = catalog.get("streams") if isinstance(catalog, dict) else None
