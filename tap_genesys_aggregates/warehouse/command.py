@@ -7,22 +7,32 @@ that with a PostgreSQL warehouse (it needs the extra ``warehouse``).
 from __future__ import annotations
 
 import sys
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
+from typing_extensions import override
 
 from tap_genesys_aggregates.core import instants
 from tap_genesys_aggregates.core.errors import SettingError, TapError
 from tap_genesys_aggregates.tap import TapGenesysAggregates
-from tap_genesys_aggregates.warehouse.reconcile import by_day, differences, sums
-from tap_genesys_aggregates.warehouse.views import additive, literal, quoted, views
+from tap_genesys_aggregates.warehouse.additivity import additive, left_out
+from tap_genesys_aggregates.warehouse.database import connect
+from tap_genesys_aggregates.warehouse.reconcile import TOLERANCE, by_day, differences, sums
+from tap_genesys_aggregates.warehouse.views import views
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from tap_genesys_aggregates.core.query import Query
-    from tap_genesys_aggregates.warehouse.reconcile import Sums
+    from tap_genesys_aggregates.warehouse.database import Warehouse
+    from tap_genesys_aggregates.warehouse.reconcile import Difference
+
+_MAX_PRINTED = 20
+EQUAL, DIFFERENT, FAILED, NOTHING_COMPARED = 0, 1, 2, 3
+"""The exit codes of ``reconcile``; click uses 2 for wrong usage too."""
 
 _CONFIG = click.option("--config", multiple=True, help="Config file of the tap, or ENV.")
 _SCHEMA = click.option(
@@ -40,7 +50,8 @@ def main() -> None:
 @_SCHEMA
 def print_views(config: tuple[str, ...], schema: str) -> None:
     """Print the SQL that creates the views of every query. Pipe it into psql."""
-    click.echo(views(_tap(config).settings.queries, schema))
+    with _errors_on_one_line():
+        click.echo(views(_tap(config).settings.queries, schema))
 
 
 @main.command()
@@ -54,75 +65,105 @@ def print_views(config: tuple[str, ...], schema: str) -> None:
 def reconcile(
     config: tuple[str, ...], schema: str, database_url: str, start: str | None, stop: str | None
 ) -> None:
-    """Compare the API with the warehouse by query and day. Exits with 1 if they differ."""
-    try:
+    """Compare the API with the warehouse by query and day.
+
+    Exits with 0 if everything that could be compared is equal, 1 if sums differ, 2 if a query could not be
+    compared because of an error, and 3 if there was nothing to compare.
+    """
+    with _errors_on_one_line():
         tap = _tap(config)
-        found = 0
-        for query in tap.settings.queries:
-            if query.shape == "long":
-                click.echo(f"{query.name}: not compared, because its shape is long")
-            else:
-                found += _reconcile(tap, query, _Period(tap, query, start, stop), (database_url, schema))
+        first, last = _instant("--from", start), _instant("--to", stop)
+        with connect(database_url, schema) as warehouse:
+            codes = [
+                _reconcile(tap, query, _Days.of(tap, query, first, last), warehouse)
+                for query in tap.settings.queries
+            ]
+    for code in (FAILED, DIFFERENT, EQUAL):
+        if code in codes:
+            sys.exit(code)
+    click.echo("Nothing was compared.")
+    sys.exit(NOTHING_COMPARED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Days:
+    """The whole local days to compare; none if ``stop`` is not after ``start``."""
+
+    start: datetime
+    stop: datetime
+
+    @override
+    def __str__(self) -> str:
+        return f"{instants.text(self.start)}/{instants.text(self.stop)}"
+
+    @classmethod
+    def of(
+        cls, tap: TapGenesysAggregates, query: Query, first: datetime | None, last: datetime | None
+    ) -> _Days:
+        """The days of a query that lie between what the user asked for, the settings, and now."""
+        settings, grid, now = tap.settings, by_day(query).grid, tap.client.now()
+        ends = (last or now - query.lookback, settings.end_date or now, now)
+        return cls(grid.ceil(max(first or settings.start_date, settings.start_date)), grid.floor(min(ends)))
+
+
+def _reconcile(tap: TapGenesysAggregates, query: Query, days: _Days, warehouse: Warehouse) -> int:
+    """Compare one query and print the result; returns an exit code."""
+    if not additive(query):
+        return _nothing(query, f"left out: {left_out(query)}")
+    if days.stop <= days.start:
+        return _nothing(query, "no complete day lies in the period; see --from, --to and lookback_days")
+    daily = by_day(query)
+    try:
+        held = warehouse.sums(query, days.start, days.stop)
+        api = sums(daily, tap.extractor(daily).rows(days.start, days.stop))
+    except TapError as error:
+        if error.stops_run:
+            raise
+        click.echo(f"error: query {query.name!r}: {error}", err=True)
+        return FAILED
+    if not api and not held:
+        return _nothing(query, f"neither the API nor the warehouse has rows in {days}")
+    found = list(differences(api, held))
+    for line in _report(query, days, {*api, *held}, found):
+        click.echo(line)
+    return DIFFERENT if found else EQUAL
+
+
+def _report(
+    query: Query, days: _Days, compared: set[tuple[str, str]], found: list[Difference]
+) -> Iterator[str]:
+    """The lines about a query that was compared."""
+    verdict = f"{len(found)} sums differ" if found else "equal"
+    count = len({day for day, _ in compared})
+    precision = f"whole numbers exactly, fractions to {TOLERANCE} of their size"
+    yield f"{query.name}: {verdict} ({count} days with data, {len(compared)} sums, {days}; {precision})"
+    yield from (f"  {each}" for each in found[:_MAX_PRINTED])
+    if len(found) > _MAX_PRINTED:
+        yield f"  and {len(found) - _MAX_PRINTED} more"
+    if left_out(query):
+        yield f"  left out: {left_out(query)}"
+
+
+def _nothing(query: Query, reason: str) -> int:
+    """Say why a query was not compared."""
+    click.echo(f"{query.name}: not compared; {reason}")
+    return NOTHING_COMPARED
+
+
+@contextmanager
+def _errors_on_one_line() -> Iterator[None]:
+    """End with a line on standard error, instead of a traceback, when something is wrong."""
+    try:
+        yield
     except TapError as error:
         click.echo(f"error: {error}", err=True)
-        sys.exit(2)
-    sys.exit(1 if found else 0)
+        sys.exit(FAILED)
 
 
-class _Period:
-    """The whole local days to compare."""
-
-    def __init__(self, tap: TapGenesysAggregates, query: Query, start: str | None, stop: str | None) -> None:
-        grid, now = by_day(query).grid, tap.client.now()
-        first = _instant("--from", start) if start else tap.settings.start_date
-        last = _instant("--to", stop) if stop else now - query.lookback
-        self.start = grid.ceil(max(first, tap.settings.start_date))
-        self.stop = grid.floor(min(last, tap.settings.end_date or last))
-
-
-def _reconcile(tap: TapGenesysAggregates, query: Query, period: _Period, place: tuple[str, str]) -> int:
-    """Compare one query and print the result; returns the number of differences."""
-    daily = by_day(query)
-    api = sums(daily, tap.extractor(daily).rows(period.start, period.stop))
-    found = list(differences(api, _held(query, period, *place)))
-    days = {day for day, _ in api}
-    span = f"{instants.text(period.start)}/{instants.text(period.stop)}"
-    verdict = f"{len(found)} sums differ" if found else "equal"
-    click.echo(f"{query.name}: {verdict} ({len(days)} days with data, {len(api)} sums, {span})")
-    for each in found:
-        click.echo(f"  {each}")
-    return len(found)
-
-
-def _held(query: Query, period: _Period, database_url: str, schema: str) -> Sums:
-    """The sums of the warehouse by day and column."""
-    import psycopg  # noqa: PLC0415  # an optional dependency that only this command needs
-
-    names = additive(query)
-    totals = ", ".join(f"sum({quoted(name)})" for name in names)
-    day = f"(interval_start at time zone 'UTC' at time zone {literal(query.zone.key)})::date"
-    table = f"{quoted(schema)}.{quoted(query.name + '_current')}"
-    between = f"interval_start >= {_timestamp(period.start)} and interval_start < {_timestamp(period.stop)}"
-    statement = f"select {day}, {totals} from {table} where {between} group by 1"  # noqa: S608  # all quoted above
-    with psycopg.connect(database_url) as connection:
-        rows: list[tuple[Any, ...]] = connection.execute(statement.encode()).fetchall()
-    return {
-        (day.isoformat(), name): Decimal(str(value))
-        for day, *values in rows
-        for name, value in zip(names, values, strict=True)
-        if value is not None
-    }
-
-
-def _timestamp(instant: datetime) -> str:
-    """An instant as SQL, the way target-postgres stores it: UTC, without a zone."""
-    return f"timestamp {literal(instants.text(instant)[:-1])}"
-
-
-def _instant(name: str, value: str) -> datetime:
+def _instant(name: str, value: str | None) -> datetime | None:
     """A date-time from the command line."""
     try:
-        return instants.parse(value)
+        return instants.parse(value) if value else None
     except ValueError as error:
         raise SettingError(f"{name}: {error}") from None
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_genesys_aggregates.core import schema
-from tap_genesys_aggregates.core.statistics import STATISTICS, VALUE
+from tap_genesys_aggregates.warehouse.additivity import additive, left_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,11 +74,15 @@ where window_start > covered_until;
 """
 
 _BY_DAY = """\
--- {query}: the sum of each local day, for the columns that may be added up.
+-- {query}: the sum of each local day, for the columns that may be added up.{left_out}
 create view {by_day} as
 select (interval_start at time zone 'UTC' at time zone {zone})::date as day{sums}
 from {current}
 group by 1;
+"""
+
+_NO_BY_DAY = """\
+-- {query}: no view by day.{left_out}
 """
 
 
@@ -93,17 +96,6 @@ def literal(text: str) -> str:
     """A text as a quoted SQL literal."""
     escaped = text.replace("'", "''")
     return f"'{escaped}'"
-
-
-def additive(query: Query) -> tuple[str, ...]:
-    """The columns of a query that may be summed over buckets: no ratios, extremes or distinct counts."""
-    found = []
-    for each in schema.columns(query):
-        name, statistic = each.wire or ("", "")
-        sums = STATISTICS[statistic].additive if statistic in STATISTICS else statistic == VALUE
-        if sums and "distinct" not in name.lower():
-            found.append(each.name)
-    return tuple(found)
 
 
 def views(queries: Iterable[Query], schema_name: str) -> str:
@@ -123,6 +115,7 @@ def views(queries: Iterable[Query], schema_name: str) -> str:
     for query in queries:
         names = {
             "query": query.name,
+            "left_out": f"\n-- Left out: {left_out(query)}." if left_out(query) else "",
             "literal": literal(query.name),
             "zone": literal(query.zone.key),
             "ledger": _in(schema_name, LEDGER),
@@ -132,8 +125,7 @@ def views(queries: Iterable[Query], schema_name: str) -> str:
         }
         parts.append(_CURRENT.format(**names))
         parts.append(_MISSING.format(**names))
-        if query.shape == "wide":
-            parts.append(_BY_DAY.format(**names))
+        parts.append((_BY_DAY if additive(query) else _NO_BY_DAY).format(**names))
     return "\n".join([*parts, "commit;\n"])
 
 

@@ -2,21 +2,8 @@
 
 from __future__ import annotations
 
-from tap_genesys_aggregates.core.query import View
-from tap_genesys_aggregates.warehouse.views import additive, literal, quoted, views
+from tap_genesys_aggregates.warehouse.views import literal, quoted, views
 from tests.core.making import query
-
-
-def test_only_additive_statistics_are_summed() -> None:
-    """No minimum, maximum, ratio or distinct count."""
-    asked = query(metrics=("nOffered", "tHandle", "oServiceLevel", "nDistinctUsers"))
-    assert additive(asked) == (
-        "n_offered_count",
-        "t_handle_count",
-        "t_handle_sum",
-        "o_service_level_numerator",
-        "o_service_level_denominator",
-    )
 
 
 def test_long_tables_have_no_view_by_day() -> None:
@@ -27,9 +14,15 @@ def test_long_tables_have_no_view_by_day() -> None:
     assert all(f'create view "s"."calls_{name}"' in long for name in ("current", "missing"))
 
 
-def test_views_of_a_query_are_summed_too() -> None:
-    asked = query(metrics=("tHandle",), views=(View("short", "tHandle", {}),))
-    assert {"short_count", "short_sum"} < set(additive(asked))
+def test_the_view_by_day_says_which_columns_it_leaves_out() -> None:
+    sql = views([query(metrics=("tHandle", "nDistinctUsers"))], "s")
+    assert "\n-- Left out: t_handle_min, t_handle_max, n_distinct_users_count (" in sql
+
+
+def test_a_multi_valued_dimension_has_no_view_by_day() -> None:
+    sql = views([query(group_by=("divisionId",))], "s")
+    assert 'create view "s"."calls_by_day"' not in sql
+    assert "-- calls: no view by day.\n-- Left out: every column, because a conversation" in sql
 
 
 def test_names_and_literals_are_quoted() -> None:
