@@ -11,7 +11,8 @@ from tests.pipeline.running import multiset
 from tests.simulation.scenario import SECRET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Set
+    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Set as AbstractSet
 
     from genesys_sandbox import Sandbox
     from tests.pipeline.running import Message, Outcome, Row
@@ -30,7 +31,7 @@ class MessageChecker:
         expected: Mapping[str, list[Row]] | None,
         starts: Mapping[str, str],
         *,
-        fresh: Set[str] = frozenset(),
+        fresh: AbstractSet[str] = frozenset(),
         may_go_back: bool = False,
     ) -> None:
         """Take what is known before the run.
@@ -53,7 +54,8 @@ class MessageChecker:
         self._last_end: dict[str, str] = {}
         self._jumped: set[str] = set()
         self._covered: dict[str, list[tuple[str, str]]] = {name: [] for name in starts}
-        for name, bookmark in state.get("bookmarks", {}).items():
+        self._given = state.get("bookmarks", {})
+        for name, bookmark in self._given.items():
             if name in starts and name not in fresh:
                 self._bookmarks[name] = bookmark
                 self._covered[name] = list(_claims(bookmark))
@@ -135,27 +137,36 @@ class MessageChecker:
     def _state(self, message: Message) -> Iterator[str]:
         for query, bookmark in message["value"].get("bookmarks", {}).items():
             if query in self._starts:
-                yield from self._bookmark(query, bookmark, self._bookmarks.get(query, {}))
-                self._bookmarks[query] = bookmark
+                yield from self._behind(query, bookmark)
+                if bookmark != self._given.get(query):  # it says nothing new, and its stream may be refused
+                    yield from self._ahead(query, bookmark)
+                    yield from self._backwards(query, bookmark)
+                    self._bookmarks[query] = bookmark
 
-    def _bookmark(self, query: str, bookmark: dict[str, Any], before: dict[str, Any]) -> Iterator[str]:
-        """A bookmark says no more, and hardly less, than what the rows before it cover."""
+    def _behind(self, query: str, bookmark: dict[str, Any]) -> Iterator[str]:
+        """A bookmark that says less than what the rows before it cover."""
+        value, (start, end) = bookmark.get("replication_key_value"), self._last_window.get(query, ("", ""))
+        if end > max((until for since, until in _claims(bookmark) if since <= start), default=""):
+            yield f"{query}: STATE {value} is behind the last finished window, which ends at {end}"
+        if self._last_end.get(query, "") > (value or "") and not bookmark.get("earlier"):
+            yield f"{query}: STATE {value} is behind the windows, which end at {self._last_end[query]}"
+        if value is None and query in self._last_window:
+            yield f"{query}: no bookmark after a window"
+
+    def _ahead(self, query: str, bookmark: dict[str, Any]) -> Iterator[str]:
+        """A bookmark that says more than what the rows before it cover."""
         value, final = (bookmark.get(name) for name in _BOOKMARK_FIELDS)
-        for name in _BOOKMARK_FIELDS:
-            if not self._may_go_back and (bookmark.get(name) or "") < (before.get(name) or ""):
-                yield f"{query}: {name} went back from {before.get(name)} to {bookmark.get(name)}"
         for start, end in _claims(bookmark):
             if not any(a <= start and end <= b for a, b in self._covered[query]):
                 yield f"{query}: STATE {start}/{end} is ahead of its rows, which cover {self._covered[query]}"
-        window_start, window_end = self._last_window.get(query, ("", ""))
-        if window_end > max((end for start, end in _claims(bookmark) if start <= window_start), default=""):
-            yield f"{query}: STATE {value} is behind the last finished window, which ends at {window_end}"
-        if self._last_end.get(query, "") > (value or "") and not bookmark.get("earlier"):
-            yield f"{query}: STATE {value} is behind the windows, which end at {self._last_end[query]}"
         if final and final > (value or ""):
             yield f"{query}: final_before {final} is ahead of the bookmark {value}"
-        if value is None and query in self._last_window:
-            yield f"{query}: no bookmark after a window"
+
+    def _backwards(self, query: str, bookmark: dict[str, Any]) -> Iterator[str]:
+        before = self._bookmarks.get(query, {})
+        for name in () if self._may_go_back else _BOOKMARK_FIELDS:
+            if (bookmark.get(name) or "") < (before.get(name) or ""):
+                yield f"{query}: {name} went back from {before.get(name)} to {bookmark.get(name)}"
 
 
 def _claims(bookmark: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -217,7 +228,7 @@ def wrong_ending(run: TapRun, interruption: Interruption | None, *, interrupted:
         yield f"the run succeeded, although {sorted(run.failed)} failed"
 
 
-def wrong_failures(run: TapRun, *, may_fail: Set[str], must_fail: Set[str]) -> Iterator[str]:
+def wrong_failures(run: TapRun, *, may_fail: AbstractSet[str], must_fail: AbstractSet[str]) -> Iterator[str]:
     """Streams that failed without reason, or that should have been refused, in a run that was not ended.
 
     Args:

@@ -97,9 +97,9 @@ class Habits:
     slow_runs: frozenset[int] = frozenset()
 
     @property
-    def changes_queries(self) -> bool:
-        """Whether an answer may become larger than any of the first queries would get."""
-        return bool(self.edits)
+    def asks_for_more(self) -> bool:
+        """Whether answers may become larger than any that the first queries would get."""
+        return bool(self.edits or self.backfills)
 
 
 def draw_habits(
@@ -157,9 +157,8 @@ def _edits(rng: Random, settings: Mapping[str, Any], last: int) -> list[Edit]:
     if last and "end_date" not in settings and rng.random() < 0.4:
         start = datetime.fromisoformat(settings["start_date"])
         for _ in range(rng.choice((1, 1, 2))):
-            moved = start + timedelta(
-                hours=rng.choice((rng.uniform(-60, -1), rng.uniform(-60, -1), rng.uniform(1, 30)))
-            )
+            hours = rng.choice((rng.uniform(-60, -1), rng.uniform(-60, -1), rng.uniform(1, 30)))
+            moved = start + timedelta(hours=hours)
             found.append(Edit(rng.randint(1, last), "start date", None, {"start_date": moved.isoformat()}))
     return found
 
@@ -172,10 +171,9 @@ def _query_edit(rng: Random, api: str, query: Query, run: int, index: int) -> Ed
     kinds: dict[EditKind, Mapping[str, Any]] = {}
     if shorter := [each for each, hours in _HOURS.items() if 1 <= hours < _HOURS[query["granularity"]]]:
         kinds["granularity"] = {"granularity": rng.choice(shorter)}
-    if removable := [each for each in metrics if each not in targets]:
-        if len(metrics) > 1:
-            gone = rng.choice(removable)
-            kinds["metric removed"] = {"metrics": [each for each in metrics if each != gone]}
+    if (removable := [each for each in metrics if each not in targets]) and len(metrics) > 1:
+        gone = rng.choice(removable)
+        kinds["metric removed"] = {"metrics": [each for each in metrics if each != gone]}
     if is_tree or family == "conversations":
         more = [each for each in (_TREE_METRICS if is_tree else _METRICS) if each not in metrics]
         if more:
@@ -189,16 +187,11 @@ def _query_edit(rng: Random, api: str, query: Query, run: int, index: int) -> Ed
 
 
 def _other_key(rng: Random, group_by: list[str]) -> list[str]:
-    if "direction" in group_by and len(group_by) > 1 and rng.random() < 0.5:
-        return [each for each in group_by if each != "direction"]
-    return (
-        [*group_by, "direction"]
-        if "direction" not in group_by
-        else [
-            *(each for each in group_by if each != "direction"),
-            *(() if "mediaType" in group_by else ("mediaType",)),
-        ]
-    )
+    """The dimensions with one more, or with one less."""
+    if "direction" not in group_by:
+        return [*group_by, "direction"]
+    others = [each for each in group_by if each != "direction"]
+    return others if others and rng.random() < 0.5 else list(dict.fromkeys((*group_by, "mediaType")))
 
 
 def _voice(*, is_tree: bool) -> Mapping[str, Any]:

@@ -220,7 +220,7 @@ def _options(rng: Random, queries: list[Query], *, rewrites: bool) -> Options:
 
 def _with_result_limit(rng: Random, scenario: Scenario) -> Scenario:
     """In one scenario of three, limit the rows of an answer, so that any single bucket still fits."""
-    if rng.random() >= 0.35 or scenario.habits.changes_queries:
+    if rng.random() >= 0.35 or scenario.habits.asks_for_more:
         return scenario
     now = scenario.start + timedelta(hours=scenario.runs[-1].hours)
     sandbox = Sandbox(scenario.options, now=SettableClock(now))

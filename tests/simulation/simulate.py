@@ -95,15 +95,6 @@ class Target(Warehouse):
             )
         ]
 
-    def gap(self, stream: str, start: str, end: str) -> str:
-        """The first interval between two instants that no ledger row covers; empty if there is none."""
-        covered = start
-        for entry in self.ledger(stream):
-            if entry["window_start"] > covered:
-                return f"{covered}/{entry['window_start']}"
-            covered = max(covered, entry["window_end"])
-        return "" if covered >= end else f"{covered}/{end}"
-
 
 @dataclass(slots=True)
 class Result:
@@ -227,6 +218,7 @@ class _Simulation:
         for name in self.user.dropped:
             self.target.drop(name)
             self._loaded.pop(name, None)
+            self._versions = {row: each for row, each in self._versions.items() if row[0] != name}
         self.user.dropped.clear()
 
     def _troubles(self, number: int) -> Troubles:
@@ -252,7 +244,7 @@ class _Simulation:
             shuffled_pages=scenario.shuffled_pages,
         )
         self.sandbox.faults = faults
-        began = min(self.clock.instant, self.clock.now())
+        began, behind = min(self.clock.instant, self.clock.now()), self.clock.behind
         due = self._due(state, began)
         run = run_tap(
             self.sandbox,
@@ -277,7 +269,7 @@ class _Simulation:
             failures += wrong_failures(
                 run, may_fail=troubles.failing() | changed, must_fail=self._changed(state, certain=True)
             )
-            failures += self._behind(run, began)
+            failures += self._behind(run, began - (self.clock.behind - behind))
         result.failures += [f"run {number} ({level}): {each}" for each in failures]
         result.faults += faults.counts
         result.killed += interrupted
@@ -306,8 +298,15 @@ class _Simulation:
         }
         scheduled = ScheduledRun(0, "none")
         self.sandbox.faults = None
-        options = {"sends_date": self.scenario.habits.sends_date, "pause": lambda: None}
-        run = run_tap(self.sandbox, settings, {}, self.clock, scheduled, **options)
+        run = run_tap(
+            self.sandbox,
+            settings,
+            {},
+            self.clock,
+            scheduled,
+            sends_date=self.scenario.habits.sends_date,
+            pause=lambda: None,
+        )
         if run.outcome.error is not None:
             self.result.failures.append(f"backfill before run {number}: {run.outcome.error}")
         self._remember(run.outcome, number)
@@ -351,7 +350,7 @@ class _Simulation:
         return meaning(query) != meaning(old) or bool(metrics(query) - metrics(old))
 
     def _due(self, state: Message, now: datetime) -> dict[str, str]:
-        """Where a run must begin to read at the latest, per stream; everything before it may stay as it is."""
+        """Where a run must begin to read at the latest, per stream; what is before it may stay as it is."""
         found = {}
         for query in self.user.queries:
             bookmark = state.get("bookmarks", {}).get(query["name"], {})
@@ -471,22 +470,26 @@ class _Simulation:
         if not _text(earliest_end) <= bookmark <= _text(end) and earliest_end > first:
             yield f"the bookmark is {bookmark}, not {_text(end)}"
             return
-        if gap := self.target.gap(name, _text(first), bookmark):
-            yield f"no ledger row covers {gap}"
         pieces = list(self._pieces(name))
+        if gap := _gap(pieces, _text(first), bookmark):
+            yield f"no ledger row covers {gap}"
         yield from self._stale(name, pieces, _text(first))
         if not self.scenario.options.rewrites:
             expected = self._expected_pieces(pieces, self.clock.instant)
-            if all(version.is_like(pieces[0][2]) for _, _, version in pieces):
+            versions = [version for row, version in self._versions.items() if row[0] == name]
+            if all(version.is_like(versions[0]) for version in versions):
                 yield from self._compare_rows(self.target.rows(name), expected, "all: ")
             yield from self._compare_rows(self.target.current_rows(name), expected, "current: ")
             return
         settled = _text(began - timedelta(days=self.scenario.options.settle_days))
         expected = self._expected_pieces(pieces, began + _LONG_AFTER)
+
+        def is_settled(row: Row) -> bool:
+            return bool(_text(first) <= row["interval_start"] and row["interval_end"] <= settled)
+
+        current = self.target.current_rows(name)
         yield from self._compare_rows(
-            [row for row in self.target.current_rows(name) if row["interval_end"] <= settled],
-            [row for row in expected if row["interval_end"] <= settled],
-            "settled: ",
+            [*filter(is_settled, current)], [*filter(is_settled, expected)], "settled: "
         )
 
     def _pieces(self, name: str) -> Iterator[tuple[str, str, _Version]]:
@@ -497,7 +500,8 @@ class _Simulation:
             over = [each for each in ledger if each["window_start"] <= start and end <= each["window_end"]]
             if over:
                 latest = max(over, key=lambda entry: str(entry["extracted_at"]))
-                yield start, end, self._versions[_ledger_key(latest)]
+                if version := self._versions.get(_ledger_key(latest)):  # else its table was dropped
+                    yield start, end, version
 
     def _stale(self, name: str, pieces: list[tuple[str, str, _Version]], first: str) -> Iterator[str]:
         """Pieces that were to be read again since the query changed, but were not."""
@@ -522,6 +526,16 @@ class _Simulation:
         found, wanted = multiset(rows), multiset(expected)
         if found != wanted:
             yield f"{which}{difference(found, wanted)}"
+
+
+def _gap(pieces: list[tuple[str, str, _Version]], start: str, end: str) -> str:
+    """The first interval between two instants that no piece covers; empty if there is none."""
+    covered = start
+    for piece_start, piece_end, _ in pieces:
+        if piece_start > covered:
+            return f"{covered}/{piece_start}"
+        covered = max(covered, piece_end)
+    return "" if covered >= end else f"{covered}/{end}"
 
 
 def _ledger_key(entry: Row) -> tuple[str, ...]:

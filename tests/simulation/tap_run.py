@@ -62,6 +62,11 @@ class SharedTime(ManualClock):
     def now(self) -> datetime:
         return self.instant - self._behind
 
+    @property
+    def behind(self) -> timedelta:
+        """How far the machine's clock is behind the true time."""
+        return self._behind
+
     def set_back(self, seconds: float) -> None:
         """Set the machine's clock back; the true time goes on."""
         self._behind += timedelta(seconds=seconds)

@@ -36,7 +36,8 @@ _TOO_LONG = "The requested interval is longer than this organization allows"
 def is_for(request: Request, query: Mapping[str, Any]) -> bool:
     """Whether a request asks for the rows of a query, or for those of one that looks like it."""
     if request.path == TREE_PATH:
-        return query["api"] == "group_tree" and read_page(request, 0).body.get("metrics") == query["metrics"]
+        is_tree = query["api"] == "group_tree"
+        return is_tree and bool(read_page(request, 0).body.get("metrics") == query["metrics"])
     if query["api"] == "group_tree":
         return False
     family = families()[query.get("endpoint", "conversations")]
@@ -146,7 +147,7 @@ def _fault(trouble: Trouble, query: Mapping[str, Any], request: Request) -> Faul
 
 def _hours(request: Request) -> float:
     """The length of the interval that a request asks for, in hours; 0 if it asks for none."""
-    body = read_page(request, 0).body if request.path == TREE_PATH else _payload(request)
+    body: Any = read_page(request, 0).body if request.path == TREE_PATH else _payload(request)
     if "dateFrom" in body:
         start, end = body["dateFrom"], body["dateTo"]
     elif "interval" in body:
