@@ -86,7 +86,8 @@ class FaultInjector:
         del number
         with self._lock:
             self._observe(request)
-            return combined(self._fault(request), self._habit(request))
+            habit = self._habit(request)
+            return habit if habit and habit.instead else combined(self._fault(request), habit)
 
     def _habit(self, request: Request) -> Fault | None:
         """What a habit of the platform does to a request."""

@@ -166,11 +166,9 @@ def _add_statistic(body: Any, metric: str) -> None:
 
 
 def combined(fault: Fault | None, habit: Fault | None) -> Fault | None:
-    """A fault of a request on top of what a habit does to it."""
-    if habit is None or fault is None:
+    """A fault of a request on top of what a habit does to the right answer."""
+    if habit is None or fault is None or fault.instead:
         return fault or habit
-    if habit.instead or fault.instead:
-        return habit if habit.instead else fault
     first, second = habit.edit, fault.edit
     if first is None or second is None:
         return replace(fault, edit=first or second)
@@ -185,7 +183,7 @@ def with_statistic(row: dict[str, Any], query: Mapping[str, Any], metric: str | 
         return {**row, "other_statistics": json.dumps({NEW_STATISTIC: NEW_VALUE}, separators=(",", ":"))}
     extra = {}
     for name, statistics in query.get("statistics", {}).items():
-        if NEW_STATISTIC in statistics:
+        if NEW_STATISTIC in statistics and name in query["metrics"]:
             prefix = column_prefix(name)
             came = any(value is not None for column, value in row.items() if column.startswith(prefix))
             extra[f"{prefix}{NEW_STATISTIC}"] = NEW_VALUE if came and name == metric else None
