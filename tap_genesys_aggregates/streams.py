@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from tap_genesys_aggregates.core.bookmarks import REPLICATION_KEY, Bookmark, run
 from tap_genesys_aggregates.core.errors import TapError
 from tap_genesys_aggregates.core.query_changes import reconcile_query
 from tap_genesys_aggregates.core.rows import Stamp, UniqueKeys
+from tap_genesys_aggregates.extract.split_groups import merged
 from tap_genesys_aggregates.http.usage import Usage
 from tap_genesys_aggregates.ledger import entry
 from tap_genesys_aggregates.singer.messages import MessageWriter
@@ -135,7 +136,6 @@ class AggregateStream(RESTStream["str | None"]):
     @override
     def post_process(self, row: Leaf, context: Context | None = None) -> Record:  # type: ignore[override]
         """Flatten a leaf of the answer into a row that fits the schema."""
-        self._unique.check(row)
         return self.extractor.row_maker.row(row, self._stamp)
 
     def _pages(self) -> Iterator[Page]:
@@ -183,7 +183,7 @@ class AggregateStream(RESTStream["str | None"]):
         for parts in self._run.progress.over(self.name, period.start, period.stop, pulled):
             for part in parts:
                 self._stamp = part.stamp
-                yield part
+                yield replace(part, pages=merged(part.pages, self._unique))
 
     def _commit(
         self, window: Window, stamp: Stamp, bookmark: Bookmark, period: RunPeriod, now: datetime
@@ -240,7 +240,6 @@ class AggregateStream(RESTStream["str | None"]):
     def _chunks(self, page: Page) -> Iterator[Sequence[Row | PlainRow]]:
         """The rows of a page in chunks: made of its block, or leaf by leaf if it has none."""
         if page.block is not None:
-            self._unique.check_block(page.block)
             maker = self.extractor.row_maker
             yield from (maker.rows(piece, self._stamp) for piece in page.block.pieces(_ROWS_AT_ONCE))
             return

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import logging
 import multiprocessing
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +16,6 @@ from hypothesis import strategies as st
 
 from tap_genesys_aggregates.core import redaction
 from tap_genesys_aggregates.core.errors import TapError
-from tap_genesys_aggregates.singer.log_redaction import RedactingFormatter
 from tests.adversarial.leaks import ECHOES, HARMLESS_ECHOES, MESSAGE_ECHOES, leaked, token_echo
 from tests.adversarial.server import Server, one_row
 from tests.adversarial.tap_run import CLIENT, SECRET, TREE_QUERY, CommandResult, config, run_command
@@ -234,16 +231,6 @@ def test_recent_tokens_and_the_client_secret_stay_redacted() -> None:
         redaction.remember_token(f"token-number-{number:04d}-{number:08x}")
     assert redaction.redact("token-number-0099-00000063") == "***"
     assert redaction.redact(SECRET) == "***"
-
-
-def test_a_log_record_is_redacted_with_its_traceback() -> None:
-    """The message, its arguments and the traceback."""
-    with pytest.raises(KeyError) as raised:
-        os.environ[SECRET]
-    record = logging.LogRecord("x", 40, "x.py", 1, "it is %s", (SECRET,), raised._excinfo)  # noqa: SLF001
-    text = RedactingFormatter(logging.Formatter("%(message)s")).format(record)
-    assert text.startswith("it is ***\nTraceback")
-    assert leaked(text) == []
 
 
 def test_every_promise_of_the_security_policy_names_an_existing_test() -> None:

@@ -18,6 +18,7 @@ LOCKS = {
     "requirements-meltano.lock": "meltano",
     "requirements-peers.lock": "peers",
     "requirements-audit.lock": "audit",
+    "requirements-dbt.lock": "dbt",
 }
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 

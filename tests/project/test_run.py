@@ -32,7 +32,7 @@ case "$(basename "$0") $*" in
 esac
 """
 TIMEOUT = 20
-LOCKS = [f"requirements{which}.lock" for which in ("", "-meltano", "-peers", "-audit")]
+LOCKS = [f"requirements{which}.lock" for which in ("", "-meltano", "-peers", "-audit", "-dbt")]
 
 
 class Clone:
