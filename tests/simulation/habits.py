@@ -235,4 +235,4 @@ _SHARES: dict[TroubleKind, float] = {
     "15th statistic": 0.2,
     "list shifts": 0.3,
 }
-ENABLED: frozenset[TroubleKind] = frozenset({"forbidden"})
+ENABLED: frozenset[TroubleKind] = frozenset({"forbidden", "interval limit"})

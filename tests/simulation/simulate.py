@@ -41,6 +41,8 @@ _BEFORE = timedelta(days=8)
 _BETWEEN_RUNS = timedelta(seconds=3)
 _PRECISION = timedelta(seconds=3)
 """``Date`` has whole seconds, and is older than the answer."""
+_NO_RUN = -1
+"""The number of a run that meets no troubles: a backfill."""
 _MORE_RUNS = 8
 """After the last trouble: as many may be needed until every message was followed."""
 _SLOWEST_RUN = timedelta(days=3)
@@ -309,7 +311,7 @@ class _Simulation:
         )
         if run.outcome.error is not None:
             self.result.failures.append(f"backfill before run {number}: {run.outcome.error}")
-        self._remember(run.outcome, number)
+        self._remember(run.outcome, _NO_RUN)
         state = self.target.state
         self.target.load(run.outcome.messages)
         self.target.state = state
