@@ -13,14 +13,17 @@ who starts the server can connect.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import pwd
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -87,7 +90,7 @@ def serve(folder: Path) -> None:
     owner = _owner()
     owner.own(folder)
     _stop_server_of(folder)
-    with _private_folder(owner) as private:
+    with _private_folder(owner, folder) as private:
         programs = _programs(owner, private)
         data = _WORKING_FOLDER if owner.process and _WORKING_FOLDER.exists() else folder
         with (private / "log").open("ab") as log:
@@ -103,6 +106,7 @@ def serve(folder: Path) -> None:
             _wait_until_ready(server, folder, private / "log")
             sys.stdout.write(f"postgresql://postgres@/postgres?host={private}\n")
             sys.stdout.flush()
+            threading.Thread(target=server.wait, daemon=True).start()  # leaves no zombie if it is killed
             sys.stdin.read()
         finally:
             server.send_signal(signal.SIGINT)  # disconnect the clients and stop
@@ -135,13 +139,35 @@ def _server_user() -> pwd.struct_passwd:
 
 
 @contextlib.contextmanager
-def _private_folder(owner: _Owner) -> Iterator[Path]:
-    """Create a folder for the socket that only the server's user can enter, with a short and simple path."""
+def _private_folder(owner: _Owner, data: Path) -> Iterator[Path]:
+    """Create a folder for the socket that only the server's user can enter, with a short and simple path.
+
+    The path is the same at the next start, unless somebody else has taken it.
+    """
     usual = tempfile.gettempdir()
     suitable = _SUITABLE_PATH.fullmatch(usual) and _succeeds(["ls", "-d", f"{usual}/."], owner)
-    with tempfile.TemporaryDirectory(prefix="postgres-", dir=usual if suitable else "/tmp") as name:  # noqa: S108
-        owner.own(Path(name))
-        yield Path(name)
+    parent = usual if suitable else "/tmp"  # noqa: S108
+    folder = Path(parent, f"postgres-{hashlib.sha256(os.fsencode(data)).hexdigest()[:12]}")
+    if _is_left_over(folder, owner):
+        shutil.rmtree(folder)
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=parent))
+    owner.own(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def _is_left_over(folder: Path, owner: _Owner) -> bool:
+    """Whether a process that was killed left this folder; one that is not private is somebody else's."""
+    try:
+        found = folder.lstat()
+    except FileNotFoundError:
+        return False
+    return found.st_uid == owner.uid and found.st_mode == stat.S_IFDIR | 0o700
 
 
 def _programs(owner: _Owner, private: Path) -> Path:

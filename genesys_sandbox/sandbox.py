@@ -101,7 +101,7 @@ class Sandbox:
         self._jobs = JobEndpoints(self.options, self._results.query)
         self._tree = GroupTreeEndpoint(self.history, self.options)
         self._lookups = lookups(contact_center.directory)
-        self._by_path = {family.path: family for family in families().values()}
+        self._by_path = {family.path: family for family in families().values() if family.path}
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
 
@@ -218,8 +218,14 @@ class SandboxClient:
         return json.loads(response.body)
 
     def results(self, family: str, body: Mapping[str, object]) -> Any:  # noqa: ANN401 - JSON
-        """Send a results query of a family and return the JSON."""
-        return self.request_json("POST", families()[family].path, body)
+        """Send a results query of a family and return the JSON, from a job if it has jobs only."""
+        known = families()[family]
+        if known.path is not None:
+            return self.request_json("POST", known.path, body)
+        job = f"{known.jobs_path}/{self.request_json('POST', f'{known.jobs_path}', body)['jobId']}"
+        while self.request_json("GET", job)["state"] != "FULFILLED":
+            pass
+        return self.request_json("GET", f"{job}/results")
 
     def tree_pages(self, body: Mapping[str, object]) -> list[Any]:
         """Send a group-tree query and return all its pages."""

@@ -15,6 +15,7 @@ import requests
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ReadTimeoutError
 
 from tap_genesys_aggregates.auth import ClientCredentials, read_token, token_request
+from tap_genesys_aggregates.config.reader import is_this_machine
 from tap_genesys_aggregates.core import instants
 from tap_genesys_aggregates.core.errors import TapError, UnreadableError
 from tap_genesys_aggregates.http.errors import (
@@ -240,11 +241,12 @@ class Transport:
 
         ``Session.send`` does not read the environment, and a redirect would hand the token to another host.
         """
-        return {
-            **self.session.merge_environment_settings(prepared.url, {}, stream=True, verify=None, cert=None),
-            "timeout": self._settings.request_timeout,
-            "allow_redirects": False,
-        }
+        options = self.session.merge_environment_settings(
+            prepared.url, {}, stream=True, verify=None, cert=None
+        )
+        if is_this_machine(urlsplit(prepared.url or "").hostname or ""):
+            options["proxies"] = {}  # plain http is allowed here, and a proxy would see the secret in it
+        return {**options, "timeout": self._settings.request_timeout, "allow_redirects": False}
 
     def _with_retries(self, attempt: Callable[[], T], usage: Usage, *, divisible: bool = False) -> T:
         """Call ``attempt`` until it succeeds, fails for good, or ``max_retries`` is used up.

@@ -101,6 +101,24 @@ def test_only_its_user_can_enter_its_folders(tmp_path: Path, name: str) -> None:
     assert not socket.exists()
 
 
+def test_the_url_is_the_same_at_every_start(tmp_path: Path) -> None:
+    """Unless somebody else has put something in the place of the folder of the socket."""
+    with embedded(tmp_path / "data") as first:
+        pass
+    with embedded(tmp_path / "data") as second:
+        assert second.url == first.url
+    taken = _socket_folder(first.url)
+    taken.mkdir(mode=0o755)
+    taken.chmod(0o755)
+    try:
+        with embedded(tmp_path / "data") as third:
+            assert third.url != first.url
+            assert stat.S_IMODE(_socket_folder(third.url).stat().st_mode) == 0o700
+        assert list(taken.iterdir()) == []
+    finally:
+        taken.rmdir()
+
+
 @as_root
 @pytest.mark.parametrize("name", FOLDERS)
 def test_another_local_user_cannot_connect_or_read(tmp_path: Path, name: str) -> None:
@@ -228,4 +246,4 @@ def test_a_server_whose_process_was_killed_is_replaced(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
     with embedded(folder) as server, psycopg.connect(server.url) as connection:
         assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
-    shutil.rmtree(_socket_folder(left))
+    assert not _socket_folder(left).exists()
