@@ -13,7 +13,7 @@ from singer_sdk import Tap
 from singer_sdk.exceptions import ConfigValidationError, MappingError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
-from singer_sdk.plugin_base import PluginBase, SingerCommand, _ConfigInput
+from singer_sdk.plugin_base import SingerCommand, _ConfigInput
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
@@ -273,7 +273,7 @@ class TapGenesysAggregates(Tap):
         catalog: dict[str, Any] | None = None,
     ) -> None:
         """As the SDK's, with the objects of the files instead of the files (see ``JsonFile``)."""
-        PluginBase.invoke(about=about, about_format=about_format)
+        super(Tap, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
         given = config or _ConfigInput()
         cls(config=given.config, state=state, catalog=catalog, parse_env_config=given.parse_env).sync_all()
