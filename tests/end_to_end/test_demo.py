@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 TIMEOUT = 240
-_PROXIES = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"), "http://127.0.0.1:9")
-"""No proxy listens there: requests to the sandbox must not need one."""
+_PROXIES = dict.fromkeys(("HTTP_PROXY", "http_proxy"), "http://127.0.0.1:9")
+"""No proxy listens there, and requests to the sandbox need none. ALL_PROXY would keep pip from its index."""
 
 
 @pytest.fixture
