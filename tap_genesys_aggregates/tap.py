@@ -13,7 +13,7 @@ from singer_sdk import Tap
 from singer_sdk.exceptions import ConfigValidationError, MappingError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
-from singer_sdk.plugin_base import PluginBase, SingerCommand, _ConfigInput
+from singer_sdk.plugin_base import SingerCommand, _ConfigInput
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
@@ -22,6 +22,7 @@ from tap_genesys_aggregates.clock import Clock, SystemClock
 from tap_genesys_aggregates.config.families import warnings
 from tap_genesys_aggregates.config.settings import Settings, from_environment
 from tap_genesys_aggregates.config.settings_table import CONFIG_SCHEMA
+from tap_genesys_aggregates.core.backfill import overlap
 from tap_genesys_aggregates.core.bookmarks import Bookmark
 from tap_genesys_aggregates.core.errors import SettingError, TapError
 from tap_genesys_aggregates.extract.connection_test import report
@@ -130,10 +131,9 @@ class TapGenesysAggregates(Tap):
         lookups = [LookupStream(self, each, self.failures) for each in self.lookup_lists.values()]
         run = RunContext(self.ledger, Progress(self.clock.monotonic, sys.stderr), self.failures)
         queries = [AggregateStream(self, extractor, run) for extractor in self.extractors()]
-        streams = [self.ledger, *lookups, *queries]
         if self.input_catalog is not None:
-            check_keys(self.input_catalog, streams)
-        return streams
+            check_keys(self.input_catalog, [self.ledger, *lookups])
+        return [self.ledger, *lookups, *queries]
 
     @override
     def load_state(self, state: dict[str, Any]) -> None:
@@ -157,12 +157,23 @@ class TapGenesysAggregates(Tap):
     @override  # type: ignore[misc]  # final in the SDK, which has no other hook for the end of a run
     def sync_all(self) -> None:
         try:
+            self._warn_of_overlap()
             super().sync_all()
         finally:
             self.client.close()
         error = self.failures.error()
         if error is not None:
             raise error
+
+    def _warn_of_overlap(self) -> None:
+        """Warn if this run reads days that daily runs with another state read as well."""
+        settings = self.settings
+        queries = [query for query in settings.queries if self.streams[query.name].selected]
+        line = overlap(
+            queries, start_date=settings.start_date, end_date=settings.end_date, now=self.clock.now()
+        )
+        if line is not None:
+            self.logger.warning("%s", line)
 
     @cached_property
     def client(self) -> Client:
@@ -262,7 +273,7 @@ class TapGenesysAggregates(Tap):
         catalog: dict[str, Any] | None = None,
     ) -> None:
         """As the SDK's, with the objects of the files instead of the files (see ``JsonFile``)."""
-        PluginBase.invoke(about=about, about_format=about_format)
+        super(Tap, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
         given = config or _ConfigInput()
         cls(config=given.config, state=state, catalog=catalog, parse_env_config=given.parse_env).sync_all()

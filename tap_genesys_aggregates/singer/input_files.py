@@ -118,8 +118,8 @@ def check_state(state: object) -> None:
         place = f"bookmarks.{stream[:60]}"
         found = _object(bookmark, place)
         _object(found.get("progress_markers", {}), f"{place}.progress_markers")
-        if not _is_list_of(found.get("partitions", []), dict):
-            raise _error("--state", f"{place}.partitions must be a list of objects")
+        if found.get("partitions", []) != []:
+            raise _error("--state", f"{place}.partitions must be empty: no stream of this tap has partitions")
 
 
 def read_catalog(catalog: object) -> Catalog:
@@ -169,6 +169,24 @@ def check_keys(catalog: Catalog, streams: Iterable[Stream]) -> None:
         missing = sorted(set(keys) - set(entry.schema.properties or ()))
         if missing:
             raise _error("--catalog", f"the schema of stream {stream.name!r} lacks {', '.join(missing)}")
+
+
+def columns_left_out(catalog: Catalog, stream: Stream) -> str:
+    """Warn of columns that a catalog does not have, because it was made before they were added.
+
+    Args:
+        catalog: The catalog that was passed to the tap.
+        stream: A stream of the tap.
+
+    Returns:
+        The warning, on one line; empty if no column is missing.
+    """
+    entry = catalog.get_stream(stream.name)
+    absent = set(stream.schema.get("properties", {})) - set(entry.schema.properties or ()) if entry else ()
+    if not absent:
+        return ""
+    lacking = f"the schema of stream {stream.name!r} lacks {', '.join(sorted(absent))}"
+    return str(_error("--catalog", f"{lacking}, so a target may leave these columns out"))
 
 
 def _catalog_problem(catalog: object) -> str:

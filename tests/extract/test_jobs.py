@@ -215,7 +215,7 @@ def test_the_window_of_a_job_is_max_window_unless_the_query_sets_its_own() -> No
         "2026-03-03",
         "2026-03-06",
     ]
-    assert [body["interval"][8:10] for body in submitted(own)] == ["02", "03", "05", "07"]
+    assert [body["interval"][8:10] for body in submitted(own)] == ["02", "04", "06", "08"]
 
 
 @pytest.mark.parametrize(

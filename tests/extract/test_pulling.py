@@ -12,11 +12,18 @@ import pytest
 from genesys_sandbox import ExpectedRows, Options, Rule, Rules, Sandbox, SettableClock
 from genesys_sandbox.faults import status
 from tap_genesys_aggregates.core import instants
+from tap_genesys_aggregates.core.bookmarks import RunPeriod
+from tap_genesys_aggregates.core.periods import Period
 from tap_genesys_aggregates.core.window_growth import WindowGrowth
+from tap_genesys_aggregates.dialects.protocol import Page, WindowRequest
+from tap_genesys_aggregates.extract.pulling import Puller
 from tap_genesys_aggregates.http.errors import BadRequestError, RefusedError, SlowError
+from tests.core.making import query
+from tests.http.fake_server import FakeClock
 from tests.pipeline.running import config, multiset, run
 
 if TYPE_CHECKING:
+    from tap_genesys_aggregates.http.usage import Usage
     from tests.pipeline.running import Outcome
 
 DAY = timedelta(days=1)
@@ -35,9 +42,9 @@ def sandbox_with(*rules: Rule, **options: Any) -> Sandbox:
     return Sandbox(Options(volume=0.02, **options), now=SettableClock(STOP), faults=Rules(*rules))
 
 
-def load(sandbox: Sandbox, days: int = 400, query: dict[str, Any] | None = None, **changes: Any) -> Outcome:
+def load(sandbox: Sandbox, days: int = 400, asks: dict[str, Any] | None = None, **changes: Any) -> Outcome:
     """Run the tap once over some days; the windows and their limit are the defaults."""
-    settings = config(queries=[query or QUERY], start_date=(STOP - days * DAY).isoformat(), **changes)
+    settings = config(queries=[asks or QUERY], start_date=(STOP - days * DAY).isoformat(), **changes)
     if "max_window" not in changes:
         del settings["max_window"]
     return run(sandbox, settings)
@@ -109,8 +116,29 @@ def test_a_grown_window_may_be_refused_and_too_large() -> None:
     assert is_without_gaps(outcome)
 
 
+def test_windows_that_were_planned_before_a_refusal_are_not_asked_for() -> None:
+    """With eight windows ahead, a limit would otherwise cost eight refused requests per length."""
+    lengths: list[timedelta] = []
+
+    def fetch(request: WindowRequest, usage: Usage) -> list[Page]:
+        del usage
+        lengths.append(request.window.end - request.window.start)
+        if lengths[-1] > 7 * DAY:
+            raise BadRequestError("too long")
+        return [Page(())]
+
+    puller = Puller(query(), fetch, FakeClock(), Period.parse("P31D"))
+    planned = puller.tasks(RunPeriod(STOP - 100 * DAY, STOP, STOP))
+    (first,) = next(planned)()
+    puller.learn(first)
+    ahead = [next(planned) for _ in range(8)]
+    parts = [part for task in ahead for part in task()]
+    assert lengths == [DAY, 8 * DAY, *[DAY] * 64]
+    assert [part.window.start for part in parts] == [STOP - (99 - day) * DAY for day in range(64)]
+
+
 def test_batches_of_users_learn_the_limit_too() -> None:
-    query = {
+    asks = {
         "name": "calls",
         "endpoint": "users",
         "metrics": ["tAgentRoutingStatus"],
@@ -118,9 +146,9 @@ def test_batches_of_users_learn_the_limit_too() -> None:
         "granularity": "P1D",
     }
     sandbox = sandbox_with(longest=7 * DAY, agents=101)
-    outcome = load(sandbox, days=20, query=query, concurrency=4)
+    outcome = load(sandbox, days=20, asks=asks, concurrency=4)
     assert outcome.error is None
-    expected = ExpectedRows(sandbox).rows(query, STOP - 20 * DAY, STOP)
+    expected = ExpectedRows(sandbox).rows(asks, STOP - 20 * DAY, STOP)
     assert multiset(outcome.rows("calls")) == multiset(expected) != {}
     assert is_without_gaps(outcome)
     assert 1 <= len(asked(sandbox, 400)) <= 4
@@ -149,13 +177,13 @@ def test_a_plain_window_that_is_refused_stops_the_query_and_names_the_settings()
 def test_a_plain_window_of_a_job_is_max_window() -> None:
     """A 400 for it names both settings, and following the message loads everything."""
     sandbox = sandbox_with(longest=7 * DAY)
-    query = {**QUERY, "mode": "async"}
-    outcome = load(sandbox, days=60, query=query)
+    asks = {**QUERY, "mode": "async"}
+    outcome = load(sandbox, days=60, asks=asks)
     assert isinstance(outcome.error, BadRequestError)
     assert "set a shorter window (now P31D) and max_window (now P31D)" in str(outcome.error)
     for again in (
-        {"query": {**query, "window": "P7D"}, "max_window": "P7D"},
-        {"query": query, "max_window": "P7D"},
+        {"asks": {**asks, "window": "P7D"}, "max_window": "P7D"},
+        {"asks": asks, "max_window": "P7D"},
     ):
         outcome = load(sandbox, days=60, **again)  # type: ignore[arg-type]
         assert outcome.error is None
@@ -165,7 +193,7 @@ def test_a_plain_window_of_a_job_is_max_window() -> None:
 
 def test_grown_windows_of_jobs_learn_the_limit() -> None:
     sandbox = sandbox_with(longest=7 * DAY)
-    outcome = load(sandbox, days=60, query={**QUERY, "mode": "async", "window": "P1D"})
+    outcome = load(sandbox, days=60, asks={**QUERY, "mode": "async", "window": "P1D"})
     assert outcome.error is None
     expected = ExpectedRows(sandbox).rows(QUERY, STOP - 60 * DAY, STOP)
     assert multiset(outcome.rows("calls")) == multiset(expected)
@@ -193,7 +221,7 @@ RANKED = {
 def test_windows_of_a_ranked_query_neither_grow_nor_shrink() -> None:
     """Whatever was learnt, its rows are the same: they are ranked within a window."""
     sandbox = sandbox_with()
-    outcome = load(sandbox, days=70, query={**RANKED, "window": "P7D"})
+    outcome = load(sandbox, days=70, asks={**RANKED, "window": "P7D"})
     assert outcome.error is None
     assert set(asked(sandbox, 200)) == {7 * DAY}
 
@@ -206,7 +234,7 @@ def test_a_window_of_a_ranked_query_that_does_not_fit_is_an_error(
 ) -> None:
     """The message says that a shorter window changes the rows; following it loads."""
     sandbox = sandbox_with(**options)
-    outcome = load(sandbox, days=28, query={**RANKED, "window": "P7D"}, max_retries=1)
+    outcome = load(sandbox, days=28, asks={**RANKED, "window": "P7D"}, max_retries=1)
     assert type(outcome.error) is RefusedError
     assert str(outcome.error).endswith(
         "This window is not split, because its rows are ranked within it. Set a window shorter than P7D on "
@@ -214,11 +242,11 @@ def test_a_window_of_a_ranked_query_that_does_not_fit_is_an_error(
     )
     assert outcome.rows("calls") == []
     assert len(sandbox.log) == 1 + attempts
-    assert load(sandbox, days=28, query={**RANKED, "window": "P1D"}).error is None
+    assert load(sandbox, days=28, asks={**RANKED, "window": "P1D"}).error is None
 
 
 def test_a_single_bucket_of_a_ranked_query_that_is_slow_says_so() -> None:
-    outcome = load(sandbox_with(slow_over=timedelta(hours=2)), query=RANKED, max_retries=1)
+    outcome = load(sandbox_with(slow_over=timedelta(hours=2)), asks=RANKED, max_retries=1)
     assert isinstance(outcome.error, SlowError)
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from genesys_sandbox import Request
     from genesys_sandbox.faults import Plan
+    from tests.pipeline.running import Outcome
 
 pytestmark = [pytest.mark.postgres]
 
@@ -159,6 +160,67 @@ def test_the_view_gaps_finds_a_window_that_was_never_pulled(connection: Connecti
         "select gap_start::text, gap_end::text from warehouse.extractions_gaps"
     ).fetchall()
     assert gaps == [("2026-01-02 00:00:00", "2026-01-03 00:00:00")]
+
+
+def test_the_view_missing_finds_what_an_overlapping_backfill_hid(connection: Connection) -> None:
+    """Reproducer: a daily run and a backfill with a state of its own read the same unsettled days at once.
+
+    The backfill reads first, and its rows arrive last. By the ledger the daily run read later, so the rows
+    of the backfill count as stale. The next daily run reads all but the first of those days again, and a
+    backfill of the windows that are still missing brings the rest.
+    """
+    sandbox, clock = rewriting_sandbox()
+
+    def read(day: float, state: dict[str, Any], **dates: str) -> Outcome:
+        clock.set(START + timedelta(days=day))
+        outcome = run(sandbox, {**SETTINGS, **dates}, state=state, time=ManualClock(clock()))
+        assert outcome.error is None
+        return outcome
+
+    def counted(view: str) -> int:
+        found: int = connection.execute(f"select count(*) from warehouse.{view}").fetchone()[0]  # noqa: S608
+        return found
+
+    first = read(20, {})
+    load(connection, first.messages)
+    connection.execute(views(Settings.read(SETTINGS).queries, "warehouse").encode())
+    backfill = read(21, {}, start_date="2026-01-10T00:00:00Z", end_date="2026-01-20T00:00:00Z")
+    daily = read(21.01, first.state)
+    load(connection, daily.messages)
+    assert counted("calls_missing") == 0
+    before = counted("calls_current")
+    load(connection, backfill.messages)
+    assert counted("calls_current") < before
+    hidden = connection.execute(
+        "select min(window_start)::date::text, max(window_end)::date::text, sum(rows_present)"
+        " from warehouse.calls_missing"
+    ).fetchone()
+    assert hidden == ("2026-01-14", "2026-01-20", 0)
+    load(connection, read(22, daily.state).messages)
+    windows = connection.execute("select window_start::text, window_end::text from warehouse.calls_missing")
+    ((start, end),) = windows.fetchall()
+    assert (start, end) == ("2026-01-14 00:00:00", "2026-01-15 00:00:00")
+    load(connection, read(22.1, {}, start_date=start, end_date=end).messages)
+    assert counted("calls_missing") == 0
+    until = START + timedelta(days=14)
+    expected = ExpectedRows(sandbox).rows(QUERY, START, until, START + timedelta(days=600))
+    assert multiset(current(connection, until)) == multiset(expected)
+
+
+def test_a_backfill_that_ends_before_the_lookback_hides_nothing(connection: Connection) -> None:
+    """The same runs as above, with the end that the tap's warning and docs/operations.md name."""
+    sandbox, clock = rewriting_sandbox()
+    clock.set(START + timedelta(days=20))
+    first = run(sandbox, SETTINGS, time=ManualClock(clock()))
+    load(connection, first.messages)
+    clock.set(START + timedelta(days=21))
+    past = {"start_date": "2026-01-03T00:00:00Z", "end_date": "2026-01-13T00:00:00Z"}
+    backfill = run(sandbox, {**SETTINGS, **past}, time=ManualClock(clock()))
+    clock.set(START + timedelta(days=21.01))
+    load(connection, run(sandbox, SETTINGS, state=first.state, time=ManualClock(clock())).messages)
+    load(connection, backfill.messages)
+    connection.execute(views(Settings.read(SETTINGS).queries, "warehouse").encode())
+    assert connection.execute("select count(*) from warehouse.calls_missing").fetchone()[0] == 0
 
 
 # What ``views`` does to a warehouse that is not as it expects
