@@ -6,11 +6,10 @@ import ast
 import re
 import subprocess
 
-import pytest
 import yaml
 
 from .generated_settings import ROOT
-from .test_packaging import PROJECT
+from .test_packaging import BIN, PROJECT
 
 WORKFLOWS = {
     path.name: path.read_text(encoding="utf-8") for path in (ROOT / ".github/workflows").glob("*.yml")
@@ -20,11 +19,9 @@ PYTHONS = [
 ]
 
 
-@pytest.mark.slow
 def test_zizmor_finds_nothing() -> None:
     """In its strictest mode, without a network."""
-    zizmor = ROOT / ".demo" / "audit" / "bin" / "zizmor"
-    command = [zizmor, "--offline", "--pedantic", "--no-progress", ".github"]
+    command = [str(BIN / "zizmor"), "--offline", "--pedantic", "--no-progress", ".github"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "No findings" in done.stdout + done.stderr
