@@ -1,4 +1,4 @@
-"""What is known of the real API: the 19 aggregate families, how metrics are measured, and the sample week.
+"""What is known of the real API: the 20 aggregate families, how metrics are measured, and the sample week.
 
 The sample week is a real response with one bucket for six queues. It is replayed for conversations queries
 whose interval is exactly that week, in any offset, and whose granularity is none or at least a week.
@@ -37,10 +37,10 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FamilySpec:
-    """One family: its paths and permissions, and the names it accepts."""
+    """One family: its paths and permissions, and the names it accepts. One family has jobs only, no path."""
 
     name: str
-    path: str
+    path: str | None
     jobs_path: str | None
     permissions: tuple[str, ...]
     top_n: bool

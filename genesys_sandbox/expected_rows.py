@@ -42,6 +42,16 @@ _TREE_METRICS = {
 }
 
 
+NOT_SET, EMPTY = "(not set)", "(empty)"
+
+
+def key_value(value: str | None) -> str:
+    """Return the text of a dimension's value in a key, which is never null and never empty."""
+    if value is None:
+        return NOT_SET
+    return value or EMPTY
+
+
 class ExpectedRows:
     """Computes the rows that a query must return, without using the sandbox's responses.
 
@@ -58,7 +68,8 @@ class ExpectedRows:
         """Return the rows of a half-open period with the tap's column names, ordered by key.
 
         Only buckets with at least one metric have rows. Timestamps are 24 characters in UTC. A metric without
-        a value is None. A dimension that is not set is the empty string (`unknown` in the group tree). A view
+        a value is None. A dimension or qualifier that is not set is `(not set)`, one that is an empty string
+        `(empty)`; in the group tree both dimensions are `unknown`. A view
         has the four columns of a timer. The tap's own columns `extracted_at` and `is_final` are left out. The
         sample week is used when the period is exactly that week in one bucket; see `contract.sample_week`.
 
@@ -113,12 +124,12 @@ class ExpectedRows:
         columns = self._columns(query)
         found: Found = {}
         for event, value_of in self._events(family, query, boundaries, known):
-            group = tuple((value_of(name) or "") if name in requested else "" for name in columns)
-            key = bisect_right(boundaries, event.at) - 1, group, event.qualifier
+            group = tuple(key_value(value_of(name) if name in requested else None) for name in columns)
+            key = bisect_right(boundaries, event.at) - 1, group, event.qualifier or NOT_SET
             found.setdefault(key, {}).setdefault(event.metric, MetricValues()).add_event(event)
             for view in query.get("views") or ():
                 if view["target"] == event.metric and _within(view["range"], event.value):
-                    unqualified = found.setdefault((*key[:2], ""), {})
+                    unqualified = found.setdefault((*key[:2], NOT_SET), {})
                     unqualified.setdefault(view["name"], MetricValues()).add_event(event)
         return found
 
@@ -128,7 +139,8 @@ class ExpectedRows:
             value_of = result["group"].get
             if not matches(query.get("filter") or {}, value_of):
                 continue
-            row = found.setdefault((0, tuple(value_of(name, "") for name in self._columns(query)), ""), {})
+            group = tuple(key_value(value_of(name)) for name in self._columns(query))
+            row = found.setdefault((0, group, NOT_SET), {})
             for entry in result["data"][0]["metrics"]:
                 if entry["metric"] in query["metrics"]:
                     row.setdefault(entry["metric"], MetricValues()).add_aggregate(entry["stats"])
@@ -218,6 +230,8 @@ def wide_statistics(metric: str) -> tuple[str, ...]:
     if metric == "oServiceLevel":
         return ("ratio", "numerator", "denominator", "target")
     additive = ("count", "sum", "min", "max")
+    if metric in {"oSentimentScore", "oCustomerSentiment"}:
+        return (*additive, "count_positive", "count_negative")
     return {
         "n": additive[:1],
         "t": additive,
@@ -281,7 +295,7 @@ Tree: TypeAlias = "dict[tuple[int, tuple[str, ...]], dict[str, float]]"
 _VIEW = "tView"
 _LONG = (
     "max min sum current ratio numerator denominator target count count_negative count_positive p95 p99"
-    " calculated_metric_value"
+    " calculated_metric_value other_statistics"
 )
 
 
@@ -309,7 +323,7 @@ def wide_rows(
 def long_rows(
     found: Found, boundaries: Sequence[int], query: Mapping[str, Any], dimensions: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Return one row per bucket, group, metric or view, and qualifier, with all fourteen statistics."""
+    """Return one row per bucket, group, metric or view, and qualifier, with all statistics."""
     rows = []
     views = {view["name"] for view in query.get("views") or ()}
     for (bucket, group, qualifier), row in sorted(found.items(), key=_key_order):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
 from genesys_sandbox.events import digest
-from genesys_sandbox.http_messages import ApiError, Delivery, Request, Response
+from genesys_sandbox.http_messages import ApiError, Delivery, Request, Response, json_response
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,6 +128,27 @@ def html(code: int = 200) -> Fault:
     """A proxy's HTML page in place of JSON."""
     page = b"<!doctype html><html><body><h1>Please sign in</h1></body></html>"
     return Fault("HTML", instead=lambda _: Response(code, {"Content-Type": "text/html"}, page))
+
+
+def error_in_200(body: object = None) -> Fault:
+    """An error with status 200, as some gateways send; by default one that is documented nowhere."""
+    said = {"error": "Upstream unavailable", "status": 503} if body is None else body
+    return Fault("error in a 200", instead=lambda _: json_response(said))
+
+
+def accepted(code: int = 202, body: object = None) -> Fault:
+    """A success other than 200, which says nothing; by default with `{}`."""
+    return Fault(f"status {code}", instead=lambda _: json_response({} if body is None else body, code))
+
+
+def dated(date: str | None) -> Fault:
+    """The correct response with another `Date` header, sent unchanged; None for none."""
+
+    def edit(_: Request, response: Response) -> Response:
+        headers = {name: value for name, value in response.headers.items() if name != "Date"}
+        return replace(response, headers=headers if date is None else {**headers, "Date": date})
+
+    return Fault(f"Date: {date}", edit=edit)
 
 
 def redirect(location: str, code: int = 307) -> Fault:

@@ -78,7 +78,7 @@ def read_query(family: FamilySpec, payload: object) -> ResultsQuery:
     granularity = body.get("granularity")
     query_parts.known(
         (query_parts.text(body, "alternateTimeDimension", "eventTime"),),
-        family.alternate_times,
+        family.alternate_times or ("eventTime",),
         "time dimension",
     )
     return ResultsQuery(

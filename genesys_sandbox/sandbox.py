@@ -15,6 +15,7 @@ from genesys_sandbox.contact_center import History, open_contact_center
 from genesys_sandbox.contract import families
 from genesys_sandbox.directory import lookups
 from genesys_sandbox.events import stable_id
+from genesys_sandbox.faults import http_date
 from genesys_sandbox.group_tree_endpoint import PATH as TREE_PATH
 from genesys_sandbox.group_tree_endpoint import GroupTreeEndpoint
 from genesys_sandbox.http_messages import ApiError, Request, Response, json_response, reject
@@ -100,7 +101,7 @@ class Sandbox:
         self._jobs = JobEndpoints(self.options, self._results.query)
         self._tree = GroupTreeEndpoint(self.history, self.options)
         self._lookups = lookups(contact_center.directory)
-        self._by_path = {family.path: family for family in families().values()}
+        self._by_path = {family.path: family for family in families().values() if family.path}
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
 
@@ -108,7 +109,10 @@ class Sandbox:
         """Respond to one request and add it to the log."""
         number, now = next(self._numbers), self.now()
         fault = self.faults(number, request) if self.faults else None
-        headers = {"ININ-Correlation-Id": stable_id("context", self.options.seed, number)}
+        headers = {
+            "Date": http_date(now),
+            "ININ-Correlation-Id": stable_id("context", self.options.seed, number),
+        }
         response = self._answer(request, now, fault, headers)
         response = replace(response, headers={**headers, **response.headers}, delay=self.options.latency)
         if fault is not None:
@@ -214,8 +218,14 @@ class SandboxClient:
         return json.loads(response.body)
 
     def results(self, family: str, body: Mapping[str, object]) -> Any:  # noqa: ANN401 - JSON
-        """Send a results query of a family and return the JSON."""
-        return self.request_json("POST", families()[family].path, body)
+        """Send a results query of a family and return the JSON, from a job if it has jobs only."""
+        known = families()[family]
+        if known.path is not None:
+            return self.request_json("POST", known.path, body)
+        job = f"{known.jobs_path}/{self.request_json('POST', f'{known.jobs_path}', body)['jobId']}"
+        while self.request_json("GET", job)["state"] != "FULFILLED":
+            pass
+        return self.request_json("GET", f"{job}/results")
 
     def tree_pages(self, body: Mapping[str, object]) -> list[Any]:
         """Send a group-tree query and return all its pages."""

@@ -101,7 +101,9 @@ class Client:
         Raises:
             TapError: The server refused, or every attempt failed.
         """
-        return self.transport.fetch(self.prepare(call), read, usage=usage, divisible=divisible)
+        return self.transport.fetch(
+            self.prepare(call), read, usage=usage, divisible=divisible, any_success=call.any_success
+        )
 
     def pages(self, dialect: Dialect, request: WindowRequest, usage: Usage) -> list[Page]:
         """Every page of a window.

@@ -63,16 +63,19 @@ class ServerClock:
     def sleep(self, seconds: float) -> None:
         self._clock.sleep(seconds)
 
-    def synchronize(self, server: datetime) -> timedelta | None:
-        """Compare with the server's time; only the first comparison counts, so that time does not jump.
+    def synchronize(self, server: datetime | None) -> timedelta | None:
+        """Compare with the server's time; only the first call counts, so that time does not jump.
 
         Args:
-            server: The server's time, a moment ago, in whole seconds.
+            server: The server's time, a moment ago, in whole seconds; None if it does not say.
 
         Returns:
-            How far the machine is ahead, negative if it is behind; None for a later comparison.
+            How far the machine is ahead, negative if it is behind; None if there is no comparison.
         """
         if self._ahead is not None:
+            return None
+        if server is None:
+            self._ahead = timedelta()
             return None
         ahead = self._clock.now() - server
         # Within the precision of the server's answer, the machine's clock is the better one.

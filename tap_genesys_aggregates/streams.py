@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,13 @@ from typing_extensions import override
 
 from tap_genesys_aggregates.core import schema
 from tap_genesys_aggregates.core.bookmarks import REPLICATION_KEY, Bookmark, run_periods
-from tap_genesys_aggregates.core.errors import TapError
+from tap_genesys_aggregates.core.errors import SettingError, TapError
 from tap_genesys_aggregates.core.query_changes import reconcile_query
 from tap_genesys_aggregates.core.rows import Stamp, UniqueKeys
+from tap_genesys_aggregates.extract.split_groups import merged
 from tap_genesys_aggregates.http.usage import Usage
 from tap_genesys_aggregates.ledger import entry
+from tap_genesys_aggregates.singer.input_files import check_keys, columns_left_out
 from tap_genesys_aggregates.singer.messages import MessageWriter
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     import requests
     from singer_sdk.helpers.types import Auth, Context, Record
+    from singer_sdk.singerlib import Catalog
     from singer_sdk.tap_base import Tap
 
     from tap_genesys_aggregates.core.bookmarks import RunPeriod
@@ -107,6 +110,9 @@ class AggregateStream(RESTStream["str | None"]):
         super().__init__(tap, name=self.query.name, schema=schema.json_schema(schema.columns(self.query)))
         self.primary_keys = schema.keys(self.query)
         self.replication_key = REPLICATION_KEY
+        self._catalog_error: SettingError | None = None
+        self._columns_left_out = ""
+        self._awaits_schema = False
 
     # The SDK's own REST hooks, for whoever uses this class as any other RESTStream. Extracting does not
     # need them: windows are requested by the client, which works without a Tap.
@@ -127,6 +133,23 @@ class AggregateStream(RESTStream["str | None"]):
         return self._client.transport.session
 
     @override
+    def apply_catalog(self, catalog: Catalog) -> None:
+        # A catalog that was made for another query refuses this one only, when its turn comes (_start).
+        keys = self.primary_keys
+        try:
+            check_keys(catalog, [self])
+        except SettingError as error:
+            self._catalog_error = error
+        self._columns_left_out = columns_left_out(catalog, self)
+        super().apply_catalog(catalog)
+        self.primary_keys = keys
+
+    @override
+    def _write_schema_message(self) -> None:
+        # A target changes its table when a SCHEMA arrives, so it waits until the query is not refused.
+        self._awaits_schema = True
+
+    @override
     def get_records(self, context: Context | None) -> Iterator[Leaf]:  # type: ignore[override]
         """The leaves of every window; ``post_process`` turns them into rows."""
         for page in self._pages():
@@ -135,7 +158,6 @@ class AggregateStream(RESTStream["str | None"]):
     @override
     def post_process(self, row: Leaf, context: Context | None = None) -> Record:  # type: ignore[override]
         """Flatten a leaf of the answer into a row that fits the schema."""
-        self._unique.check(row)
         return self.extractor.row_maker.row(row, self._stamp)
 
     def _pages(self) -> Iterator[Page]:
@@ -163,17 +185,22 @@ class AggregateStream(RESTStream["str | None"]):
         """The bookmark to go on from, written into the state.
 
         Raises:
-            SettingError: The query is no longer the one that its state was written for.
+            SettingError: The query is no longer the one that its state or its catalog was written for.
         """
+        if self._catalog_error is not None:
+            raise self._catalog_error
         bookmark = Bookmark.read(self.stream_state, self.name).clipped(now, self.query.lookback)
         bookmark, warnings = reconcile_query(self.query, bookmark)
-        for line in warnings:
+        for line in filter(None, (self._columns_left_out, *warnings)):
             self.logger.warning("%s", line)
         first = self.query.grid.floor(self._client.settings.start_date)
         bookmark = bookmark.starting(first)
         if bookmark.earlier is not None:
             self.logger.info("query %r: loading what is missing since %s", self.name, first.isoformat())
         bookmark.store(self.stream_state)
+        if self._awaits_schema:
+            super()._write_schema_message()
+            self._awaits_schema = False
         return bookmark
 
     def _parts(self, puller: Puller, period: RunPeriod) -> Iterator[WindowPart]:
@@ -183,7 +210,7 @@ class AggregateStream(RESTStream["str | None"]):
         for parts in self._run.progress.over(self.name, period.start, period.stop, pulled):
             for part in parts:
                 self._stamp = part.stamp
-                yield part
+                yield replace(part, pages=merged(part.pages, self._unique))
 
     def _commit(
         self, window: Window, stamp: Stamp, bookmark: Bookmark, period: RunPeriod, now: datetime
@@ -240,7 +267,6 @@ class AggregateStream(RESTStream["str | None"]):
     def _chunks(self, page: Page) -> Iterator[Sequence[Row | PlainRow]]:
         """The rows of a page in chunks: made of its block, or leaf by leaf if it has none."""
         if page.block is not None:
-            self._unique.check_block(page.block)
             maker = self.extractor.row_maker
             yield from (maker.rows(piece, self._stamp) for piece in page.block.pieces(_ROWS_AT_ONCE))
             return

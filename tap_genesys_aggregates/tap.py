@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 from singer_sdk import Tap
-from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.exceptions import ConfigValidationError, MappingError
+from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import SingerCommand, _ConfigInput
 from singer_sdk.tap_base import CliTestOptionValue
@@ -17,9 +19,11 @@ from typing_extensions import override
 
 from tap_genesys_aggregates.client import Client
 from tap_genesys_aggregates.clock import Clock, SystemClock
-from tap_genesys_aggregates.config.families import unknown_names
+from tap_genesys_aggregates.config.families import warnings
 from tap_genesys_aggregates.config.settings import Settings, from_environment
 from tap_genesys_aggregates.config.settings_table import CONFIG_SCHEMA
+from tap_genesys_aggregates.core.backfill import overlap
+from tap_genesys_aggregates.core.bookmarks import Bookmark
 from tap_genesys_aggregates.core.errors import SettingError, TapError
 from tap_genesys_aggregates.extract.connection_test import report
 from tap_genesys_aggregates.extract.extractor import Extractor
@@ -29,8 +33,19 @@ from tap_genesys_aggregates.extract.progress import Progress
 from tap_genesys_aggregates.extract.user_batches import UserBatches
 from tap_genesys_aggregates.ledger import LedgerStream
 from tap_genesys_aggregates.lookups import LookupStream
+from tap_genesys_aggregates.singer.input_files import (
+    JsonFile,
+    check_keys,
+    check_state,
+    read_catalog,
+)
 from tap_genesys_aggregates.singer.log_redaction import redact_logs
 from tap_genesys_aggregates.singer.messages import MessageWriter
+from tap_genesys_aggregates.singer.sdk_settings import (
+    check_sdk_settings,
+    config_input,
+    settings_of_environment,
+)
 from tap_genesys_aggregates.streams import AggregateStream, RunContext
 
 if TYPE_CHECKING:
@@ -49,9 +64,12 @@ class Command(SingerCommand):
 
     @override
     def main(self, *args: Any, **kwargs: Any) -> Any:
+        redact_logs()
         logging.captureWarnings(capture=True)
         sys.excepthook = self.excepthook
-        redact_logs()
+        threading.excepthook = lambda each: self.excepthook(
+            each.exc_type, each.exc_value or each.exc_type(), each.exc_traceback
+        )
         try:
             return super().main(*args, **kwargs)
         except ConfigValidationError as error:
@@ -101,27 +119,61 @@ class TapGenesysAggregates(Tap):
         self.clock = clock or SystemClock()
         self._mount = mount
         self.settings: Settings
+        if isinstance(kwargs.get("catalog"), dict):
+            kwargs["catalog"] = read_catalog(kwargs["catalog"])
         super().__init__(**kwargs)
 
     @override
     def discover_streams(self) -> Sequence[Stream]:
         for query in self.settings.queries:
-            for line in unknown_names(query):
+            for line in warnings(query):
                 self.logger.warning("%s", line)
         lookups = [LookupStream(self, each, self.failures) for each in self.lookup_lists.values()]
         run = RunContext(self.ledger, Progress(self.clock.monotonic, sys.stderr), self.failures)
         queries = [AggregateStream(self, extractor, run) for extractor in self.extractors()]
+        if self.input_catalog is not None:
+            check_keys(self.input_catalog, [self.ledger, *lookups])
         return [self.ledger, *lookups, *queries]
+
+    @override
+    def load_state(self, state: dict[str, Any]) -> None:
+        check_state(state)
+        super().load_state(state)
+        for (
+            query
+        ) in self.settings.queries:  # so that a state that cannot be read is refused before any request
+            Bookmark.read(self.state.get("bookmarks", {}).get(query.name, {}), query.name)
+
+    @override
+    def setup_mapper(self) -> None:
+        _ = self.streams  # an error of our own must not be taken for one of stream_maps
+        try:
+            super().setup_mapper()
+        except (MappingError, AttributeError, KeyError, TypeError, ValueError) as error:
+            what = f"stream_maps cannot be applied ({type(error).__name__}: {str(error)[:200]})"
+            advice = "Correct it (https://sdk.meltano.com/en/latest/stream_maps.html), or leave it out"
+            raise SettingError(what, advice) from None
 
     @override  # type: ignore[misc]  # final in the SDK, which has no other hook for the end of a run
     def sync_all(self) -> None:
         try:
+            self._warn_of_overlap()
             super().sync_all()
         finally:
             self.client.close()
         error = self.failures.error()
         if error is not None:
             raise error
+
+    def _warn_of_overlap(self) -> None:
+        """Warn if this run reads days that daily runs with another state read as well."""
+        settings = self.settings
+        queries = [query for query in settings.queries if self.streams[query.name].selected]
+        line = overlap(
+            queries, start_date=settings.start_date, end_date=settings.end_date, now=self.clock.now()
+        )
+        if line is not None:
+            self.logger.warning("%s", line)
 
     @cached_property
     def client(self) -> Client:
@@ -156,13 +208,21 @@ class TapGenesysAggregates(Tap):
         """Check everything in one place: an error is one line that names the setting."""
         self.append_builtin_config(self.config_jsonschema)
         self._config = from_environment(self._config)
+        properties = self.config_jsonschema["properties"]
         try:
-            self.settings = Settings.read(self._config, tuple(self.config_jsonschema["properties"]))
+            self.settings = Settings.read(self._config, tuple(properties))
+            check_sdk_settings(self._config, properties)
         except SettingError as error:
             if raise_errors:
                 raise ConfigValidationError(str(error), errors=[str(error)], schema={}) from None
             return [str(error)]
         return []
+
+    @classproperty
+    @override
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805  # a class property, as the SDK's own
+        cls.append_builtin_config(cls.config_jsonschema)
+        return settings_of_environment(cls.config_jsonschema["properties"], cls._env_var_prefix)
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
@@ -176,7 +236,7 @@ class TapGenesysAggregates(Tap):
         Raises:
             SettingError: A setting is invalid.
         """
-        given = _ConfigInput.from_cli_args(*paths)
+        given = config_input(paths)
         try:
             return cls(config=given.config, parse_env_config=given.parse_env)
         except ConfigValidationError as error:
@@ -198,8 +258,33 @@ class TapGenesysAggregates(Tap):
 
     @classmethod
     @override
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
+        return config_input(value)
+
+    @classmethod
+    @override
+    def invoke(  # type: ignore[override]  # as the SDK's own
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        state: dict[str, Any] | None = None,
+        catalog: dict[str, Any] | None = None,
+    ) -> None:
+        """As the SDK's, with the objects of the files instead of the files (see ``JsonFile``)."""
+        super(Tap, cls).invoke(about=about, about_format=about_format)
+        cls.print_version(print_fn=cls.logger.info)
+        given = config or _ConfigInput()
+        cls(config=given.config, state=state, catalog=catalog, parse_env_config=given.parse_env).sync_all()
+
+    @classmethod
+    @override
     def get_singer_command(cls) -> click.Command:
         command = super().get_singer_command()
+        for option in command.params:
+            if option.name in {"state", "catalog"}:
+                option.type = JsonFile()
         return Command(
             name=command.name,
             callback=command.callback,

@@ -29,14 +29,16 @@ QUALIFIED_METRICS = frozenset({"tAgentRoutingStatus", "tOrganizationPresence", "
 """Metrics that come once per status, named by ``qualifier`` (docs/api-notes.md, "Results: statistics")."""
 
 MAX_VIEWS = 10
+_USERS_GRANULARITY = 1800
+"""Seconds; remembered by others and not verified (docs/api-notes.md, "Results: users")."""
 _SETTLING_DAYS = {"resolutions": 10.0}
 _REOPENED_DAYS = 30.0
 
 
 class Family(msgspec.Struct, frozen=True):
-    """A family: the path to post queries to, and the names and features that it has."""
+    """A family: the path to post queries to, if it has any but jobs, and the names and features it has."""
 
-    path: str
+    path: str | None
     preview: bool
     permissions_any: tuple[str, ...]
     async_jobs: str | None
@@ -45,6 +47,7 @@ class Family(msgspec.Struct, frozen=True):
     group_by: tuple[str, ...]
     filter_dimensions: tuple[str, ...]
     metrics: tuple[str, ...]
+    not_sortable: tuple[str, ...] = ()
 
 
 @cache
@@ -71,6 +74,23 @@ def settling_days(endpoint: str | None, alternate_time_dimension: str | None) ->
     if alternate_time_dimension not in {None, "eventTime"}:
         return _REOPENED_DAYS
     return _SETTLING_DAYS.get(endpoint or "", 0.0)
+
+
+def warnings(query: Query) -> Iterator[str]:
+    """Warn about what the API may not accept or know.
+
+    Args:
+        query: The query.
+
+    Yields:
+        One line for each doubt.
+    """
+    yield from unknown_names(query)
+    if query.endpoint == "users" and query.granularity.min_seconds < _USERS_GRANULARITY:
+        yield (
+            f"query {query.name!r}: granularity: {query.granularity.text} may be refused, because the users "
+            "family is said to accept none below PT30M"
+        )
 
 
 def unknown_names(query: Query) -> Iterator[str]:
@@ -116,7 +136,8 @@ def conflict(query: Query) -> tuple[str, str] | None:
     checks = (
         _check_ranking(query, family),
         _check_time(query, family),
-        _check_mode(query),
+        _check_sort_metric(query, family),
+        _check_mode(query, family),
         _check_users(query),
         _check_views(query),
     )
@@ -144,14 +165,29 @@ def _check_time(query: Query, family: Family | None) -> tuple[str, str] | None:
     name = query.extra.get("alternateTimeDimension")
     if name is None or family is None or name in family.alternate_time_dimensions:
         return None
+    if not family.alternate_time_dimensions:
+        return "alternate_time_dimension", f"cannot be used: {query.endpoint} has no other time"
     known = ", ".join(family.alternate_time_dimensions)
     hint = suggestion(str(name), family.alternate_time_dimensions)
     problem = f"must be one of {known} for {query.endpoint}, not {str(name)[:60]!r}{hint}"
     return "alternate_time_dimension", problem
 
 
-def _check_mode(query: Query) -> tuple[str, str] | None:
-    """``mode: async`` requires a family that has jobs."""
+def _check_sort_metric(query: Query, family: Family | None) -> tuple[str, str] | None:
+    """Some metrics cannot be sorted by (docs/api-notes.md, "Results: limits")."""
+    wanted = query.extra.get("sortMetric")
+    name = wanted.get("name") if isinstance(wanted, dict) else None
+    if family is None or name not in family.not_sortable:
+        return None
+    sortable = ", ".join(each for each in query.metrics if each not in family.not_sortable)
+    others = f"a metric of this query that can: {sortable}" if sortable else "a metric that can, and add it"
+    return "sort_metric", f"cannot be {name}, by which the API does not sort; use {others}"
+
+
+def _check_mode(query: Query, family: Family | None) -> tuple[str, str] | None:
+    """``mode: async`` requires a family that has jobs, ``mode: sync`` one that has queries."""
+    if query.mode == "sync" and family is not None and family.path is None:
+        return "mode", f"must be async: {query.endpoint} has asynchronous jobs only; remove mode"
     if query.mode == "sync" or query.jobs_path:
         return None
     return "mode", f"must be sync: {query.endpoint or query.path} has no asynchronous jobs"
@@ -161,7 +197,10 @@ def _check_users(query: Query) -> tuple[str, str] | None:
     """The users family can only be grouped by ``userId``."""
     if query.endpoint != "users" or query.group_by == ("userId",):
         return None
-    return "group_by", "must be [userId]: the users family can only be grouped by userId"
+    return "group_by", (
+        "must be [userId]: the users family can only be grouped by userId "
+        "([userId, mediaType] also works, for an organization in which mediaType comes unasked)"
+    )
 
 
 def _check_views(query: Query) -> tuple[str, str] | None:
@@ -169,6 +208,8 @@ def _check_views(query: Query) -> tuple[str, str] | None:
     if len(query.views) > MAX_VIEWS:
         return "views", f"has {len(query.views)} views, but the API accepts at most {MAX_VIEWS}"
     family = families().get(query.endpoint or "")
+    if query.views and family is not None and family.path is None:
+        return "views", f"cannot be used: {query.endpoint} has no views"
     known = family.metrics if family else ()
     for view in query.views:
         if not is_timer(view.target):

@@ -23,20 +23,30 @@ from tap_genesys_aggregates.config.reader import Reader, suggestion
 from tap_genesys_aggregates.config.settings_table import QUERY_FIELDS
 from tap_genesys_aggregates.core import schema
 from tap_genesys_aggregates.core.errors import SettingError
-from tap_genesys_aggregates.core.query import Api, Mode, OnQueryChange, Query, Shape, View
+from tap_genesys_aggregates.core.query import (
+    VIEW_KINDS,
+    Api,
+    Mode,
+    OnQueryChange,
+    Query,
+    Shape,
+    View,
+    column,
+)
 from tap_genesys_aggregates.core.statistics import STATISTICS
 from tap_genesys_aggregates.dialects.lookup_lists import lookups
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from tap_genesys_aggregates.core.periods import Period
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_MAX_NAME_LENGTH = 63
+_MAX_NAME_LENGTH = 50
+"""PostgreSQL cuts names after 63 bytes, and views and indexes add to the name of a query."""
 _JOB_PAGE_SIZE = 1_000
-RESERVED = frozenset({"extractions", *lookups()})
-"""Names of the tap's own streams."""
+RESERVED = frozenset({"extractions", "extractions_gaps", *lookups()})
+"""Names of the tap's own streams, and of the view of one of them."""
 WIRE_NAMES = {
     "flatten_multivalued_dimensions": "flattenMultivaluedDimensions",
     "alternate_time_dimension": "alternateTimeDimension",
@@ -45,7 +55,9 @@ WIRE_NAMES = {
     "limit": "limit",
 }
 """Fields that are sent unchanged → the API's names for them."""
-_RESULTS_ONLY = (*WIRE_NAMES, "views", "endpoint", "mode", "statistics")
+_RESULTS_ONLY = (*WIRE_NAMES, "views", "endpoint", "mode")
+_UNASKED = frozenset({"userId", "mediaType"})
+"""What groups of the users family may hold, though only ``userId`` can be asked for."""
 
 
 @cache
@@ -101,12 +113,22 @@ def read_queries(entries: Sequence[object], defaults: QueryDefaults) -> tuple[Qu
     found: dict[str, Query] = {}
     for number, entry in enumerate(entries):
         query = _QueryReader(entry, f"queries[{number}].", defaults).query()
-        if query.name in found:
-            raise Reader({}, QUERY_FIELDS, f"queries[{number}].").error(
-                "name", f"{query.name!r} is already the name of an earlier query; choose another"
-            )
+        problem = _name_conflict(query.name, found)
+        if problem:
+            raise Reader({}, QUERY_FIELDS, f"queries[{number}].").error("name", problem)
         found[query.name] = query
     return tuple(found.values())
+
+
+def _name_conflict(name: str, earlier: Collection[str]) -> str:
+    """Why a name cannot be used next to those of earlier queries; nothing if it can."""
+    if name in earlier:
+        return f"{name!r} is already the name of an earlier query; choose another"
+    for each in earlier:
+        for table, query in ((name, each), (each, name)):
+            if table in {f"{query}_{kind}" for kind in VIEW_KINDS}:
+                return f"{name!r} cannot be used: {table!r} is a view of query {query!r} too; choose another"
+    return ""
 
 
 class _QueryReader:
@@ -147,7 +169,8 @@ class _QueryReader:
         if not metrics:
             raise read.error("metrics", "must list at least one metric, in the API's own spelling")
         family = self._family()
-        mode = cast("Mode", read.text("mode"))
+        mode = self._mode(family)
+        group_by, implicit = self._group_by()
         granularity, anchor = read.duration("granularity"), read.date("anchor")
         if granularity is None or anchor is None:  # both have defaults
             raise read.missing("granularity")
@@ -157,7 +180,7 @@ class _QueryReader:
             api=self._api,
             path=self._path(family),
             endpoint=self._endpoint,
-            group_by=read.names("group_by") or (),
+            group_by=group_by,
             metrics=metrics,
             granularity=granularity,
             window=read.duration("window") or self._defaults.window_for(mode),
@@ -168,7 +191,7 @@ class _QueryReader:
             filter=read.mapping("filter"),
             views=_views(read),
             extra=_extra_fields(read),
-            implicit_dimensions=("mediaType",) if self._endpoint == "conversations" else (),
+            implicit_dimensions=implicit,
             qualified=bool(QUALIFIED_METRICS.intersection(metrics)),
             page_size=int(read.number("page_size") or self._defaults.page_size_for(mode)),
             mode=mode,
@@ -194,7 +217,7 @@ class _QueryReader:
         name = self._read.required("name")
         if name in RESERVED:
             raise self._read.error(
-                "name", f"{name!r} is the name of one of the tap's own streams; choose another"
+                "name", f"{name!r} is the name of one of the tap's own streams or views; choose another"
             )
         if not _NAME.fullmatch(name) or len(name) > _MAX_NAME_LENGTH:
             rules = f"must match ^[a-z][a-z0-9_]*$ and have at most {_MAX_NAME_LENGTH} characters"
@@ -222,11 +245,23 @@ class _QueryReader:
             raise self._read.error("endpoint", problem + suggestion(self._endpoint, families()))
         return family
 
+    def _mode(self, family: Family | None) -> Mode:
+        """How the query is asked; a family that has jobs only needs no ``mode``."""
+        jobs_only = family is not None and family.path is None
+        return "async" if jobs_only and "mode" not in self._values else cast("Mode", self._read.text("mode"))
+
+    def _group_by(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The dimensions to ask for, and those that may come unasked."""
+        names = self._read.names("group_by") or ()
+        if self._endpoint == "users" and frozenset(names) == _UNASKED:
+            return ("userId",), ("mediaType",)
+        return names, ("mediaType",) if self._endpoint == "conversations" else ()
+
     def _path(self, family: Family | None) -> str:
-        """The path to post the query to."""
+        """The path to post the query to; a family that has jobs only has the path of its jobs."""
         path = self._read.text("path")
         if path is None:
-            return family.path if family else GROUP_TREE_PATH
+            return (family.path or family.async_jobs or "") if family else GROUP_TREE_PATH
         if not re.fullmatch(r"/[A-Za-z0-9._~/-]*", path) or path.startswith("//"):
             raise self._read.error(
                 "path", f"must be a path on the API host that begins with /, not {path[:80]!r}"
@@ -273,14 +308,15 @@ def _views(read: Reader) -> tuple[View, ...]:
 
 
 def _statistics(read: Reader) -> dict[str, tuple[str, ...]]:
-    """Metric or view → statistics, where the user overrides them."""
+    """Metric or view → statistics, where the user overrides them; any name will do."""
     found = {}
     for metric, names in (read.mapping("statistics") or {}).items():
         for name in names if isinstance(names, list) and names else [None]:
-            if not isinstance(name, str) or name not in STATISTICS:
+            if not isinstance(name, str) or not column(name):
                 known = ", ".join(STATISTICS)
                 raise read.error(
-                    "statistics", f"must have a list of statistics for {metric[:60]}, out of: {known}"
+                    "statistics",
+                    f"must have a list of names for {metric[:60]}, in the API's spelling, such as: {known}",
                 )
         found[metric] = tuple(cast("list[str]", names))
     return found

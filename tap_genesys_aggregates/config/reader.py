@@ -131,7 +131,7 @@ class Reader:
             raise self.error(
                 name, "must be a URL such as https://gateway.example.com, without user, query or fragment"
             )
-        if parts.scheme == "http" and not _is_this_machine(host):
+        if parts.scheme == "http" and not is_this_machine(host):
             raise self.error(name, "must use https: plain http would send the client secret unencrypted")
         return value
 
@@ -262,8 +262,12 @@ def _is_deeper(value: object, levels: int) -> bool:
     return bool(level)
 
 
-def _is_this_machine(host: str) -> bool:
-    """Whether a host is the loopback address; names that merely begin like one are not."""
+def is_this_machine(host: str) -> bool:
+    """Whether a host is the loopback address; names that merely begin like one are not.
+
+    Args:
+        host: A host name or an IP address, in lower case.
+    """
     if host == "localhost":
         return True
     try:

@@ -202,7 +202,10 @@ QUERY_FIELDS: dict[str, Setting] = {
     field.name: field
     for field in (
         Setting(
-            "name", "string", "Name of the stream and its table. Must match ^[a-z][a-z0-9_]*$.", required=True
+            "name",
+            "string",
+            "Name of the stream and its table. Must match ^[a-z][a-z0-9_]*$ and have at most 50 characters.",
+            required=True,
         ),
         Setting("preset", "string", "Preset to start from. Other fields of the query override its fields."),
         Setting("endpoint", "string", "Family of aggregates to query (results).", default="conversations"),
@@ -271,14 +274,15 @@ QUERY_FIELDS: dict[str, Setting] = {
         Setting(
             "mode",
             "string",
-            "sync: one request per window; async: one job per window, for long windows (results).",
+            "sync: one request per window; async: one job per window, for long windows (results). "
+            "A family with jobs only (socialmedia) needs no mode.",
             default="sync",
             choices=("sync", "async"),
         ),
         Setting(
             "statistics",
             "object",
-            "Metric → list of statistics, if a metric has others than its first letter suggests (results).",
+            "Metric → list of statistics, if a metric has others than the tap expects; any name is accepted.",
         ),
     )
 }

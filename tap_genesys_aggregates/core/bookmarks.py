@@ -163,7 +163,10 @@ class Bookmark:
             return replace(self, loaded_since=None, earlier=None)
         since = self.loaded_since or first  # states of earlier versions do not say
         if first >= since:
-            return replace(self, loaded_since=since, earlier=None)
+            # If start_date was moved beyond what was loaded and had settled, this run leaves a gap, or
+            # history that it does not read again. So what was loaded before it no longer counts.
+            skips = first > min(self.loaded_before, self.final_before or self.loaded_before)
+            return replace(self, loaded_since=first if skips else since, earlier=None)
         if self.earlier is not None and self.earlier.start == first:
             return self
         return replace(self, loaded_since=since, earlier=Window(first, first))

@@ -67,3 +67,23 @@ class UnforeseenError(TapError):
 
 class UnreadableError(TapError):
     """A response does not have the documented form: it is truncated, garbled or something else."""
+
+
+class IncompleteError(TapError):
+    """A list changes while it is read, or has fewer entries than it reports."""
+
+
+def with_new_key(change: str, query: str) -> str:
+    """Advice to change a query in a way that changes the key of its table.
+
+    Args:
+        change: What to change, as a command: ``Add 'direction' to group_by of this query``.
+        query: The query's name.
+
+    Returns:
+        The advice, which says what it means for a table that exists.
+    """
+    return (
+        f"{change} and give the query a new name, because its table would need another key; or drop table "
+        f"{query} and remove bookmarks.{query} from the state"
+    )

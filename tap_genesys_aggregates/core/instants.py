@@ -33,18 +33,18 @@ def parse(text: str) -> datetime:
     """
     match = _INSTANT.fullmatch(text.strip())
     if match is None:
-        msg = f"{text!r} is not an ISO 8601 date-time such as 2023-11-01T00:00:00Z"
+        msg = f"{text[:60]!r} is not an ISO 8601 date-time such as 2023-11-01T00:00:00Z"
         raise ValueError(msg)
     try:
         moment = datetime.fromisoformat(f"{match['date']}T{match['time'] or '00:00'}").replace(tzinfo=UTC)
     except ValueError as error:
-        msg = f"{text!r} is not a date-time that exists: {error}"
+        msg = f"{text[:60]!r} is not a date-time that exists: {error}"
         raise ValueError(msg) from None
     milliseconds = int(((match["fraction"] or "") + "000")[:3])
     try:
         return moment + timedelta(milliseconds=milliseconds) - _offset(match["zone"])
     except OverflowError:
-        msg = f"{text!r} is outside the years 1 to 9999"
+        msg = f"{text[:60]!r} is outside the years 1 to 9999"
         raise ValueError(msg) from None
 
 

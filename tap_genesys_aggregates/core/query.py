@@ -20,6 +20,8 @@ Shape = Literal["wide", "long"]
 Mode = Literal["sync", "async"]
 OnQueryChange = Literal["stop", "continue", "reload"]
 
+VIEW_KINDS = ("by_day", "current", "missing")
+"""What the names of a query's views in the warehouse end with, after its own name."""
 INTERVAL = "interval"
 """The level of a group-tree query's ``groupBy`` that asks for buckets."""
 

@@ -19,8 +19,10 @@ _MASK = "***"
 
 # The secrets are module state on purpose: an error redacts its own text when it is created, wherever that
 # is, and log records of other libraries are redacted too. Neither can be handed a registry of secrets.
-_clients: set[frozenset[str]] = set()
+_lasting: set[frozenset[str]] = set()
 _tokens: deque[frozenset[str]] = deque(maxlen=_TOKENS_KEPT)
+_known: frozenset[str] = frozenset()
+"""The pieces of all of them: one look-up for each position of a text."""
 
 
 def remember_client(client_id: str, client_secret: str) -> None:
@@ -31,12 +33,20 @@ def remember_client(client_id: str, client_secret: str) -> None:
         client_secret: Its secret.
     """
     basic = base64.b64encode(f"{client_id}:{client_secret}".encode(errors="replace")).decode()
-    _clients.add(_pieces(client_secret, basic))
+    _lasting.add(_pieces(client_secret, basic))
+    _collect()
+
+
+def remember_password(password: str) -> None:
+    """Remember the password of a database."""
+    _lasting.add(_pieces(password))
+    _collect()
 
 
 def remember_token(token: str) -> None:
     """Remember a token; only the last few are kept."""
     _tokens.append(_pieces(token))
+    _collect()
 
 
 def redact(text: str) -> str:
@@ -49,20 +59,29 @@ def redact(text: str) -> str:
         The text with ``***`` in place of every eight or more consecutive characters of a secret, in upper or
         lower case.
     """
-    kept = (*_clients, *tuple(_tokens))
-    plain = _lower(text)
+    known, plain = _known, _lower(text)
+    starts = range(len(plain) - _MIN_LENGTH + 1)
+    if known.isdisjoint([plain[start : start + _MIN_LENGTH] for start in starts]):
+        return text  # nearly always
     shown, end = [], 0
-    for start in range(len(plain) - _MIN_LENGTH + 1):
-        piece = plain[start : start + _MIN_LENGTH]
-        if any(piece in pieces for pieces in kept):
+    for start in starts:
+        if plain[start : start + _MIN_LENGTH] in known:
             if start > end or not end:
                 shown += [text[end:start], _MASK]
             end = start + _MIN_LENGTH
     return "".join([*shown, text[end:]])
 
 
+def _collect() -> None:
+    """Put the pieces of all remembered secrets together."""
+    global _known  # noqa: PLW0603  # module state, see above
+    _known = frozenset().union(*_lasting, *_tokens)
+
+
 def _lower(text: str) -> str:
     """A text in lower case, of the same length: some letters would become two."""
+    if text.isascii():
+        return text.lower()
     return "".join(letter.lower() if len(letter.lower()) == 1 else letter for letter in text)
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import repeat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
 from tap_genesys_aggregates.core import instants, schema
-from tap_genesys_aggregates.core.errors import UnforeseenError, UnreadableError
+from tap_genesys_aggregates.core.errors import UnforeseenError, UnreadableError, with_new_key
 from tap_genesys_aggregates.core.statistics import STATISTICS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from tap_genesys_aggregates.core.query import Query
@@ -23,6 +24,7 @@ LARGEST_INTEGER = 2**63 - 1
 """The largest integer that a warehouse column holds (SQL's ``bigint``)."""
 
 Number = int | float
+Statistics: TypeAlias = "Mapping[str, Number | None]"
 Row = dict[str, str | int | float | bool | None]
 PlainRow = msgspec.Struct
 """A row as a Struct with a field per column: the same JSON as a dict, encoded in a fraction of the time."""
@@ -41,7 +43,7 @@ class Leaf(msgspec.Struct, frozen=True, gc=False):
     start: str
     end: str
     key: tuple[str, ...]
-    cells: Mapping[str, Mapping[str, Number | None] | None]
+    cells: Mapping[str, Statistics | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,34 @@ class Stamp:
         return cls(instants.text(now), instants.text(now - query.lookback))
 
 
+def is_number(value: object) -> bool:
+    """Whether a value of a response is a number, or null."""
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def json_text(value: object) -> str:
+    """A value of a response as JSON text: the same text for the same value, whatever the order of its fields.
+
+    Raises:
+        UnreadableError: It is nested too deeply.
+    """
+    try:
+        return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    except RecursionError:
+        raise UnreadableError("the response contains a value that is nested too deeply") from None
+
+
+def merged_statistics(one: Statistics | None, other: Statistics | None) -> dict[str, Number | None] | None:
+    """The statistics of a metric that came in two pieces; None if the pieces contradict each other."""
+    found = dict(one or {})
+    for name, value in (other or {}).items():
+        known = found.get(name)
+        if known is not None and value is not None and known != value:
+            return None
+        found[name] = known if value is None else value
+    return found
+
+
 class UniqueKeys:
     """The keys of a window's rows. A key that comes twice is an error: loading both rows would lose one."""
 
@@ -125,40 +155,64 @@ class UniqueKeys:
         """The number of rows so far."""
         return len(self._seen)
 
-    def check_block(self, block: Block) -> None:
-        """Add the keys of a block.
+    def add(self, keys: Iterable[tuple[str, ...]], count: int) -> bool:
+        """Add the keys of some leaves, each with the start of its bucket first.
 
         Args:
-            block: The next leaves of the window.
+            keys: The keys.
+            count: How many there are.
 
-        Raises:
-            UnforeseenError: A key occurs twice in the block, or has come before.
+        Returns:
+            False if a key occurs twice or has come before; then none was added.
         """
-        keys = set(zip(block.starts, *block.keys, strict=True))
-        if len(keys) == len(block) and self._seen.isdisjoint(keys):
-            self._seen |= keys
-            return
-        for leaf in block.leaves():  # pragma: no branch  # one of them raises
-            self.check(leaf)
+        new = {*keys}
+        if len(new) != count or not self._seen.isdisjoint(new):
+            return False
+        self._seen = self._seen | new if self._seen else new
+        return True
 
-    def check(self, leaf: Leaf) -> None:
-        """Add the key of a leaf.
+    def merge(self, leaves: Iterable[Leaf]) -> list[Leaf]:
+        """Add leaves of one response, and merge those that have the same key.
+
+        A group may come in two pieces, with different metrics in each.
 
         Args:
-            leaf: The next leaf of the window.
+            leaves: The leaves.
+
+        Returns:
+            One leaf for each key, in the order in which the keys came.
 
         Raises:
-            UnforeseenError: The key has come before.
+            UnforeseenError: A key came with an earlier response, or two pieces contradict each other.
         """
-        key = (leaf.start, *leaf.key)
-        if key not in self._seen:
-            self._seen.add(key)
-            return
+        found: dict[tuple[str, ...], Leaf] = {}
+        for leaf in leaves:
+            key = (leaf.start, *leaf.key)
+            if key in self._seen:
+                raise self._twice(key, "")
+            found[key] = self._merged(key, found[key], leaf) if key in found else leaf
+        self._seen |= found.keys()
+        return [*found.values()]
+
+    def _merged(self, key: tuple[str, ...], one: Leaf, other: Leaf) -> Leaf:
+        """One leaf made of two pieces."""
+        if one.end != other.end:
+            raise self._twice(key, "")
+        cells = dict(one.cells)
+        for name, statistics in other.cells.items():
+            cells[name] = merged_statistics(cells.get(name), statistics)
+            if cells[name] is None:
+                raise self._twice(key, name)
+        return Leaf(one.start, one.end, one.key, cells)
+
+    def _twice(self, key: tuple[str, ...], metric: str) -> UnforeseenError:
+        """The error for two rows with the same key; ``metric`` is one that has two different numbers."""
         pairs = ", ".join(f"{name}={value[:60]!r}" for name, value in zip(self._keys, key, strict=True))
-        what = f"query {self._query.name!r}: two rows came with the same key ({pairs})"
-        raise UnforeseenError(
-            what[:600], "Add the dimension that distinguishes them to group_by of this query"
-        )
+        numbers = f" and different numbers for {metric[:60]!r}" if metric else ""
+        what = f"query {self._query.name!r}: two rows came with the same key{numbers} ({pairs[:400]})"
+        change = "add the dimension that distinguishes them to group_by of this query"
+        leave_out = f"Leave {metric[:60]!r} out of metrics of this query; or " if metric else "You can "
+        return UnforeseenError(what, with_new_key(leave_out + change, self._query.name))
 
 
 @lru_cache(maxsize=1024)
@@ -219,8 +273,12 @@ class RowMaker:
         row.update(zip(self._lead, (leaf.start, *leaf.key, leaf.end, stamp.extracted_at, final), strict=True))
         for name, statistics in leaf.cells.items():
             numbers = statistics or {}
-            shape = (name, *numbers)
-            columns = self._columns.get(shape) or self._compile(*shape)
+            if self._long and not numbers.keys() <= STATISTICS.keys():
+                row[schema.OTHER_STATISTICS], numbers = _split(numbers)
+            columns = self._columns.get((name, *numbers))
+            if columns is None:
+                numbers = self._without_nulls(name, numbers)
+                columns = self._columns.get((name, *numbers)) or self._compile(name, *numbers)
             row.update(zip(columns, numbers.values(), strict=True))
         for column in self._integers:
             if row[column] is not None:
@@ -242,6 +300,11 @@ class RowMaker:
         finals = map(final.__getitem__, block.ends)
         return [*map(self._plain, *columns, repeat(stamp.extracted_at), finals)]
 
+    def _without_nulls(self, name: str, statistics: Statistics) -> Statistics:
+        """Statistics without those that are null and have no column: nothing is lost with them."""
+        known = self._names.get(name) or {}
+        return {kind: each for kind, each in statistics.items() if each is not None or kind in known}
+
     def _compile(self, name: str, *kinds: str) -> tuple[str, ...]:
         """Look up and cache the columns of a metric that comes with these statistics."""
         names = self._names.get(name)
@@ -258,10 +321,11 @@ class RowMaker:
         """A count as an integer; the API may write ``3.0``."""
         if isinstance(value, int | float) and -LARGEST_INTEGER <= value <= LARGEST_INTEGER and value % 1 == 0:
             return int(value)
-        what = (
-            f"query {self._query.name!r}: column {column} is a count, but the response has {str(value)[:60]}"
+        name = self._query.name
+        what = f"query {name!r}: column {column} is a count, but the response has {str(value)[:60]}"
+        raise UnreadableError(
+            what, with_new_key("Set shape: long on this query, whose counts may have fractions,", name)
         )
-        raise UnreadableError(what)
 
     def _no_metric(self, name: str) -> UnforeseenError:
         what = (
@@ -272,6 +336,14 @@ class RowMaker:
     def _no_statistic(self, name: str, statistic: str) -> UnforeseenError:
         shown = f"{name[:80]} came with statistic {statistic[:80]!r}"
         what = f"query {self._query.name!r}: {shown}, which has no column"
-        if self._long or self._query.api == "group_tree":
-            return UnforeseenError(what, "This version of the tap does not know it; please report it")
-        return UnforeseenError(what, "Set shape: long on this query, which has a column for every statistic")
+        known = [*self._names[name], statistic[:80]]
+        advice = f"Set statistics: {{{name[:80]!r}: {known}}} on this query, which adds a column for it"
+        return UnforeseenError(what, advice)
+
+
+def _split(statistics: Statistics) -> tuple[str | None, Statistics]:
+    """Statistics without a column, as JSON text, and those with one."""
+    others = {name: each for name, each in statistics.items() if name not in STATISTICS and each is not None}
+    return json_text(others) if others else None, {
+        name: each for name, each in statistics.items() if name in STATISTICS
+    }

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from tap_genesys_aggregates.core.query import Query
 
+_MAX_NAME_BYTES = 63
+_SHORTER = "Remove it, or set shape: long, where names of metrics and statistics are values"
 Kind = Literal["string", "integer", "number", "boolean", "date-time"]
 
 
@@ -39,6 +41,8 @@ class Column:
     wire: tuple[str, str] | None = None
 
 
+OTHER_STATISTICS = "other_statistics"
+"""The column of long rows for the statistics that have none of their own."""
 INTERVAL_START = Column(
     "interval_start", "date-time", "Start of the bucket, UTC. [computed from the response]", key=True
 )
@@ -59,7 +63,8 @@ _METRIC = Column(
 _QUALIFIER = Column(
     "qualifier",
     "string",
-    "Status that the numbers are for, such as a presence; empty if there is none. [response: qualifier]",
+    "Status that the numbers are for, such as a presence; '(not set)' if there is none, '(empty)' if it is "
+    "an empty string. [response: qualifier]",
     key=True,
 )
 
@@ -74,7 +79,7 @@ def columns(query: Query) -> tuple[Column, ...]:
         The key first, then ``interval_end``, the numbers, ``extracted_at`` and ``is_final``.
 
     Raises:
-        SettingError: Two settings would make the same column.
+        SettingError: Two settings would make the same column, or one a name that PostgreSQL would cut.
     """
     found: dict[str, Column] = {}
     for new in _all_columns(query):
@@ -82,6 +87,11 @@ def columns(query: Query) -> tuple[Column, ...]:
         if old is not new:
             what = f"query {query.name!r}: {old.source or old.name} and {new.source or new.name}"
             raise SettingError(f"{what} would both be column {new.name!r}", "Rename or remove one of them")
+        length = len(new.name.encode())
+        if length > _MAX_NAME_BYTES:
+            what = f"query {query.name!r}: {new.source or new.name} would be column {new.name[:99]!r}"
+            way_on = "Give the view a shorter name" if new.source.startswith("views:") else _SHORTER
+            raise SettingError(f"{what} of {length} bytes, but PostgreSQL cuts names after 63", way_on)
     return tuple(found.values())
 
 
@@ -132,28 +142,31 @@ def _dimension(query: Query, name: str) -> str:
     """The description of a dimension's column."""
     if query.api == "group_tree":
         return f"Dimension {name}; 'unknown' if the response has no id. [response: id of a group]"
-    return f"Dimension {name}; empty if it is not set. [response: group.{name}]"
+    return (
+        f"Dimension {name}; '(not set)' if the response leaves it out, '(empty)' if it is an empty string. "
+        f"[response: group.{name}]"
+    )
 
 
 def _long() -> Iterator[Column]:
-    """A column for every statistic."""
+    """A column for every statistic, all numbers: a long table must hold whatever the API returns."""
     for each in STATISTICS.values():
         description = (
             f"{each.description.format(unit='milliseconds for t* metrics')}. [response: stats.{each.name}]"
         )
-        yield Column(
-            each.column, "integer" if each.integer else "number", description[0].upper() + description[1:]
-        )
+        yield Column(each.column, "number", description[0].upper() + description[1:])
+    yield Column(
+        OTHER_STATISTICS,
+        "string",
+        "Statistics without a column of their own, as JSON text; null if there are none. [response: stats]",
+    )
 
 
 def _wide(query: Query) -> Iterator[Column]:
     """A column for every metric and statistic."""
     if query.api == "group_tree":
         for metric in query.metrics:
-            description = f"{metric}, {statistics.unit(metric)}. [response: metrics.{metric}.value]"
-            yield Column(
-                column(metric), "number", description, source=f"metrics: {metric}", wire=(metric, VALUE)
-            )
+            yield from _tree_statistics(query, metric)
         return
     for metric in query.metrics:
         yield from _statistics(query, metric, metric, f"metrics: {metric}")
@@ -161,10 +174,23 @@ def _wide(query: Query) -> Iterator[Column]:
         yield from _statistics(query, view.name, view.target, f"views: {view.name}")
 
 
+def _tree_statistics(query: Query, metric: str) -> Iterator[Column]:
+    """The columns of a metric of the group-tree API: its value, and what ``statistics`` adds to it."""
+    for name in query.statistics.get(metric) or (VALUE,):
+        what = metric if name == VALUE else f"{metric}: {name}"
+        yield Column(
+            column(metric) if name == VALUE else f"{column(metric)}_{column(name)}",
+            "number",
+            f"{what}, {statistics.unit(metric)}. [response: metrics.{metric}.{name}]",
+            source=f"metrics: {metric}",
+            wire=(metric, name),
+        )
+
+
 def _statistics(query: Query, name: str, metric: str, source: str) -> Iterator[Column]:
     """The columns of one metric, or of one view over a metric."""
     for statistic in query.statistics.get(name) or statistics.statistics_of(metric):
-        each = STATISTICS[statistic]
+        each = statistics.statistic(statistic)
         description = (
             f"{name}: {each.description.format(unit=statistics.unit(metric))}. [response: stats.{statistic}]"
         )

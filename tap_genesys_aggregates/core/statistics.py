@@ -1,9 +1,9 @@
 """The statistics of a metric: which exist, and which each metric comes with.
 
 A metric named ``n…`` comes with a count, a timer ``t…`` with max, min, count and sum in milliseconds,
-and ``oServiceLevel`` with a ratio and its parts. The other ``o…`` metrics (observations) are not
-documented one by one, so they get a column for each of these statistics (docs/api-notes.md, "Results:
-statistics").
+``oServiceLevel`` with a ratio and its parts, and sentiments also with the numbers of positive and negative
+values. The other ``o…`` metrics (observations) are not documented one by one, so they get a column for each
+statistic of timers and ratios (docs/api-notes.md, "Results: statistics").
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from tap_genesys_aggregates.core.query import column
+
 VALUE = "value"
-"""The only statistic of the group-tree API."""
+"""The statistic that every metric of the group-tree API has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +74,12 @@ STATISTICS: dict[str, Statistic] = {
             additive=True,
             description="count of positive values",
         ),
-        Statistic("p95", "p95", integer=True, additive=False, description="95th percentile, {unit}"),
-        Statistic("p99", "p99", integer=True, additive=False, description="99th percentile, {unit}"),
+        Statistic("p95", "p95", integer=False, additive=False, description="95th percentile, {unit}"),
+        Statistic("p99", "p99", integer=False, additive=False, description="99th percentile, {unit}"),
         Statistic(
             "calculatedMetricValue",
             "calculated_metric_value",
-            integer=True,
+            integer=False,
             additive=False,
             description="value of a calculated metric",
         ),
@@ -86,6 +88,7 @@ STATISTICS: dict[str, Statistic] = {
 
 _COUNT = ("count",)
 _TIMER = ("count", "sum", "min", "max")
+_SENTIMENT = (*_TIMER, "countPositive", "countNegative")
 _RATIO = ("ratio", "numerator", "denominator", "target")
 
 
@@ -104,7 +107,20 @@ def statistics_of(metric: str) -> tuple[str, ...]:
         return _TIMER
     if metric == "oServiceLevel":
         return _RATIO
+    if metric in {"oSentimentScore", "oCustomerSentiment"}:
+        return _SENTIMENT
     return (*_TIMER, *_RATIO)
+
+
+def statistic(name: str) -> Statistic:
+    """A statistic by the API's name; one that this version does not know is some number."""
+    return STATISTICS.get(name) or Statistic(
+        name,
+        column(name),
+        integer=False,
+        additive=False,
+        description="number of a kind unknown to this version",
+    )
 
 
 def is_timer(metric: str) -> bool:

@@ -1,7 +1,7 @@
 """Window growth: how long the next window may be.
 
-Windows grow while responses are small and shrink after one was too large. A length that failed is not
-tried again in the same run.
+Windows grow while responses are small and shrink after one was too large. A length that failed, or that
+the server refused as too long, is not tried again in the same run.
 """
 
 from __future__ import annotations
@@ -26,16 +26,23 @@ class WindowGrowth:
     Attributes:
         length: The longest window to request next.
         maximum: The limit of growth (``max_window``).
-        failed: The shortest window that was too large, if any.
+        failed: The shortest window whose result was too large, if any.
+        refused: The shortest window that the server refused, if any: how long an interval may be is not
+            published (docs/api-notes.md, "Results: limits").
     """
 
     length: timedelta
     maximum: timedelta
     failed: timedelta | None = None
+    refused: timedelta | None = None
 
     def fits(self, length: timedelta) -> bool:
         """Whether a window of this length may be requested: none of it or shorter has failed."""
         return self.failed is None or length < self.failed
+
+    def is_accepted(self, length: timedelta) -> bool:
+        """Whether a grown window of this length may be requested: none of it or shorter was refused."""
+        return self.refused is None or length < self.refused
 
     def after_rows(self, length: timedelta, rows: int) -> WindowGrowth:
         """The growth after a window that fitted.
@@ -45,12 +52,14 @@ class WindowGrowth:
             rows: The number of its rows.
 
         Returns:
-            A longer length if there were few rows, never beyond ``maximum`` or half of what failed.
+            A longer length if there were few rows, never beyond ``maximum`` or half of what failed or was
+            refused.
         """
         factor = min(_MAX_FACTOR, ROWS_WANTED // max(rows, 1))
         longer = min(length * factor, self.maximum)
-        if self.failed is not None:
-            longer = min(longer, self.failed / 2)
+        for limit in (self.failed, self.refused):
+            if limit is not None:
+                longer = min(longer, limit / 2)
         return replace(self, length=max(longer, self.length))
 
     def after_failure(self, length: timedelta) -> WindowGrowth:
@@ -64,3 +73,12 @@ class WindowGrowth:
         """
         failed = min(length, self.failed or length)
         return replace(self, failed=failed, length=min(self.length, failed / 2))
+
+    def after_refusal(self, length: timedelta, plain: timedelta) -> WindowGrowth:
+        """The growth after the server refused a window that had grown.
+
+        Args:
+            length: The window's length.
+            plain: The length of a window that has not grown, from which growth starts again.
+        """
+        return replace(self, refused=min(length, self.refused or length), length=min(self.length, plain))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
-from tap_genesys_aggregates.core import instants
-from tap_genesys_aggregates.core.errors import UnforeseenError, UnreadableError
+from tap_genesys_aggregates.core import instants, schema
+from tap_genesys_aggregates.core.errors import UnforeseenError, UnreadableError, with_new_key
 from tap_genesys_aggregates.core.query import INTERVAL, column
-from tap_genesys_aggregates.core.rows import Leaf
+from tap_genesys_aggregates.core.rows import Leaf, is_number, json_text
+from tap_genesys_aggregates.core.statistics import VALUE
 from tap_genesys_aggregates.dialects import deep_json
+from tap_genesys_aggregates.dialects.error_bodies import PAGING_FIELDS, check_empty, refuse_error
 from tap_genesys_aggregates.dialects.group_tree_block import GroupTreeBlocks, Links
 from tap_genesys_aggregates.dialects.key_limits import check_keys, may_contain_nul
-from tap_genesys_aggregates.dialects.protocol import Call, Page
+from tap_genesys_aggregates.dialects.protocol import Call, Page, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,48 +26,58 @@ if TYPE_CHECKING:
 UNKNOWN = "unknown"
 """The value of a dimension that has no id (docs/api-notes.md, "Group tree: rows")."""
 
+KNOWN_FIELDS = PAGING_FIELDS | {"summary", "links"}
+"""What may stand beside ``entities``."""
+
 _Metrics = dict[str, dict[str, int | float | None] | None]
+_M = TypeVar("_M")
 
 
-class Node(msgspec.Struct, gc=False):
+class Node(msgspec.Struct, Generic[_M], gc=False):
     """A group of the tree; a node without ``groups`` is a leaf."""
 
-    id: str | None = None
-    metrics: _Metrics | None = None
-    groups: list[Node] | None = None
+    id: object = None
+    metrics: _M | None = None
+    groups: list[Node[_M]] | None = None
 
 
-class _Response(msgspec.Struct):
-    entities: list[Node] | None = None
+class _Response(msgspec.Struct, Generic[_M]):
+    entities: list[Node[_M]] | None = None
     links: Links | None = None
-    message: str | None = None
-    code: str | None = None
+    total: object = None
+    error: object = None
+    errors: object = None
 
 
 _Path = tuple[tuple[str | None, ...], _Metrics]
 """A leaf: the ids from the outermost group down to the leaf, and its metrics."""
-_DECODER = msgspec.json.Decoder(_Response)
+_DECODER = msgspec.json.Decoder(_Response[_Metrics])
 
 
-def _decode(body: bytes) -> _Response:
-    """Decode a response; if the tree is too deep for msgspec, its nodes stay plain dicts for now."""
+def _decode(body: bytes) -> _Response[Any]:
+    """Decode a response. If it is too deep for msgspec, or odd, its nodes stay plain dicts for now."""
     try:
         return _DECODER.decode(body)
+    except msgspec.ValidationError:
+        plain = msgspec.json.decode(body, type=dict[str, Any])
     except RecursionError:
         plain = msgspec.convert(deep_json.parse(body.decode()), dict[str, Any])
     entities = plain.pop("entities", None)
-    response = msgspec.convert(plain, _Response)
+    response = msgspec.convert(plain, _Response[Any])
     response.entities = msgspec.convert(entities, list[Any] | None)
     return response
 
 
-def _convert(item: object) -> Node:
-    """Convert and validate one node of a deep tree; its groups stay plain dicts."""
+def _convert(item: object) -> Node[Any]:
+    """Convert one node of a plain tree; its groups stay plain dicts, and its metrics as they are."""
     plain = msgspec.convert(item, dict[str, Any])
-    groups = msgspec.convert(plain.pop("groups", None), list[Any] | None)
-    node = msgspec.convert(plain, Node)
-    node.groups = groups
-    return node
+    groups = msgspec.convert(plain.get("groups"), list[Any] | None)
+    return Node(plain.get("id"), plain.get("metrics"), groups)
+
+
+def _key_value(value: object) -> str | None:
+    """An id as the text that it has in the key; None if there is none."""
+    return value if isinstance(value, str) or value is None else json_text(value)
 
 
 class GroupTreeDialect:
@@ -75,6 +87,7 @@ class GroupTreeDialect:
         self._query = query
         self._dimensions = query.dimensions
         self._levels = len(query.dimensions) + 1
+        self._numeric = {each.wire for each in schema.columns(query) if each.wire}
         self._blocks = GroupTreeBlocks(query)
         self._body: dict[str, object] = {
             "groupBy": list(query.group_by),
@@ -95,37 +108,54 @@ class GroupTreeDialect:
 
     def read(self, body: bytes, window: Window) -> Page:
         """Parse a page, in which entities, groups, ids and metrics may be missing or null."""
-        plain = None
+        page = None
         if not may_contain_nul(body):
-            plain = self._blocks.read(body, lambda each: self._bounds(each, window), UNKNOWN)
-        if plain is not None:
-            block, link = plain
-            return Page(block.leaves(), link, block)
+            page = self._blocks.read(body, lambda each: self._bounds(each, window), UNKNOWN)
+        if page is not None:
+            return page
         try:
             response = _decode(body)
             paths = list(self._paths(response.entities or ()))
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
             msg = f"the response does not match the group-tree API: {error}"
             raise UnreadableError(msg) from None
-        if response.entities is None and (response.code or response.message):
-            error_text = f"{(response.code or '')[:80]} {(response.message or '')[:200]}"
-            raise UnreadableError(f"the response is an error instead of entities: {error_text}")
+        if response.error or response.errors:
+            raise refuse_error(body, "entities")
+        if not response.entities:
+            check_empty(body, "entities", KNOWN_FIELDS)
         following = response.links.next if response.links else None
-        return Page(check_keys(self._leaves(paths, window), self._query), following or None)
+        return Page(
+            check_keys(self._leaves(paths, window), self._query),
+            following or None,
+            total=whole_number(response.total),
+            entities=len(response.entities or ()),
+        )
 
-    def _paths(self, entities: Iterable[Node]) -> Iterator[_Path]:
+    def _paths(self, entities: Iterable[Node[Any]]) -> Iterator[_Path]:
         """The leaves of the trees in order, without recursion: the server decides how deep a tree is."""
         stack: list[tuple[object, tuple[str | None, ...]]] = [(node, ()) for node in reversed(list(entities))]
         while stack:
             item, above = stack.pop()
             node = item if isinstance(item, Node) else _convert(item)
-            ids = (*above, node.id)
+            ids = (*above, _key_value(node.id))
             if len(ids) > self._levels:
                 raise self._too_deep(len(ids))
             if node.groups:
                 stack.extend((child, ids) for child in reversed(node.groups))
             else:
-                yield ids, node.metrics or {}
+                yield ids, (node.metrics if item is node else self._readable(node.metrics)) or {}
+
+    def _readable(self, metrics: object) -> _Metrics:
+        """The metrics of a plain leaf, without statistics that are neither numbers nor have a column."""
+        kept: _Metrics = {}
+        for name, statistics in (msgspec.convert(metrics, dict[str, Any] | None) or {}).items():
+            numbers = msgspec.convert(statistics, dict[str, Any] | None) or {}
+            kept[name] = {
+                statistic: msgspec.convert(value, int | float | None)
+                for statistic, value in numbers.items()
+                if statistic == VALUE or (name, statistic) in self._numeric or is_number(value)
+            }
+        return kept
 
     def _leaves(self, paths: list[_Path], window: Window) -> Iterator[Leaf]:
         """A leaf for each path; finds out first which level holds the intervals."""
@@ -179,5 +209,5 @@ class GroupTreeDialect:
     def _too_deep(self, depth: int) -> UnforeseenError:
         names = ", ".join((*map(column, self._dimensions), INTERVAL))
         what = f"the tree has a level {depth} that group_by does not name ({names[:200]})"
-        advice = "Add its dimension to group_by of this query"
+        advice = with_new_key("Add its dimension to group_by of this query", self._query.name)
         return UnforeseenError(f"query {self._query.name!r}: {what}", advice)

@@ -21,6 +21,7 @@ from tap_genesys_aggregates.core.errors import UnreadableError
 from tap_genesys_aggregates.core.query import INTERVAL
 from tap_genesys_aggregates.core.rows import Block
 from tap_genesys_aggregates.dialects.key_limits import is_too_long
+from tap_genesys_aggregates.dialects.protocol import Page, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -58,6 +59,9 @@ class _Branch(msgspec.Struct, Generic[_T], gc=False):
 class _Response(msgspec.Struct):
     entities: list[msgspec.Raw] | None = None
     links: Links | None = None
+    total: object = None
+    error: object = None
+    errors: object = None
 
 
 _RESPONSE = msgspec.json.Decoder(_Response)
@@ -92,14 +96,12 @@ class GroupTreeBlocks:
     def __init__(self, query: Query) -> None:
         self._query = query
         levels = len(query.dimensions)
-        self._plain = INTERVAL in query.group_by and levels <= _MAX_DIMENSIONS
+        self._plain = INTERVAL in query.group_by and levels <= _MAX_DIMENSIONS and not query.statistics
         self._decoder, self._no_metrics = _compiled(query.metrics, min(levels, _MAX_DIMENSIONS))
         self._values = [attrgetter(name) for name in self._no_metrics.__struct_fields__]
 
-    def read(
-        self, body: bytes, bounds: Callable[[str], tuple[str, str]], unknown: str
-    ) -> tuple[Block, str | None] | None:
-        """Parse a page into a block and the link to the next page.
+    def read(self, body: bytes, bounds: Callable[[str], tuple[str, str]], unknown: str) -> Page | None:
+        """Parse a page.
 
         Args:
             body: The bytes of the response.
@@ -107,7 +109,7 @@ class GroupTreeBlocks:
             unknown: The value of a dimension without an id.
 
         Returns:
-            The block and the link; None if the page is not plain, or is empty.
+            The page, with a block; None if it is not plain, is empty or holds an error.
         """
         if not self._plain:
             return None
@@ -116,9 +118,10 @@ class GroupTreeBlocks:
         try:
             response = _RESPONSE.decode(body)
             # One entity at a time, so that its objects fit into the processor's cache.
-            for raw in response.entities or ():
-                if not self._add_leaves([self._decoder.decode(raw)], levels, numbers):
-                    return None
+            entities = map(self._decoder.decode, response.entities or ())
+            is_plain = all(self._add_leaves([each], levels, numbers) for each in entities)
+            if response.error or response.errors or not is_plain:
+                return None
             found = self._find_interval(levels, bounds) if levels[0] else None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, UnreadableError):
             return None
@@ -133,8 +136,11 @@ class GroupTreeBlocks:
         )
         if any(is_too_long(each) for column in keys for each in {*column}):
             return None
+        block = Block(self._query, starts, ends, keys, tuple(numbers))
         link = response.links.next if response.links else None
-        return Block(self._query, starts, ends, keys, tuple(numbers)), link or None
+        return Page(
+            block.leaves(), link or None, block, whole_number(response.total), len(response.entities or ())
+        )
 
     def _add_leaves(
         self, nodes: list[Any], levels: list[list[str]], numbers: list[list[Number | None]]

@@ -48,6 +48,9 @@ def check_keys(leaves: Iterable[Leaf], query: Query) -> Iterator[Leaf]:
             if _NUL in value or is_too_long(value):
                 problem = "contains NUL" if _NUL in value else f"has {len(value):,} characters"
                 what = f"{name} {value[:60]!r} {problem}, and a warehouse cannot store that in a key"
-                advice = "Exclude that group with a filter on this query"
+                advice = (
+                    "Exclude that group with a filter on this query, and set on_query_change: continue on "
+                    "it, so that its table is kept"
+                )
                 raise UnforeseenError(f"query {query.name!r}: {what}", advice)
         yield leaf

@@ -16,6 +16,8 @@ import msgspec
 from tap_genesys_aggregates.core import instants
 from tap_genesys_aggregates.core.errors import UnreadableError
 from tap_genesys_aggregates.core.schema import Column, Kind
+from tap_genesys_aggregates.dialects.error_bodies import PAGING_FIELDS, check_empty, refuse_error
+from tap_genesys_aggregates.dialects.protocol import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -107,11 +109,17 @@ class Lookup(msgspec.Struct, frozen=True):
 
         Returns:
             The link, which may be the server's own and must not be trusted; None after the last page.
+
+        Raises:
+            UnreadableError: The link is not a text.
         """
         if self.paging != "number":
+            if page.next_uri is not None and not isinstance(page.next_uri, str):
+                raise UnreadableError("the link to the next page of the list is not a text")
             return page.next_uri or None
-        if page.page_count is not None:
-            more = number < page.page_count
+        page_count = whole_number(page.page_count)
+        if page_count is not None:
+            more = number < page_count
         else:
             more = bool(page.next_uri) or len(page.entities or ()) >= PAGE_SIZE
         return self.page_link(parameters, number + 1) if more else None
@@ -206,14 +214,14 @@ _CONVERTERS: dict[Kind, Callable[[object], Value]] = {
 
 
 class ListPage(msgspec.Struct, rename="camel"):
-    """A page of a list; ``entities`` may be missing or null."""
+    """A page of a list; ``entities`` may be missing or null. Only what rows or paging need has a type."""
 
     entities: list[dict[str, object]] | None = None
-    page_count: int | None = None
-    next_uri: str | None = None
-    total: int | None = None
-    message: str | None = None
-    code: str | None = None
+    page_count: object = None
+    next_uri: object = None
+    total: object = None
+    error: object = None
+    errors: object = None
 
 
 _DECODER = msgspec.json.Decoder(ListPage)
@@ -229,9 +237,10 @@ def read_list_page(body: bytes) -> ListPage:
         page = _DECODER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableError(f"the response is not a page of a list: {error}") from None
-    if page.entities is None and (page.code or page.message):
-        error_text = f"{(page.code or '')[:80]} {(page.message or '')[:200]}"
-        raise UnreadableError(f"the response is an error instead of entities: {error_text}")
+    if page.error or page.errors:
+        raise refuse_error(body, "entities")
+    if not page.entities:
+        check_empty(body, "entities", PAGING_FIELDS)
     for entity in page.entities or ():
         if not isinstance(entity.get("id"), str) or not entity["id"]:
             raise UnreadableError("an entry of the list has no id")
@@ -245,14 +254,17 @@ class Entries:
     and wins. A whole page that arrives twice, however, means that paging does not end.
 
     Attributes:
-        total: The number of entries that the list reports; 0 if it reports none.
+        total: The number of entries that the list reported last; 0 if it reports none.
+        changed: Whether that number was another one on an earlier page.
     """
 
     def __init__(self) -> None:
         self._by_id: dict[str, dict[str, object]] = {}
         self._pages: set[tuple[object, ...]] = set()
         self._count = 0
+        self._has_total = False
         self.total = 0
+        self.changed = False
 
     @property
     def by_id(self) -> Mapping[str, dict[str, object]]:
@@ -274,4 +286,7 @@ class Entries:
         if ids:
             self._pages.add(ids)
         self._by_id.update((str(entity["id"]), entity) for entity in entities)
-        self.total = page.total or self.total
+        total = whole_number(page.total)
+        if total is not None:
+            self.changed = self.changed or (self._has_total and total != self.total)
+            self.total, self._has_total = total, True

@@ -36,12 +36,15 @@ class Call:
         url: A path on the API's host, or the link to the next page exactly as the API returned it.
         body: The JSON body, or None to send no body at all.
         params: The query string parameters.
+        any_success: Whether any 2xx status counts as an answer. By default only 200 does: a 202 or 204 says
+            that something was accepted, and must not pass for an answer without rows.
     """
 
     method: str
     url: str
     body: Mapping[str, object] | None = None
     params: Mapping[str, str | int] | None = None
+    any_success: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +55,22 @@ class Page:
         leaves: The values that rows are made of, in the order of the response.
         next: The link to the next page, or None on the last page.
         block: The same leaves column by column, if the response is plain enough for that.
+        total: The number of entities on all pages, as far as the response tells.
+        entities: The number of entities on this page; 0 if the API has no pages of entities.
     """
 
     leaves: Iterable[Leaf]
     next: str | None = None
     block: Block | None = None
+    total: int | None = None
+    entities: int = 0
+
+
+def whole_number(value: object) -> int | None:
+    """A count of pages or entries; None for anything else, because no column needs it."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 class Dialect(Protocol):

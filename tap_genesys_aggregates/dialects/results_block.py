@@ -46,6 +46,8 @@ class _Result(msgspec.Struct, Generic[_M], gc=False):
 
 class _Response(msgspec.Struct, gc=False):
     results: list[msgspec.Raw] | None = None
+    error: object = None
+    errors: object = None
 
 
 _RESPONSE = msgspec.json.Decoder(_Response)
@@ -96,16 +98,21 @@ class ResultsBlocks:
         self._expected = frozenset(query.dimensions)
         self._plain = query.shape == "wide" and not query.qualified and not query.views
 
-    def read(self, body: bytes, bounds: Callable[[str], tuple[str, str]], not_set: str) -> Block | None:
+    def read(
+        self,
+        body: bytes,
+        bounds: Callable[[str], tuple[str, str]],
+        key_value: Callable[[str | None], str],
+    ) -> Block | None:
         """Parse a response into a block.
 
         Args:
             body: The bytes of the response.
             bounds: Returns the start and end of a bucket, given its interval as written in the response.
-            not_set: The value of a dimension that a group leaves out.
+            key_value: Returns the value in the key for a dimension's value, which may be missing.
 
         Returns:
-            The block; None if the response is not plain, or is empty.
+            The block; None if the response is not plain, is empty or holds an error.
         """
         if not self._plain:
             return None
@@ -115,7 +122,10 @@ class ResultsBlocks:
         values: list[Number | None] = []
         try:
             # One result at a time, so that its objects fit into the processor's cache.
-            for raw in _RESPONSE.decode(body).results or ():
+            response = _RESPONSE.decode(body)
+            if response.error or response.errors:
+                return None
+            for raw in response.results or ():
                 result = self._decoder.decode(raw)
                 group, data = result.group or {}, result.data or ()
                 numbers = None if any(map(_VIEWS, data)) else self._numbers(data)
@@ -125,7 +135,7 @@ class ResultsBlocks:
                 intervals += map(_INTERVAL, data)
                 values += numbers
                 for column, name in zip(keys, dimensions, strict=True):
-                    column.extend([group.get(name) or not_set] * len(data))
+                    column.extend([key_value(group.get(name))] * len(data))
             bounds_of = {interval: bounds(interval) for interval in {*intervals}}
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, UnreadableError):
             return None

@@ -14,8 +14,10 @@ from urllib.parse import quote
 import msgspec
 
 from tap_genesys_aggregates.core.errors import UnreadableError
+from tap_genesys_aggregates.core.rows import json_text
+from tap_genesys_aggregates.dialects.error_bodies import check_error, refuse_error
 from tap_genesys_aggregates.dialects.protocol import Call, Page
-from tap_genesys_aggregates.dialects.results import ResultsDialect
+from tap_genesys_aggregates.dialects.results import KNOWN_FIELDS, ResultsDialect
 
 if TYPE_CHECKING:
     from tap_genesys_aggregates.core.query import Query
@@ -26,6 +28,8 @@ FULFILLED = "FULFILLED"
 FAILED = frozenset({"FAILED", "EXPIRED", "CANCELLED"})
 """States of a job that will never have results."""
 
+_PAGE_FIELDS = KNOWN_FIELDS | {"cursor", "dataAvailabilityDate"}
+"""What may stand beside ``results`` in a page of a job."""
 _MAX_ID_LENGTH = 200
 _T = TypeVar("_T")
 
@@ -36,11 +40,20 @@ class Submitted(msgspec.Struct, frozen=True, rename="camel"):
     job_id: str
 
 
-class Status(msgspec.Struct, frozen=True, rename="camel"):
+class Status(msgspec.Struct, frozen=True):
     """The state of a job, and why it failed."""
 
     state: str
     error_message: str | None = None
+
+
+class _StatusBody(msgspec.Struct, frozen=True, rename="camel"):
+    """A status as it comes; only its state must have a type."""
+
+    state: str
+    error_message: object = None
+    error: object = None
+    errors: object = None
 
 
 class _Cursor(msgspec.Struct, frozen=True):
@@ -50,7 +63,7 @@ class _Cursor(msgspec.Struct, frozen=True):
 
 
 _SUBMITTED = msgspec.json.Decoder(Submitted)
-_STATUS = msgspec.json.Decoder(Status)
+_STATUS = msgspec.json.Decoder(_StatusBody)
 _CURSOR = msgspec.json.Decoder(_Cursor)
 
 
@@ -60,12 +73,12 @@ class JobsDialect:
     def __init__(self, query: Query) -> None:
         self._query = query
         self._path = query.jobs_path or ""
-        self._results = ResultsDialect(query)
+        self._results = ResultsDialect(query, _PAGE_FIELDS)
 
     def submit(self, window: Window, users: tuple[str, ...]) -> Call:
         """Submit the query for a window: the usual body, with a page size."""
         body = self._results.call(window, None, users).body or {}
-        return Call("POST", self._path, {**body, "pageSize": self._query.page_size})
+        return Call("POST", self._path, {**body, "pageSize": self._query.page_size}, any_success=True)
 
     def job_path(self, submitted: Submitted) -> str:
         """The path of a job, which all further requests use.
@@ -95,7 +108,7 @@ class JobsDialect:
 
     def cancel(self, job_path: str) -> Call:
         """Cancel a job."""
-        return Call("DELETE", job_path)
+        return Call("DELETE", job_path, any_success=True)
 
     def read_submitted(self, body: bytes) -> Submitted:
         """Parse the response to ``submit``.
@@ -103,7 +116,7 @@ class JobsDialect:
         Raises:
             UnreadableError: The bytes are not such a response.
         """
-        return _decode(_SUBMITTED, body)
+        return _decode(_SUBMITTED, body, "jobId")
 
     def read_status(self, body: bytes) -> Status:
         """Parse the response to ``status``.
@@ -111,7 +124,11 @@ class JobsDialect:
         Raises:
             UnreadableError: The bytes are not such a response.
         """
-        return _decode(_STATUS, body)
+        found = _decode(_STATUS, body, "state")
+        if found.error or found.errors:
+            raise refuse_error(body, "state")
+        said = found.error_message
+        return Status(found.state, said if said is None or isinstance(said, str) else json_text(said))
 
     def read_results(self, body: bytes, window: Window) -> Page:
         """Parse a page of results.
@@ -127,11 +144,13 @@ class JobsDialect:
             UnreadableError: The bytes are not such a response.
         """
         page = self._results.read(body, window)
-        return replace(page, next=_decode(_CURSOR, body).cursor or None)
+        return replace(page, next=_decode(_CURSOR, body, "results").cursor or None)
 
 
-def _decode(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
+def _decode(decoder: msgspec.json.Decoder[_T], body: bytes, part: str) -> _T:
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if isinstance(error, msgspec.ValidationError):
+            check_error(body, part)
         raise UnreadableError(f"the response does not match the jobs API: {error}") from None

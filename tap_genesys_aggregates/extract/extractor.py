@@ -8,13 +8,15 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from tap_genesys_aggregates.core.bookmarks import RunPeriod
-from tap_genesys_aggregates.core.rows import RowMaker
+from tap_genesys_aggregates.core.rows import RowMaker, UniqueKeys
 from tap_genesys_aggregates.core.windows import Window
 from tap_genesys_aggregates.dialects import dialect_of
 from tap_genesys_aggregates.dialects.protocol import WindowRequest
 from tap_genesys_aggregates.extract.async_jobs import AsyncJobs
 from tap_genesys_aggregates.extract.prefetch import in_order
 from tap_genesys_aggregates.extract.pulling import Puller
+from tap_genesys_aggregates.extract.split_groups import merged
+from tap_genesys_aggregates.extract.whole_trees import whole_tree
 from tap_genesys_aggregates.http.usage import Usage
 
 if TYPE_CHECKING:
@@ -83,7 +85,7 @@ class Extractor:
         """
         if self._jobs is not None:
             return self._jobs.pages(request, usage)
-        return self.client.pages(self._dialect, request, usage)
+        return whole_tree(lambda: self.client.pages(self._dialect, request, usage))
 
     def batches(self) -> list[tuple[str, ...]]:
         """The batches of users to ask about (``UserBatches.of``)."""
@@ -106,7 +108,8 @@ class Extractor:
         with self.open():
             for parts in self.pull(puller, RunPeriod(start, stop, stop)):
                 for part in parts:
-                    for leaf in chain.from_iterable(page.leaves for page in part.pages):
+                    pages = merged(part.pages, UniqueKeys(self.query))
+                    for leaf in chain.from_iterable(page.leaves for page in pages):
                         part.usage.rows += 1
                         yield self.row_maker.row(leaf, part.stamp)
                     puller.learn(part)
@@ -115,7 +118,7 @@ class Extractor:
         """Ask for the last complete bucket, to find out whether the query works.
 
         Returns:
-            The number of rows in it; 0 if there are no users to ask about.
+            The number of rows in it.
 
         Raises:
             TapError: The query does not work.
@@ -123,8 +126,5 @@ class Extractor:
         settings, grid, now = self.client.settings, self.query.grid, self.client.now()
         end = grid.floor(min(now, settings.end_date or now))
         window = Window(grid.floor(end - timedelta(milliseconds=1)), end)
-        batch = next(iter(self.batches()), None)
-        if batch is None:
-            return 0
-        pages = self.pages(WindowRequest(window, batch, divisible=False), Usage())
+        pages = self.pages(WindowRequest(window, self.batches()[0], divisible=False), Usage())
         return sum(1 for page in pages for _ in page.leaves)

@@ -37,4 +37,4 @@ class Failures:
         if len(self.errors) <= 1:
             return next(iter(self.errors.values()), None)
         told = " | ".join(f"{stream}: {error}" for stream, error in self.errors.items())
-        return TapError(f"{len(self.errors)} streams failed, the others were loaded. {told}")
+        return TapError(f"{len(self.errors)} streams failed; every other stream was loaded. {told}")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from typing import TYPE_CHECKING
 
 from tap_genesys_aggregates.client import LinkPaginator
 from tap_genesys_aggregates.core import instants
-from tap_genesys_aggregates.core.errors import TapError
+from tap_genesys_aggregates.core.errors import IncompleteError, TapError
 from tap_genesys_aggregates.dialects.lookup_lists import Entries, lookups, read_list_page
 from tap_genesys_aggregates.dialects.protocol import Call, Page
 from tap_genesys_aggregates.http.errors import DeniedError
@@ -21,8 +20,8 @@ if TYPE_CHECKING:
     from tap_genesys_aggregates.core.rows import Row
     from tap_genesys_aggregates.dialects.lookup_lists import ListPage, Lookup
 
-_LOGGER = logging.getLogger("tap-genesys-aggregates")
-_ATTEMPTS = 2
+ATTEMPTS = 3
+"""How often a list is read if entries are missing or it changes while it is read."""
 
 
 class LookupList:
@@ -47,6 +46,7 @@ class LookupList:
 
         Raises:
             DeniedError: The client lacks the permission.
+            IncompleteError: The list is incomplete, or keeps changing.
             TapError: The list could not be read for another reason.
         """
         with self._lock:
@@ -71,23 +71,30 @@ class LookupList:
         """The entries for one set of parameters.
 
         Entries that are added or removed while pages are read shift the pages after them, so that an
-        entry can be skipped. Such a list is read a second time.
+        entry can be skipped. Such a list is read again.
+
+        Raises:
+            IncompleteError: No attempt brought as many entries as the list reports.
         """
         found: dict[str, dict[str, object]] = {}
-        for _ in range(_ATTEMPTS):
+        total = 0
+        for _ in range(ATTEMPTS):
             entries = Entries()
             for page in self._listings(ask):
                 entries.add(page)
+            if entries.changed or entries.total != total:
+                found, total = {}, entries.total  # what an earlier attempt found may be gone
             found.update(entries.by_id)
-            missing = entries.total - len(found)
-            if missing <= 0:
+            if not entries.changed and len(found) >= total:
                 return found
-        _LOGGER.warning(
-            "lookup %r reports %d more entries than it returned; this client may not be allowed to see them",
-            self.name,
-            missing,
+        if entries.changed:
+            what = f"the list changed each of the {ATTEMPTS} times that it was read"
+            raise IncompleteError(what, "Run again at a time when nobody edits it")
+        what = (
+            f"the list reports {total - len(found)} more entries than it returned, {ATTEMPTS} times in a row"
         )
-        return found
+        advice = f"{self.lookup.advice} in all divisions; the client may not be allowed to see them"
+        raise IncompleteError(what, advice)
 
     def _listings(self, ask: Mapping[str, str]) -> Iterator[ListPage]:
         """The pages for one set of parameters."""

@@ -5,6 +5,7 @@ It knows queries, windows and pages, and nothing of Singer or HTTP.
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -16,7 +17,7 @@ from tap_genesys_aggregates.core.errors import TapError
 from tap_genesys_aggregates.core.rows import Stamp
 from tap_genesys_aggregates.core.window_growth import WindowGrowth
 from tap_genesys_aggregates.dialects.protocol import WindowRequest
-from tap_genesys_aggregates.http.errors import RefusedError, SlowError, TooLargeError
+from tap_genesys_aggregates.http.errors import BadRequestError, RefusedError, SlowError, TooLargeError
 from tap_genesys_aggregates.http.usage import Usage
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from tap_genesys_aggregates.core.query import Query
     from tap_genesys_aggregates.core.windows import Window
     from tap_genesys_aggregates.dialects.protocol import Page
+
+_LOGGER = logging.getLogger("tap-genesys-aggregates")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class Fetch(Protocol):
         Raises:
             TooLargeError: The answer is larger than the server returns at once.
             SlowError: The server timed out.
+            BadRequestError: The server refused the request, perhaps for the length of the window.
         """
 
 
@@ -74,10 +78,8 @@ class Puller:
     _growth: WindowGrowth = field(init=False)
 
     def __post_init__(self) -> None:
-        length, most = (
-            timedelta(seconds=period.min_seconds) for period in (self.query.span, self.max_window)
-        )
-        self._growth = WindowGrowth(length, max(length, most))
+        most = timedelta(seconds=self.max_window.min_seconds)
+        self._growth = WindowGrowth(self._plain, max(self._plain, most))
 
     def tasks(self, period: RunPeriod) -> Iterator[Callable[[], list[WindowPart]]]:
         """The tasks that pull a period, in order; iterate lazily, run each in any thread.
@@ -107,7 +109,7 @@ class Puller:
 
     def learn(self, part: WindowPart) -> None:
         """Let windows grow if a part brought few rows."""
-        if part.usage.pages == 1 and part.completes is not None and self.query.span is self.query.window:
+        if part.usage.pages == 1 and part.completes is not None and not self.query.rows_depend_on_window:
             with self._lock:
                 self._growth = self.growth.after_rows(part.window.end - part.window.start, part.usage.rows)
 
@@ -117,7 +119,7 @@ class Puller:
         return self._growth
 
     def pull(self, request: WindowRequest, stamp: Stamp, spent: Usage) -> Iterator[WindowPart]:
-        """Fetch a window, in halves if it does not fit.
+        """Fetch a window: in halves if it does not fit, in plain windows if the server refuses its length.
 
         Args:
             request: What to ask for.
@@ -127,39 +129,82 @@ class Puller:
         Yields:
             The parts, in order.
         """
-        halves = windows.halves(self.query.grid, request.window)
-        length = request.window.end - request.window.start
-        if halves is None or self.growth.fits(length):
-            began, pages = self.clock.monotonic(), None
-            try:
-                pages = self.fetch(replace(request, divisible=halves is not None), spent)
-            except (TooLargeError, SlowError) as error:
-                if halves is None:
-                    raise self._does_not_fit(error) from None
-                with self._lock:
-                    self._growth = self.growth.after_failure(length)
-            spent.seconds += self.clock.monotonic() - began
-            if pages is not None:
+        shorter = self._known_not_to_work(request.window)
+        if shorter is None:
+            pages, shorter = self._fetched(request, spent)
+            if not shorter:
                 spent.pages = len(pages)
                 yield WindowPart(request.window, stamp, pages, spent, request.window)
-                return
-        for half in halves or ():
-            yield from self.pull(WindowRequest(half, request.users), stamp, spent)
+        for window in shorter:
+            yield from self.pull(WindowRequest(window, request.users), stamp, spent)
             spent = Usage()
+
+    def place(self, window: Window) -> str:
+        """The query and a window, for messages."""
+        return f"query {self.query.name!r}, window {window}"
+
+    def _known_not_to_work(self, window: Window) -> Sequence[Window] | None:
+        """What to ask for instead of a window that would fail; None if it may be asked for."""
+        growth, length = self._growth, window.end - window.start
+        if not growth.is_accepted(length) and len(plain := self._plain_windows(window)) > 1:
+            return plain
+        return None if growth.fits(length) else self._halves(window)
+
+    def _fetched(self, request: WindowRequest, spent: Usage) -> tuple[list[Page], Sequence[Window]]:
+        """The pages of a window, or the windows to ask for instead."""
+        window, began = request.window, self.clock.monotonic()
+        halves, length = self._halves(window), window.end - window.start
+        try:
+            return self.fetch(replace(request, divisible=halves is not None), spent), ()
+        except (TooLargeError, SlowError) as error:
+            if halves is None:
+                raise self._does_not_fit(error, window).within(self.place(window)) from None
+            with self._lock:
+                self._growth = self._growth.after_failure(length)
+            return [], halves
+        except BadRequestError as error:
+            plain = self._plain_windows(window)
+            if len(plain) == 1:
+                raise self._bad_request(error).within(self.place(window)) from None
+            with self._lock:
+                self._growth = self._growth.after_refusal(length, self._plain)
+            _LOGGER.info("%s: asking for shorter windows: %s", self.place(window), error.what)
+            return [], plain
+        finally:
+            spent.seconds += self.clock.monotonic() - began
+
+    def _halves(self, window: Window) -> Sequence[Window] | None:
+        """The halves of a window, unless it is a single bucket or its rows depend on its length."""
+        return None if self.query.rows_depend_on_window else windows.halves(self.query.grid, window)
+
+    def _plain_windows(self, window: Window) -> list[Window]:
+        """A window that has grown, in windows that have not."""
+        return list(windows.plan(self.query.grid, window.start, window.end, self.query.span))
+
+    @property
+    def _plain(self) -> timedelta:
+        """The length of a window that has not grown."""
+        return timedelta(seconds=self.query.span.min_seconds)
 
     def _length(self) -> timedelta | None:
         """The length of the next window; None for the plain one."""
-        growth = self.growth
-        plain = timedelta(seconds=self.query.span.min_seconds)
-        return None if growth.length == plain else growth.length
+        length = self._growth.length
+        return None if length == self._plain else length
 
     def _shrunk_length(self) -> timedelta | None:
         """The length of the next window if it must be shorter than the plain one."""
         length = self._length()
-        return length if length and length < timedelta(seconds=self.query.span.min_seconds) else None
+        return length if length and length < self._plain else None
 
-    def _does_not_fit(self, error: TapError) -> TapError:
-        """The error for a single bucket that is too large or too slow."""
+    def _does_not_fit(self, error: TapError, window: Window) -> TapError:
+        """The error for a window that is too large or too slow and cannot be split."""
+        if windows.halves(self.query.grid, window) is not None:
+            what = f"{error.what}. This window is not split, because its rows are ranked within it"
+            return RefusedError(
+                what,
+                f"Set a window shorter than {self.query.window.text} on this query; that changes its rows, "
+                "because groups are then ranked within shorter windows",
+            )
         if isinstance(error, SlowError):
             return error
         bucket = self.query.granularity.text
@@ -167,6 +212,16 @@ class Puller:
         return RefusedError(
             what, "Set a shorter granularity, fewer group_by dimensions or a filter on this query"
         )
+
+    def _bad_request(self, error: BadRequestError) -> BadRequestError:
+        """The error for a window that is refused although it has not grown."""
+        query = self.query
+        error.advice += (
+            ". If the interval is longer than the server accepts, set a shorter window "
+            f"(now {query.window.text}) and max_window (now {self.max_window.text}); "
+            f"a window is never shorter than granularity (now {query.granularity.text})"
+        )
+        return error
 
 
 def _empty(window: Window, stamp: Stamp) -> list[WindowPart]:
@@ -190,7 +245,7 @@ class _Task:
         try:
             parts = list(self.puller.pull(WindowRequest(self.window, self.users), self.stamp, Usage()))
         except TapError as error:
-            raise error.within(f"query {self.puller.query.name!r}, window {self.window}") from None
+            raise error.within(self.puller.place(self.window)) from None
         for part in parts:
             part.usage.split = len(parts) > 1
         return [replace(part, completes=self._completes(part)) for part in parts]

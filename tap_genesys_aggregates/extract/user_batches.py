@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tap_genesys_aggregates.core.errors import IncompleteError
 from tap_genesys_aggregates.http.errors import DeniedError
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from tap_genesys_aggregates.core.query import Query
     from tap_genesys_aggregates.extract.lookup_list import LookupList
 
+PERMISSION = "directory:user:view"
+"""What the list of users depends on: not documented for it, but named when it is refused."""
 BATCH = 100
 """Users that one request may name."""
 
@@ -38,17 +41,24 @@ class UserBatches:
             query: Any query.
 
         Returns:
-            Batches of user ids. A query that need not name users has one empty batch; an organization
-            without users has no batch.
+            Batches of user ids, at least one. A query that need not name users has one empty batch.
 
         Raises:
             DeniedError: The client may not list users.
+            IncompleteError: The list has no user, or not all of them. Nobody found is no success: the
+                windows would be committed without rows.
         """
         if query.endpoint != "users" or query.filter:
             return [()]
+        users = self.lists["users"]
+        own_filter = "or set a filter on userId for this query"
         try:
-            ids = [str(row["id"]) for row in self.lists["users"].rows()]
-        except DeniedError as error:
+            ids = [str(row["id"]) for row in users.rows()]
+        except (DeniedError, IncompleteError) as error:
             what = f"query {query.name!r} needs the ids of all users, and {error.what}"
-            raise DeniedError(what, f"{error.advice}, or set a filter on userId for this query") from None
+            raise type(error)(what, f"{error.advice}, {own_filter}") from None
+        if not ids:
+            what = f"query {query.name!r} needs the ids of all users, and the list of users is empty"
+            advice = f"Check that the OAuth client has a role with {PERMISSION} in all divisions"
+            raise IncompleteError(what, f"{advice}, {own_filter}")
         return [tuple(ids[start : start + BATCH]) for start in range(0, len(ids), BATCH)]

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import email.utils
 import re
-from datetime import timezone
+from datetime import datetime, timezone
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from tap_genesys_aggregates.core.errors import TapError
+from tap_genesys_aggregates.core.errors import TapError, UnreadableError
 from tap_genesys_aggregates.core.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
 MAX_RETRY_AFTER = 300.0
 """Seconds: a longer ``Retry-After`` is cut to this, so that one bad header cannot stall a run."""
 
+_EARLIEST_DATE = datetime(2020, 1, 1, tzinfo=timezone.utc)
+"""A server whose ``Date`` is before this does not know the time."""
 _MAX_MESSAGE_LENGTH = 300
 _MAX_CONTAINERS = 10_000
 # The API documents neither a status nor a code for a result that is too large, so its text decides
@@ -41,10 +42,19 @@ class TransientError(TapError):
         super().__init__(what, advice)
         self.retry_after = retry_after
         self.throttled = throttled
+        self.stops_run = throttled  # all requests of an OAuth client share its rate limit
 
 
 class SlowError(TransientError):
     """The server ran out of time: a shorter window may help more than a retry."""
+
+
+class UnreachableError(TransientError):
+    """No connection to the host: its name is unknown, it is down, or TLS failed."""
+
+    def __init__(self, what: str, advice: str = "") -> None:
+        super().__init__(what, advice)
+        self.stops_run = True
 
 
 class TooLargeError(TapError):
@@ -53,6 +63,14 @@ class TooLargeError(TapError):
 
 class TokenRefusedError(TapError):
     """401: the token has expired, was revoked, or was never valid."""
+
+    stops_run = True
+
+
+class NoTokenError(TapError):
+    """No token could be obtained."""
+
+    stops_run = True
 
 
 class DeniedError(TapError):
@@ -63,6 +81,10 @@ class RefusedError(TapError):
     """The server rejects this request, and would reject it again."""
 
 
+class BadRequestError(RefusedError):
+    """400: something in the request is wrong, possibly the length of its interval."""
+
+
 class NotFoundError(RefusedError):
     """404: the path does not exist, or what it named is gone."""
 
@@ -70,10 +92,15 @@ class NotFoundError(RefusedError):
 class OtherHostError(TapError):
     """A link or redirect leads to another host, which must not receive the token."""
 
+    stops_run = True
+
 
 _LATER = "Try again later; if it keeps happening, quote the correlation id to support"
 _ADVICE: dict[int, tuple[type[TapError], str]] = {
-    HTTPStatus.BAD_REQUEST: (RefusedError, "Check the query's names and dates against the server's message"),
+    HTTPStatus.BAD_REQUEST: (
+        BadRequestError,
+        "Check the query's names and dates against the server's message",
+    ),
     HTTPStatus.UNAUTHORIZED: (
         TokenRefusedError,
         "Check client_id and client_secret, and that the OAuth client uses the grant type Client Credentials",
@@ -93,7 +120,7 @@ _ADVICE: dict[int, tuple[type[TapError], str]] = {
 def error_for_response(
     status: int, headers: Mapping[str, str], body: bytes, *, host: str, now: datetime
 ) -> TapError:
-    """Choose the error for a response other than 2xx (docs/api-notes.md, "Errors").
+    """Choose the error for a response that is no answer (docs/api-notes.md, "Errors").
 
     Args:
         status: HTTP status.
@@ -111,6 +138,10 @@ def error_for_response(
     what = f"{host} answered {status} {_phrase(status)}{': ' + message if message else ''}{trace}"
     if is_too_large(body[:100_000].decode("utf-8", "replace")):
         return TooLargeError(what)
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        return UnreadableError(
+            f"{what}, but only 200 is an answer to this request", f"Check base_url and any gateway. {_LATER}"
+        )
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         return OtherHostError(
             what, "Redirects are not followed, because the new host would receive the token: check base_url"
@@ -144,12 +175,36 @@ def retry_after(value: str | None, now: datetime) -> float | None:
         if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value.strip()):
             seconds = float(value)
         else:
-            date = email.utils.parsedate_to_datetime(value)
-            aware = date if date.tzinfo else date.replace(tzinfo=timezone.utc)
-            seconds = (aware - now).total_seconds()
+            seconds = (_http_date(value) - now).total_seconds()
     except (ValueError, TypeError, OverflowError):
         return None
     return min(max(seconds, 0.0), MAX_RETRY_AFTER)
+
+
+def server_time(headers: Mapping[str, str]) -> datetime | None:
+    """The server's time when it responded, in whole seconds (``Date``).
+
+    Args:
+        headers: Response headers, case-insensitive.
+
+    Returns:
+        The time in UTC; None if the header is missing, malformed, or from a clock that was never set.
+    """
+    try:
+        date = _http_date(headers.get("Date") or "").astimezone(timezone.utc)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return date if date >= _EARLIEST_DATE else None
+
+
+def _http_date(value: str) -> datetime:
+    """Parse an HTTP date.
+
+    Raises:
+        ValueError: It is not one. Some malformed dates raise TypeError or OverflowError instead.
+    """
+    date = email.utils.parsedate_to_datetime(value)
+    return date if date.tzinfo else date.replace(tzinfo=timezone.utc)
 
 
 class _ErrorBody(msgspec.Struct):

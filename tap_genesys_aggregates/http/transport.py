@@ -5,28 +5,38 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from typing import TYPE_CHECKING, Any, TypeVar
+from datetime import timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import backoff
 import requests
-from urllib3.exceptions import ReadTimeoutError
+from urllib3.exceptions import MaxRetryError, NewConnectionError, ReadTimeoutError
 
 from tap_genesys_aggregates.auth import ClientCredentials, read_token, token_request
+from tap_genesys_aggregates.config.reader import is_this_machine
+from tap_genesys_aggregates.core import instants
 from tap_genesys_aggregates.core.errors import TapError, UnreadableError
 from tap_genesys_aggregates.http.errors import (
+    DeniedError,
+    NoTokenError,
+    OtherHostError,
+    RefusedError,
     SlowError,
     TokenRefusedError,
-    TooLargeError,
     TransientError,
+    UnreachableError,
     error_for_response,
+    server_time,
 )
 from tap_genesys_aggregates.http.rate_limit import RateLimiter
 from tap_genesys_aggregates.http.response_limits import configure_session, read_body
 from tap_genesys_aggregates.http.usage import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping
+    from datetime import datetime
 
     from backoff.types import Details
 
@@ -36,6 +46,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _LOGGER = logging.getLogger("tap-genesys-aggregates")
 _MAX_BACKOFF = 60.0
+_MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)
+_CLOCK_AHEAD = "This run goes by the server's time, so that no bucket counts as complete too early"
+_CLOCK_BEHIND = "This run goes by the machine's time, so the newest buckets are left to a later run"
 
 _INTERRUPTED = (
     requests.exceptions.Timeout,
@@ -43,6 +56,13 @@ _INTERRUPTED = (
     requests.exceptions.ChunkedEncodingError,
     requests.exceptions.ContentDecodingError,
 )
+
+
+class _Received(NamedTuple):
+    """A response that counts as an answer."""
+
+    body: bytes
+    headers: Mapping[str, str]
 
 
 class Transport:
@@ -93,6 +113,7 @@ class Transport:
         *,
         usage: Usage | None = None,
         divisible: bool = False,
+        any_success: bool = False,
     ) -> T:
         """Send a request, with retries, and read the response.
 
@@ -103,6 +124,7 @@ class Transport:
             usage: Where requests, retries and bytes are counted.
             divisible: Whether the caller can ask for a shorter window. Then a slow response is not retried:
                 it would most likely be slow again.
+            any_success: Whether any 2xx status is an answer; by default only 200 is.
 
         Returns:
             What ``read`` returned.
@@ -112,21 +134,25 @@ class Transport:
         """
         usage = usage or Usage()
         return self._with_retries(
-            lambda: read(self._send_authorized(prepared, usage)), usage, divisible=divisible
+            lambda: read(self._send_authorized(prepared, usage, any_success=any_success)),
+            usage,
+            divisible=divisible,
         )
 
-    def _send_authorized(self, prepared: requests.PreparedRequest, usage: Usage) -> bytes:
+    def _send_authorized(
+        self, prepared: requests.PreparedRequest, usage: Usage, *, any_success: bool
+    ) -> bytes:
         """Send with a valid token; on 401, renew it and send once more (docs/api-notes.md, "Tokens").
 
         A token can be revoked before it expires. A second 401 means that the client itself is refused.
         """
         self.credentials(prepared)
         try:
-            return self._send(prepared, usage)
+            return self._send(prepared, usage, any_success=any_success).body
         except TokenRefusedError:
             self.credentials.invalidate(str(prepared.headers["Authorization"]))
             self.credentials(prepared)
-            return self._send(prepared, usage)
+            return self._send(prepared, usage, any_success=any_success).body
 
     def _fetch_token(self) -> bytes:
         """Request a token and return the body of the response."""
@@ -135,19 +161,44 @@ class Transport:
             settings.hosts.token, settings.client_id, settings.client_secret, settings.user_agent
         )
 
-        def attempt() -> bytes:
-            body = self._send(self.session.prepare_request(request), usage, is_api=False)
-            read_token(body)  # so that an unreadable body is retried
-            return body
+        def attempt() -> _Received:
+            prepared = self.session.prepare_request(request)
+            received = self._send(prepared, usage, is_api=False, any_success=True)
+            read_token(received.body)  # so that an unreadable body is retried
+            return received
 
         try:
-            return self._with_retries(attempt, usage)
-        except (TransientError, UnreadableError, TooLargeError) as error:
-            # As a plain TapError, so that the request that needed the token does not retry it all again.
-            raise TapError(error.what, error.advice) from None
+            received = self._with_retries(attempt, usage)
+        except TapError as error:
+            if isinstance(error, TokenRefusedError | OtherHostError):
+                raise
+            refused = isinstance(error, RefusedError | DeniedError)
+            advice = "Check client_id, client_secret, region and token_url" if refused else error.advice
+            # Not an error of the request that needed the token, which would retry it all again.
+            raise NoTokenError(f"no token could be obtained: {error.what}", advice) from None
+        self._synchronize(server_time(received.headers))
+        return received.body
 
-    def _send(self, prepared: requests.PreparedRequest, usage: Usage, *, is_api: bool = True) -> bytes:
-        """Send once and return the body of a 2xx response."""
+    def _synchronize(self, server: datetime | None) -> None:
+        """Compare the clock with the server's; warn if they differ by minutes."""
+        ahead = self._clock.synchronize(server)
+        if server is None or ahead is None or abs(ahead) <= _MAX_CLOCK_DIFFERENCE:
+            return
+        is_ahead = ahead > timedelta()
+        _LOGGER.warning(
+            "The clock of this machine is %s %s the clock of %s: %s here, %s there. %s. Correct the clock",
+            abs(timedelta(seconds=round(ahead.total_seconds()))),
+            "ahead of" if is_ahead else "behind",
+            urlsplit(self._settings.hosts.token).netloc,
+            instants.text(server + ahead),
+            instants.text(server),
+            _CLOCK_AHEAD if is_ahead else _CLOCK_BEHIND,
+        )
+
+    def _send(
+        self, prepared: requests.PreparedRequest, usage: Usage, *, any_success: bool, is_api: bool = True
+    ) -> _Received:
+        """Send once and return the answer."""
         generation = self._wait_for_turn(is_api=is_api)
         usage.requests += 1
         host = urlsplit(prepared.url or "").netloc
@@ -158,11 +209,10 @@ class Transport:
         except OSError as error:  # every error of requests, and a CA bundle that does not exist
             raise _network_error(host, error) from None
         usage.bytes += len(body)
-        if requests.codes.ok <= response.status_code < requests.codes.multiple_choices:
-            return body
-        raise error_for_response(
-            response.status_code, response.headers, body, host=host, now=self._clock.now()
-        )
+        status = response.status_code
+        if status == HTTPStatus.OK or (any_success and HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES):
+            return _Received(body, response.headers)
+        raise error_for_response(status, response.headers, body, host=host, now=self._clock.now())
 
     def _wait_for_turn(self, *, is_api: bool) -> int | None:
         """Wait for the rate limit; return the generation of the API's budget, if it applies.
@@ -191,11 +241,12 @@ class Transport:
 
         ``Session.send`` does not read the environment, and a redirect would hand the token to another host.
         """
-        return {
-            **self.session.merge_environment_settings(prepared.url, {}, stream=True, verify=None, cert=None),
-            "timeout": self._settings.request_timeout,
-            "allow_redirects": False,
-        }
+        options = self.session.merge_environment_settings(
+            prepared.url, {}, stream=True, verify=None, cert=None
+        )
+        if is_this_machine(urlsplit(prepared.url or "").hostname or ""):
+            options["proxies"] = {}  # plain http is allowed here, and a proxy would see the secret in it
+        return {**options, "timeout": self._settings.request_timeout, "allow_redirects": False}
 
     def _with_retries(self, attempt: Callable[[], T], usage: Usage, *, divisible: bool = False) -> T:
         """Call ``attempt`` until it succeeds, fails for good, or ``max_retries`` is used up.
@@ -216,13 +267,17 @@ class Transport:
         return retry(attempt)()
 
     def _back_off(self, details: Details, usage: Usage) -> None:
-        """Wait for ``Retry-After``, else with exponential backoff and jitter."""
+        """Wait with exponential backoff and jitter, or longer if ``Retry-After`` says so.
+
+        A server that sends 0 or a date in the past would otherwise be asked again at once, until
+        ``max_retries`` is used up.
+        """
         usage.retries += 1
         error, attempts = details.get("exception"), details["tries"]
-        wait = error.retry_after if isinstance(error, TransientError) else None
-        if wait is None:
-            # Jitter, so that programs that failed together do not retry together.
-            wait = min(_MAX_BACKOFF, 2.0 ** (attempts - 1)) * self._random.uniform(0.5, 1.0)
+        # Jitter, so that programs that failed together do not retry together.
+        wait = min(_MAX_BACKOFF, 2.0 ** (attempts - 1)) * self._random.uniform(0.5, 1.0)
+        if isinstance(error, TransientError) and error.retry_after is not None:
+            wait = max(wait, error.retry_after)
         _LOGGER.warning("Attempt %d failed; retrying in %.1f s: %s", attempts, wait, error)
         if isinstance(error, TransientError) and error.throttled:
             self._rate_limiter.pause_all(wait)
@@ -244,12 +299,31 @@ def _network_error(host: str, error: OSError) -> TapError:
     if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
         what = f"the certificate of {host} is not trusted"
         advice = "Check base_url and region; for a private certificate authority, set REQUESTS_CA_BUNDLE"
-        return TapError(what, advice)
+        untrusted = TapError(what, advice)
+        untrusted.stops_run = True
+        return untrusted
     if not isinstance(error, _INTERRUPTED):
         what = f"the request to {host} could not be sent ({kind})"
-        return TapError(what, "Check base_url, region, token_url, the proxy settings and REQUESTS_CA_BUNDLE")
+        found = TapError(what, "Check base_url, region, token_url, the proxy settings and REQUESTS_CA_BUNDLE")
+        # Such as a CA bundle that does not exist. An invalid URL may be that of one link or path only.
+        found.stops_run = not isinstance(error, requests.RequestException)
+        return found
+    if _is_unreachable(error):
+        what = f"no connection to {host} ({kind})"
+        return UnreachableError(what, "Check base_url, region, token_url, the network and the proxy settings")
     # A timeout while the body is read reaches us as a ConnectionError that holds urllib3's ReadTimeoutError.
     causes = (error, *error.args)
     is_slow = any(isinstance(each, requests.exceptions.ReadTimeout | ReadTimeoutError) for each in causes)
     what = f"{host} sent no complete response ({kind})"
     return (SlowError if is_slow else TransientError)(what, "Check the network, and request_timeout")
+
+
+def _is_unreachable(error: OSError) -> bool:
+    """Whether no connection was made at all, so that requests of other streams would fail as well."""
+    if isinstance(
+        error,
+        requests.exceptions.ConnectTimeout | requests.exceptions.ProxyError | requests.exceptions.SSLError,
+    ):
+        return True
+    cause = error.args[0] if error.args else None
+    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)

@@ -16,9 +16,10 @@ from typing_extensions import override
 
 from tap_genesys_aggregates.core import instants
 from tap_genesys_aggregates.core.errors import SettingError, TapError
+from tap_genesys_aggregates.singer.log_redaction import print_redacted, redact_logs
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 from tap_genesys_aggregates.warehouse.additivity import additive, left_out
-from tap_genesys_aggregates.warehouse.database import connect
+from tap_genesys_aggregates.warehouse.database import URL_FORM, connect
 from tap_genesys_aggregates.warehouse.reconcile import TOLERANCE, by_day, differences, sums
 from tap_genesys_aggregates.warehouse.views import views
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from tap_genesys_aggregates.warehouse.reconcile import Difference
 
 _MAX_PRINTED = 20
+_STOP_AT_ERRORS = "\\set ON_ERROR_STOP on"
+"""Without it, psql goes on after an error and exits with 0."""
 EQUAL, DIFFERENT, FAILED, NOTHING_COMPARED = 0, 1, 2, 3
 """The exit codes of ``reconcile``; click uses 2 for wrong usage too."""
 
@@ -43,27 +46,33 @@ _SCHEMA = click.option(
 @click.group()
 def main() -> None:
     """Views for the warehouse, and a comparison with the API."""
+    redact_logs()
+    sys.excepthook = print_redacted
 
 
 @main.command("views")
 @_CONFIG
 @_SCHEMA
-def print_views(config: tuple[str, ...], schema: str) -> None:
+@click.option("--plain", is_flag=True, help="Leave out the first line, which only psql understands.")
+def print_views(config: tuple[str, ...], schema: str, *, plain: bool) -> None:
     """Print the SQL that creates the views of every query. Pipe it into psql."""
     with _errors_on_one_line():
-        click.echo(views(_tap(config).settings.queries, schema))
+        statements = views(_tap(config).settings.queries, schema)
+        click.echo(statements if plain else f"{_STOP_AT_ERRORS}\n{statements}")
 
 
 @main.command()
 @_CONFIG
 @_SCHEMA
 @click.option(
-    "--database-url", envvar="DATABASE_URL", required=True, help="postgresql://user:password@host/database"
+    "--database-url",
+    envvar="DATABASE_URL",
+    help=f"{URL_FORM}. Better set DATABASE_URL: other users can see command lines.",
 )
 @click.option("--from", "start", help="First day; by default start_date.")
 @click.option("--to", "stop", help="Exclusive end; by default the lookback before now.")
 def reconcile(
-    config: tuple[str, ...], schema: str, database_url: str, start: str | None, stop: str | None
+    config: tuple[str, ...], schema: str, database_url: str | None, start: str | None, stop: str | None
 ) -> None:
     """Compare the API with the warehouse by query and day.
 
@@ -72,6 +81,8 @@ def reconcile(
     """
     with _errors_on_one_line():
         tap = _tap(config)
+        if not database_url:
+            raise SettingError("DATABASE_URL is not set", f"Set this variable to {URL_FORM}")
         first, last = _instant("--from", start), _instant("--to", stop)
         with connect(database_url, schema) as warehouse:
             codes = [

@@ -5,12 +5,14 @@ No message contains the URL of the database, which has a password in it.
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tap_genesys_aggregates.core import instants
 from tap_genesys_aggregates.core.errors import SettingError, TapError
+from tap_genesys_aggregates.core.redaction import remember_password
 from tap_genesys_aggregates.warehouse.additivity import additive
 from tap_genesys_aggregates.warehouse.views import literal, quoted
 
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
 
 _CONNECT_TIMEOUT = 10
 """Seconds; without it, a host that does not answer is waited for until TCP gives up."""
-_URL_FORM = "postgresql://user:password@host/database"
+URL_FORM = "postgresql://user:password@host/database"
+_DRIVER = re.compile(r"^postgres(ql)?(\+\w+)?://")
+"""The schemes that libpq, SQLAlchemy and hosting platforms use for the same database."""
 
 
 class Warehouse:
@@ -130,16 +134,20 @@ def connect(database_url: str, schema: str) -> Iterator[Warehouse]:
             "reconcile needs the PostgreSQL driver psycopg, which is not installed",
             "Install it with pip install 'tap-genesys-aggregates[warehouse]'",
         ) from None
+    url = _DRIVER.sub("postgresql://", database_url.strip())
     try:
-        parts = conninfo_to_dict(database_url)
+        parts = conninfo_to_dict(url)
     except psycopg.Error:
+        parts = {}
+    remember_password(str(parts.get("password") or ""))
+    if not parts or "@" in str(parts.get("host")):  # an @ of the password that is not encoded
         raise SettingError(
             "--database-url (or DATABASE_URL) is not the URL of a PostgreSQL database",
-            f"It must look like {_URL_FORM}, with characters such as @, / and spaces percent-encoded",
-        ) from None
+            f"It must look like {URL_FORM}, with characters such as @, / and spaces percent-encoded",
+        )
     timeout = parts.get("connect_timeout") or _CONNECT_TIMEOUT
     try:
-        connection = psycopg.connect(database_url, autocommit=True, connect_timeout=timeout)
+        connection = psycopg.connect(url, autocommit=True, connect_timeout=timeout)
     except (psycopg.Error, UnicodeError, ValueError) as error:
         raise _unreachable(str(error)) from None
     with connection:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tap_genesys_aggregates.core.query import VIEW_KINDS
 from tap_genesys_aggregates.warehouse import current_rows
 from tap_genesys_aggregates.warehouse.additivity import additive, left_out
 from tap_genesys_aggregates.warehouse.current_rows import CURRENT, GAPS, MISSING
@@ -19,31 +20,27 @@ if TYPE_CHECKING:
 
 LEDGER = "extractions"
 
+_GAPS = """\
+-- Time between two pulled windows that no window covers. Empty when nothing is missing.
+create or replace view {gaps} as
+{select_gaps};
+"""
+
 _CURRENT = """\
 -- {query}: current rows only. A row is stale if its bucket was pulled again later without it.
-drop view if exists {by_day};
-drop view if exists {current};
-create view {current} as
+create or replace view {current} as
 {select_current};
 """
 
 _MISSING = """\
 -- {query}: windows of which rows are missing, according to the ledger. Empty when nothing is missing.
-drop view if exists {missing};
-create view {missing} as
+create or replace view {missing} as
 {select_missing};
-"""
-
-_GAPS = """\
--- Time between two pulled windows that no window covers. Empty when nothing is missing.
-drop view if exists {gaps};
-create view {gaps} as
-{select_gaps};
 """
 
 _BY_DAY = """\
 -- {query}: the sum of each local day, for the columns that may be added up.{left_out}
-create view {by_day} as
+create or replace view {by_day} as
 select (interval_start at time zone 'UTC' at time zone {zone})::date as day{sums}
 from {current}
 group by 1;
@@ -51,6 +48,31 @@ group by 1;
 
 _NO_BY_DAY = """\
 -- {query}: no view by day.{left_out}
+drop view if exists {by_day};
+"""
+
+# A view is replaced in place, so that views and grants that depend on it stay. That fails if a column was
+# removed or renamed: then the second attempt finds no view. What others have built on it keeps it from being
+# dropped, and PostgreSQL says what that is.
+_BLOCK = """\
+do {tag}
+begin
+if {absent} is null then
+  raise notice '%', {notice};
+  return;
+end if;
+for attempt in 1..2 loop
+begin
+
+{statements}
+exit;
+exception when invalid_table_definition then
+  if attempt = 2 then raise; end if;
+  drop view if exists {views};
+end;
+end loop;
+end
+{tag};
 """
 
 
@@ -76,27 +98,44 @@ def views(queries: Iterable[Query], schema_name: str) -> str:
     Returns:
         SQL for PostgreSQL, in one transaction.
     """
-    ledger = _in(schema_name, LEDGER)
-    gaps = {
-        "gaps": _in(schema_name, f"{LEDGER}_gaps"),
-        "select_gaps": current_rows.sql(GAPS, current_rows.Source(ledger)),
-    }
-    parts = ["begin;\n", _GAPS.format(**gaps)]
+    ledger, gaps = _in(schema_name, LEDGER), _in(schema_name, f"{LEDGER}_gaps")
+    select_gaps = current_rows.sql(GAPS, current_rows.Source(ledger))
+    statement = _GAPS.format(gaps=gaps, select_gaps=select_gaps)
+    parts = ["begin;\n", _block(LEDGER, (ledger,), (gaps,), statement)]
     for query in queries:
-        source = current_rows.Source(ledger, _in(schema_name, query.name), literal(query.name))
-        names = {
+        table = _in(schema_name, query.name)
+        source = current_rows.Source(ledger, table, literal(query.name))
+        names = {kind: _in(schema_name, f"{query.name}_{kind}") for kind in VIEW_KINDS}
+        values = {
             "query": query.name,
             "left_out": f"\n-- Left out: {left_out(query)}." if left_out(query) else "",
             "zone": literal(query.zone.key),
             "select_current": current_rows.sql(CURRENT, source),
             "select_missing": current_rows.sql(MISSING, source),
-            **{kind: _in(schema_name, f"{query.name}_{kind}") for kind in ("current", "missing", "by_day")},
+            **names,
             "sums": "".join(f",\n  sum({quoted(name)}) as {quoted(name)}" for name in additive(query)),
         }
-        parts.append(_CURRENT.format(**names))
-        parts.append(_MISSING.format(**names))
-        parts.append((_BY_DAY if additive(query) else _NO_BY_DAY).format(**names))
+        by_day = _BY_DAY if additive(query) else _NO_BY_DAY
+        statements = "\n".join(each.format(**values) for each in (_CURRENT, _MISSING, by_day))
+        parts.append(_block(query.name, (table, ledger), tuple(names.values()), statements))
     return "\n".join([*parts, "commit;\n"])
+
+
+def _block(name: str, tables: tuple[str, ...], names: tuple[str, ...], statements: str) -> str:
+    """A block that creates views, unless one of the tables that they read does not exist yet."""
+    tag = "$views$"
+    while tag in statements:  # in the name of a schema
+        tag = f"{tag[:-1]}_$"
+    notice = (
+        f"{name}: skipped, because {' or '.join(tables)} does not exist yet; load it, then run this again"
+    )
+    return _BLOCK.format(
+        tag=tag,
+        absent=" || ".join(f"to_regclass({literal(table)})::text" for table in tables),
+        notice=literal(notice),
+        statements=statements,
+        views=", ".join(names),
+    )
 
 
 def _in(schema_name: str, name: str) -> str:

@@ -239,7 +239,7 @@ class _CrashingClock(InstantClock):
     """A clock that raises, with a secret in the error."""
 
     @override
-    def now(self) -> datetime:
+    def monotonic(self) -> float:
         local = f"{SECRET} in a local variable"
         raise KeyError(local)
 

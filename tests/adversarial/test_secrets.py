@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import logging
 import multiprocessing
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +16,6 @@ from hypothesis import strategies as st
 
 from tap_genesys_aggregates.core import redaction
 from tap_genesys_aggregates.core.errors import TapError
-from tap_genesys_aggregates.singer.log_redaction import RedactingFormatter
 from tests.adversarial.leaks import ECHOES, HARMLESS_ECHOES, MESSAGE_ECHOES, leaked, token_echo
 from tests.adversarial.server import Server, one_row
 from tests.adversarial.tap_run import CLIENT, SECRET, TREE_QUERY, CommandResult, config, run_command
@@ -102,24 +99,61 @@ def test_an_invalid_config_is_not_printed(home: Path, name: str, arguments: tupl
     assert "Traceback" not in result.text
 
 
+_NOT_JSON = [
+    json.dumps(config(_NOWHERE))[:-1],
+    f'["{SECRET}"',
+    f'["{SECRET}"]',
+    "",
+    "\0",
+    f"client_secret: {SECRET}",
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("text", [json.dumps(config(_NOWHERE))[:-1], f'["{SECRET}"', "", "\0"])
-def test_a_config_that_is_not_json_is_not_printed(home: Path, text: str) -> None:
+@pytest.mark.parametrize("text", _NOT_JSON)
+@pytest.mark.parametrize("arguments", [(), ("--discover",), ("--test",)])
+def test_a_config_that_is_not_json_is_one_line_without_it(
+    home: Path, text: str, arguments: tuple[str, ...]
+) -> None:
     """For example a truncated file."""
-    assert _run(home, text).status != 0
+    result = _run(home, text, *arguments)
+    assert (result.status, result.text.count("\n")) == (1, 1), result.text
 
 
 @pytest.mark.slow
+def test_a_config_on_the_command_line_is_not_printed(home: Path) -> None:
+    """It must be a file: all users of a machine can see its command lines."""
+    result = run_command(home, "--config", json.dumps(config(_NOWHERE)))
+    assert (result.status, result.text.count("\n")) == (1, 1), result.text
+    assert leaked(result.text) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("option", ["--state", "--catalog"])
 @pytest.mark.parametrize(
-    "state", ['{"bookmarks": {"calls": {"replication_key_value": 5}}}', '{"bookmarks": []}', "{", "[]"]
+    "text",
+    [
+        '{"bookmarks": {"calls": {"replication_key_value": 5}}, "streams": 5}',
+        f'{{"bookmarks": null, "streams": "{SECRET}"}}',
+        f'{{"bookmarks": {{"calls": {{"replication_key_value": "{SECRET[8:]}"}}}}}}',
+        "{",
+        "[]",
+        '{"x": ' + "9" * 5_000 + "}",
+        '{"bookmarks": ' + "[" * 100_000,
+    ],
+    ids=range(7),
 )
-def test_an_invalid_state_prints_no_secret(home: Path, state: str) -> None:
-    """Whether the tap accepts the state or not."""
-    path = home.parent / "state.json"
-    path.write_text(state, encoding="utf-8")
-    with Server(one_row).listening() as origin:
-        result = _run(home, config(origin), "--state", str(path))
-    assert result.text
+def test_a_malformed_state_or_catalog_is_one_line(home: Path, option: str, text: str) -> None:
+    """Exit code 1, one error, no traceback, no secret, and no request."""
+    path = home.parent / "input.json"
+    path.write_text(text, encoding="utf-8")
+    server = Server(one_row)
+    with server.listening() as origin:
+        result = _run(home, config(origin), option, str(path))
+    assert result.status == 1
+    assert result.text.count("| ERROR ") == 1
+    assert "Traceback" not in result.text
+    assert server.requests == []
 
 
 @pytest.mark.slow
@@ -234,16 +268,6 @@ def test_recent_tokens_and_the_client_secret_stay_redacted() -> None:
         redaction.remember_token(f"token-number-{number:04d}-{number:08x}")
     assert redaction.redact("token-number-0099-00000063") == "***"
     assert redaction.redact(SECRET) == "***"
-
-
-def test_a_log_record_is_redacted_with_its_traceback() -> None:
-    """The message, its arguments and the traceback."""
-    with pytest.raises(KeyError) as raised:
-        os.environ[SECRET]
-    record = logging.LogRecord("x", 40, "x.py", 1, "it is %s", (SECRET,), raised._excinfo)  # noqa: SLF001
-    text = RedactingFormatter(logging.Formatter("%(message)s")).format(record)
-    assert text.startswith("it is ***\nTraceback")
-    assert leaked(text) == []
 
 
 def test_every_promise_of_the_security_policy_names_an_existing_test() -> None:

@@ -73,7 +73,7 @@ def _listening_with_tls(server: Server) -> Iterator[int]:
 
 
 class _Proxy:
-    """A proxy that opens tunnels and records everything it sees."""
+    """A proxy that opens tunnels and records everything it sees. Every host is this machine."""
 
     def __init__(self) -> None:
         self.requests: list[str] = []
@@ -87,8 +87,8 @@ class _Proxy:
             head += piece
         self.requests.append(head.split(b"\r\n")[0].decode())
         self.seen += head
-        host, _, port = self.requests[-1].split(" ")[1].rpartition(":")
-        with connection, socket.create_connection((host, int(port))) as upstream:
+        port = self.requests[-1].split(" ")[1].rpartition(":")[2]
+        with connection, socket.create_connection(("127.0.0.1", int(port))) as upstream:
             upstream.settimeout(IDLE_TIMEOUT)
             connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
             back = threading.Thread(target=self._pump, args=(upstream, connection), daemon=True)
@@ -114,14 +114,14 @@ def test_a_certificate_of_an_unknown_authority_is_refused() -> None:
     server = Server(one_row)
     with _listening_with_tls(server) as port:
         summary = _run(port)
-    assert summary.startswith("TapError: query 'calls'")
+    assert summary.startswith("NoTokenError: ")
     assert f"the certificate of localhost:{port} is not trusted" in summary
     assert server.requests == []
 
 
-@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
 def test_a_custom_authority_is_trusted(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Either variable may name the certificate bundle."""
+    """Each variable may name the certificate bundle, which is then the only one."""
     monkeypatch.setenv(variable, _AUTHORITY)
     with _listening_with_tls(Server(one_row)) as port:
         assert _run(port).startswith(_ONE_ROW)
@@ -150,15 +150,42 @@ def test_a_missing_certificate_bundle_ends_the_run(monkeypatch: pytest.MonkeyPat
 def test_a_proxy_sees_hosts_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """``HTTPS_PROXY`` opens tunnels and cannot read what goes through them; ``NO_PROXY`` bypasses it."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", _AUTHORITY)
-    proxy = _Proxy()
+    proxy, host = _Proxy(), "gateway.example.com"
     with _listening_with_tls(Server(one_row)) as port, _listening(proxy.handle) as other:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{other}")
-        assert _run(port).startswith(_ONE_ROW)
-        assert {each.rpartition(" ")[0] for each in proxy.requests} == {f"CONNECT localhost:{port}"}
+        assert _run(port, host).startswith(_ONE_ROW)
+        assert {each.rpartition(" ")[0] for each in proxy.requests} == {f"CONNECT {host}:{port}"}
         assert len(proxy.seen) > 1_000
         assert all(word.encode() not in proxy.seen for word in (TOKEN, SECRET, "Basic", "Bearer"))
         proxy.requests.clear()
-        monkeypatch.setenv("NO_PROXY", "localhost")
+        monkeypatch.setenv("NO_PROXY", host)
+        assert "no connection to" in _run(port, host)  # the name leads nowhere without the proxy
+    assert proxy.requests == []
+
+
+@pytest.mark.parametrize(
+    "variable", ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
+)
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost"])
+def test_a_proxy_sees_nothing_of_requests_to_this_machine(
+    variable: str, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Plain http is allowed to this machine: the client secret went to the proxy in clear text."""
+    proxy, server = _Proxy(), Server(one_row)
+    with _listening(proxy.handle) as other, server.listening(host) as origin:
+        monkeypatch.setenv(variable, f"http://127.0.0.1:{other}")
+        monkeypatch.setenv("NO_PROXY", "")
+        assert run_tap(config(origin)).summary.startswith(_ONE_ROW)
+    assert len(server.requests) >= 2
+    assert (proxy.requests, bytes(proxy.seen)) == ([], b"")
+
+
+def test_a_proxy_sees_nothing_of_https_to_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine is reached without a proxy, whatever the scheme."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", _AUTHORITY)
+    proxy = _Proxy()
+    with _listening_with_tls(Server(one_row)) as port, _listening(proxy.handle) as other:
+        monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{other}")
         assert _run(port).startswith(_ONE_ROW)
     assert proxy.requests == []
 

@@ -2,25 +2,101 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from tap_genesys_aggregates.config.families import conflict, families, settling_days, unknown_names
+from tap_genesys_aggregates.config.families import (
+    conflict,
+    families,
+    settling_days,
+    unknown_names,
+    warnings,
+)
+from tap_genesys_aggregates.config.queries import presets
 from tap_genesys_aggregates.config.reader import suggestion
+from tap_genesys_aggregates.config.settings import Settings
+from tap_genesys_aggregates.core.errors import SettingError
 from tap_genesys_aggregates.core.query import View
 from tests.core.making import query
 
+if TYPE_CHECKING:
+    from tap_genesys_aggregates.core.query import Query
 
-def test_there_are_nineteen_families() -> None:
-    """Each has a path, permissions, dimensions and metrics; all but one have jobs, six can rank."""
+
+def test_there_are_twenty_families() -> None:
+    """Each has permissions, dimensions and metrics; all but one a path, all but one jobs, six can rank."""
     known = families()
-    assert len(known) == 19
-    assert all(
-        each.path.startswith("/api/v2/analytics/") and each.path.endswith("/aggregates/query")
-        for each in known.values()
-    )
+    assert len(known) == 20
+    assert [name for name, each in known.items() if each.path is None] == ["socialmedia"]
+    paths = [each.path for each in known.values() if each.path]
+    assert all(each.startswith("/api/v2/analytics/") and each.endswith("/aggregates/query") for each in paths)
     assert all(each.permissions_any and each.group_by and each.metrics for each in known.values())
-    assert sum(each.async_jobs is not None for each in known.values()) == 18
+    assert [name for name, each in known.items() if each.async_jobs is None] == ["ratelimits"]
     assert sum(each.top_n for each in known.values()) == 6
+    assert [name for name, each in known.items() if each.preview] == ["agentutilizations"]
+
+
+def settings_query(**fields: object) -> Query:
+    """The query that a config with one entry makes."""
+    base = {"client_id": "-", "client_secret": "-", "start_date": "2025-01-01", "api": "results"}
+    (found,) = Settings.read({**base, "queries": [{"name": "asked", **fields}]}).queries
+    return found
+
+
+def test_a_family_with_jobs_only_needs_no_mode() -> None:
+    """Smallest reproducer: ``endpoint: socialmedia``, which was not a known family."""
+    fields = {"endpoint": "socialmedia", "group_by": ["platform"], "metrics": ["nSocialPosts"]}
+    found = settings_query(**fields)
+    assert (found.mode, found.jobs_path) == ("async", "/api/v2/socialmedia/analytics/aggregates/jobs")
+    assert settings_query(**fields, mode="async") == found
+    with pytest.raises(SettingError, match="mode must be async: socialmedia has asynchronous jobs only"):
+        settings_query(**fields, mode="sync")
+
+
+@pytest.mark.parametrize("group_by", [["userId", "mediaType"], ["mediaType", "userId"]])
+def test_users_may_have_a_media_type_that_is_not_asked_for(group_by: list[str]) -> None:
+    """Smallest reproducer: ``group_by: [userId, mediaType]`` for users, refused by the settings."""
+    found = settings_query(endpoint="users", group_by=group_by, metrics=["tSystemPresence"])
+    assert (found.group_by, found.dimensions) == (("userId",), ("userId", "mediaType"))
+
+
+def test_a_statistic_may_have_any_name_in_either_api() -> None:
+    """A name without a letter or digit makes no column, and is refused."""
+    found = settings_query(metrics=["tHandle"], statistics={"tHandle": ["count", "p50Estimate"]})
+    assert found.statistics == {"tHandle": ("count", "p50Estimate")}
+    tree = {"client_id": "-", "client_secret": "-", "start_date": "2025-01-01", "api": "group_tree"}
+    entry = {"preset": "conversation_aggregates", "statistics": {"conversationCount": ["value", "max"]}}
+    (from_tree,) = Settings.read({**tree, "base_url": "https://x.example", "queries": [entry]}).queries
+    assert from_tree.statistics == {"conversationCount": ("value", "max")}
+    for names in ([], "count", ["%"], [5]):
+        with pytest.raises(SettingError, match="must have a list of names for tHandle"):
+            settings_query(metrics=["tHandle"], statistics={"tHandle": names})
+
+
+@pytest.mark.parametrize(("granularity", "warned"), [("PT15M", True), ("PT30M", False), ("P1D", False)])
+@pytest.mark.parametrize("endpoint", ["users", "conversations"])
+def test_a_short_granularity_of_users_causes_a_warning(
+    endpoint: str, granularity: str, *, warned: bool
+) -> None:
+    metrics = {"users": ["tSystemPresence"], "conversations": ["tHandle"]}[endpoint]
+    found = settings_query(endpoint=endpoint, group_by=["userId"], metrics=metrics, granularity=granularity)
+    lines = list(warnings(found))
+    assert lines == ([SHORT_USERS] if warned and endpoint == "users" else [])
+
+
+SHORT_USERS = (
+    "query 'asked': granularity: PT15M may be refused, because the users family is said to accept none "
+    "below PT30M"
+)
+
+
+@pytest.mark.parametrize("name", ["queue_performance", "agent_performance"])
+def test_performance_presets_have_the_metrics_that_handle_time_is_made_of(name: str) -> None:
+    """Handle time is talk, hold, after-call work, contacting and dialing."""
+    assert {"tHandle", "tTalkComplete", "tHeldComplete", "tAcw", "tContacting", "tDialing"} <= {
+        *presets()[name]["metrics"]
+    }
 
 
 @pytest.mark.parametrize(
@@ -61,6 +137,17 @@ def test_known_names_and_names_of_an_unknown_family_cause_no_warning(endpoint: s
         "alternate_time_dimension", "'eventTime'"),
         ({"endpoint": "users", "group_by": ("queueId",)}, "group_by", "only be grouped by userId"),
         ({"endpoint": "users", "group_by": ()}, "group_by", "only be grouped by userId"),
+        ({"endpoint": "socialmedia", "mode": "sync"}, "mode", "must be async"),
+        ({"endpoint": "socialmedia", "mode": "async", "jobs_path": "/j",
+          "extra": {"alternateTimeDimension": "eventTime"}}, "alternate_time_dimension", "no other time"),
+        ({"endpoint": "socialmedia", "mode": "async", "jobs_path": "/j",
+          "views": (View("v", "tHandle", {}),)}, "views", "has no views"),
+        ({"endpoint": "conversations", "metrics": ("tWait", "tHandle"),
+          "extra": {"queryType": "topN", "sortMetric": {"name": "tWait", "function": "max"}}},
+         "sort_metric", "does not sort; use a metric of this query that can: tHandle"),
+        ({"endpoint": "conversations", "metrics": ("oServiceLevel",),
+          "extra": {"queryType": "topN", "sortMetric": {"name": "oServiceLevel"}}},
+         "sort_metric", "use a metric that can, and add it"),
         ({"endpoint": "conversations", "views": (View("v", "nOffered", {}),)}, "views", "timer"),
         ({"endpoint": "conversations", "views": (View("tHandle", "tHandle", {}),)}, "views",
         "name of a metric"),

@@ -168,6 +168,65 @@ def test_two_queries_with_the_same_name_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    ("names", "problem"),
+    [
+        (
+            ("calls", "calls_current"),
+            "queries[1].name 'calls_current' cannot be used: 'calls_current' is a view",
+        ),
+        (("calls", "calls_missing"), "'calls_missing' is a view of query 'calls' too; choose another"),
+        (
+            ("calls_by_day", "calls"),
+            "queries[1].name 'calls' cannot be used: 'calls_by_day' is a view of query",
+        ),
+        (
+            ("extractions_gaps",),
+            "queries[0].name 'extractions_gaps' is the name of one of the tap's own streams",
+        ),
+        (("extractions",), "the tap's own streams or views; choose another"),
+        (("users",), "the tap's own streams or views; choose another"),
+        (("x" * 51,), "must match ^[a-z][a-z0-9_]*$ and have at most 50 characters"),
+    ],
+)
+def test_names_that_collide_in_the_warehouse_are_refused(names: tuple[str, ...], problem: str) -> None:
+    """A table and a view cannot share a name, and PostgreSQL cuts names after 63 bytes.
+
+    Loading ``calls`` and ``calls_current`` worked, until ``views`` failed with "calls_current is not a view".
+    """
+    assert problem in refused(config(queries=[{**QUERY, "name": name} for name in names]))
+
+
+@pytest.mark.parametrize("names", [("calls", "calls_currently"), ("a_current", "a_missing"), ("x" * 50,)])
+def test_names_that_only_look_alike_are_accepted(names: tuple[str, ...]) -> None:
+    read = Settings.read(config(queries=[{**QUERY, "name": name} for name in names]))
+    assert tuple(each.name for each in read.queries) == names
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        (
+            {"metrics": ["n" + "Offered" * 9]},
+            "metrics: nOfferedOffered",
+        ),
+        (
+            {"metrics": ["tHandle"], "views": [{"name": "v" * 60, "target": "tHandle"}]},
+            "Give the view a shorter name",
+        ),
+        ({"group_by": ["d" * 64]}, "of 64 bytes, but PostgreSQL cuts names after 63. Remove it"),
+    ],
+)
+def test_a_column_name_that_postgresql_would_cut_is_refused(changes: dict[str, Any], problem: str) -> None:
+    """Two columns with the same first 63 bytes would be one, and its second value would win."""
+    assert problem in refused(one_query(**changes))
+
+
+def test_long_names_of_metrics_are_values_in_a_long_table() -> None:
+    """The way on that the message names."""
+    assert Settings.read(one_query(metrics=["n" + "Offered" * 9], shape="long")).queries
+
+
+@pytest.mark.parametrize(
     ("name", "closest"),
     [
         ("start_dat", "start_date"),

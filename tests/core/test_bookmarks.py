@@ -224,20 +224,39 @@ def test_the_missing_stretch_resumes_where_it_stopped_and_ends_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "earlier"),
+    ("start", "earlier", "since"),
     [
-        (FIRST, Window(FIRST, at("2023-11-03T00:00Z"))),  # the same: it goes on
-        (at("2023-10-01T00:00Z"), Window(at("2023-10-01T00:00Z"), at("2023-10-01T00:00Z"))),  # earlier still
-        (SINCE, None),  # moved back
-        (at("2023-11-15T00:00Z"), None),  # later than what is loaded
+        (FIRST, Window(FIRST, at("2023-11-03T00:00Z")), SINCE),  # the same: it goes on
+        (
+            at("2023-10-01T00:00Z"),  # earlier still
+            Window(at("2023-10-01T00:00Z"), at("2023-10-01T00:00Z")),
+            SINCE,
+        ),
+        (SINCE, None, SINCE),  # moved back
+        (at("2023-11-12T00:00Z"), None, SINCE),  # later, but nothing is skipped that is not final
+        (at("2023-11-15T00:00Z"), None, at("2023-11-15T00:00Z")),  # beyond what is final
+        (at("2023-12-15T00:00Z"), None, at("2023-12-15T00:00Z")),  # beyond what is loaded
     ],
 )
 def test_a_start_date_may_move_while_the_missing_stretch_is_loaded(
-    start: datetime, earlier: Window | None
+    start: datetime, earlier: Window | None, since: datetime
 ) -> None:
     part = FROM_SINCE.starting(FIRST).after_earlier(Window(FIRST, at("2023-11-03T00:00Z")))
     assert part.starting(start).earlier == earlier
-    assert part.starting(start).loaded_since == SINCE
+    assert part.starting(start).loaded_since == since
+
+
+def test_a_start_date_moved_to_and_fro_leaves_no_gap() -> None:
+    """A bookmark at day 20, a run with start_date day 25, then one with the first start_date again.
+
+    Days 20 to 25 were never loaded, since the bookmark claimed everything from ``loaded_since`` on. Nor was
+    history read again that had not settled when the later start_date skipped it.
+    """
+    later, moved = NOW - timedelta(days=1), NOW + timedelta(days=1)
+    skipped = FROM_SINCE.starting(later).after(Window(later, NOW), moved, WEEK)
+    assert skipped.loaded_since == later
+    missing, _ = run_periods(query(), skipped.starting(SINCE), start_date=SINCE, end_date=None, now=moved)
+    assert (missing.start, missing.stop) == (SINCE, later)
 
 
 def test_a_state_that_does_not_say_since_when_takes_the_start_date() -> None:

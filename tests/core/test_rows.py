@@ -75,20 +75,18 @@ def test_an_unknown_metric_stops_the_run() -> None:
 @pytest.mark.parametrize(
     ("asked", "cell", "advice"),
     [
-        (query(), ("nOffered", {"sum": 1}), "Set shape: long on this query"),
-        (query(shape="long"), ("nOffered", {"median": 1}), "please report it"),
+        (query(), ("nOffered", {"sum": 1}), "Set statistics: {'nOffered': ['count', 'sum']} on this query"),
         (
             query(api="group_tree", group_by=("interval", "queueId")),
             ("nOffered", {"count": 1}),
-            "please report it",
+            "Set statistics: {'nOffered': ['value', 'count']} on this query",
         ),
     ],
 )
 def test_an_unknown_statistic_stops_the_run(asked: Query, cell: tuple[str, Stats], advice: str) -> None:
     """The message says what to do."""
-    key = ("q1", "nOffered", "") if asked.shape == "long" else ("q1",)
     with pytest.raises(UnforeseenError) as refused:
-        RowMaker(asked).row(leaf(cell, key=key), STAMP)
+        RowMaker(asked).row(leaf(cell), STAMP)
     assert repr(next(iter(cell[1]))) in str(refused.value)
     assert advice in str(refused.value)
 
@@ -113,7 +111,8 @@ def test_a_count_written_as_a_float_becomes_an_integer(value: float, expected: i
 
 @pytest.mark.parametrize("value", [3.5, float("inf"), float("nan")])
 def test_a_fractional_count_is_refused(value: float) -> None:
-    with pytest.raises(UnreadableError, match="n_offered_count is a count, but the response has"):
+    message = "n_offered_count is a count, but the response has .* Set shape: long .* a new name"
+    with pytest.raises(UnreadableError, match=message):
         RowMaker(query()).row(leaf(("nOffered", {"count": value})), STAMP)
 
 
@@ -151,12 +150,45 @@ def test_a_stamp_has_the_time_of_the_request_and_the_start_of_the_lookback() -> 
 
 def test_a_second_row_with_the_same_key_is_refused() -> None:
     """Loading both would lose one. The message shows the key."""
-    distinct = UniqueKeys(query(group_by=("queueId", "userId")))
-    for key in (("q1", "u1"), ("q1", "u2"), ("q2", "u1"), ("q1u", "1")):
-        distinct.check(leaf(key=key))
-    distinct.check(leaf(key=("q1", "u1"), start=END))
-    assert distinct.rows == 5
+    unique = UniqueKeys(query(group_by=("queueId", "userId")))
+    keys = [(START, "q1", "u1"), (START, "q1", "u2"), (START, "q2", "u1"), (START, "q1u", "1")]
+    assert unique.add(keys, 4)
+    assert unique.add([(END, "q1", "u1")], 1)
+    assert not unique.add([(END, "q2", "u1"), (END, "q2", "u1")], 2)
+    assert not unique.add([(END, "q2", "u1"), (START, "q1", "u1")], 2)
+    assert unique.rows == 5
     with pytest.raises(UnforeseenError) as refused:
-        distinct.check(leaf(("nOffered", {"count": 1}), key=("q1", "u1")))
+        unique.merge([leaf(("nOffered", {"count": 1}), key=("q1", "u1"))])
     assert "(interval_start='2023-11-01T00:00:00.000Z', queue_id='q1', user_id='u1')" in str(refused.value)
-    assert "group_by of this query" in str(refused.value)
+    assert "to group_by of this query and give the query a new name" in str(refused.value)
+
+
+def test_pieces_of_a_row_are_merged_in_the_order_of_their_keys() -> None:
+    """A group may come with different metrics in each piece; null is no number, and equal numbers are one."""
+    pieces = [
+        leaf(("nOffered", {"count": 3}), ("tHandle", None)),
+        leaf(("nOffered", {"count": 7}), key=("q2",)),
+        leaf(("tHandle", {"count": 1, "sum": None}), ("nOffered", None)),
+        leaf(("tHandle", {"sum": 5}), ("nOffered", {"count": 3})),
+    ]
+    unique = UniqueKeys(query())
+    assert unique.merge(pieces) == [
+        leaf(("nOffered", {"count": 3}), ("tHandle", {"count": 1, "sum": 5})),
+        leaf(("nOffered", {"count": 7}), key=("q2",)),
+    ]
+    assert unique.rows == 2
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (
+            leaf(("nOffered", {"count": 4})),
+            "different numbers for 'nOffered'.*Leave 'nOffered' out of metrics",
+        ),
+        (leaf(("tHandle", {"count": 4}), end=f"{END[:11]}02{END[13:]}"), "two rows came with the same key"),
+    ],
+)
+def test_pieces_that_contradict_each_other_are_refused(other: Leaf, message: str) -> None:
+    with pytest.raises(UnforeseenError, match=message):
+        UniqueKeys(query()).merge([leaf(("nOffered", {"count": 3})), other])

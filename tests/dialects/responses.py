@@ -15,6 +15,7 @@ from tap_genesys_aggregates.core.query import Query
 from tap_genesys_aggregates.core.rows import RowMaker, Stamp, UniqueKeys
 from tap_genesys_aggregates.core.windows import Window
 from tap_genesys_aggregates.dialects import dialect_of
+from tap_genesys_aggregates.extract.split_groups import merged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,20 +90,17 @@ def rows(query: Query, *responses: object, of: Window | None = None) -> list[Row
     A response that is read column by column is read leaf by leaf too: the rows must be identical.
     """
     dialect, slow_dialect = dialect_of(query), _leaf_by_leaf(query)
-    maker, unique = RowMaker(query), UniqueKeys(query)
-    found = []
+    maker = RowMaker(query)
     for response in responses:
         page = dialect.read(body(response), of or window())
-        made = []
-        for leaf in page.leaves:
-            unique.check(leaf)
-            made.append(maker.row(leaf, STAMP))
         if page.block is not None:
             again = slow_dialect.read(body(response), of or window())
-            assert again.next == page.next
+            assert (again.next, again.total, again.entities) == (page.next, page.total, page.entities)
+            made = [maker.row(leaf, STAMP) for leaf in page.leaves]
             assert [maker.row(leaf, STAMP) for leaf in again.leaves] == made
             assert [msgspec.to_builtins(each) for each in maker.rows(page.block, STAMP)] == made
-        found += made
+    pages = merged([dialect.read(body(each), of or window()) for each in responses], UniqueKeys(query))
+    found = [maker.row(leaf, STAMP) for page in pages for leaf in page.leaves]
     for row in found:
         assert (row.pop("extracted_at"), row.pop("is_final")) == (STAMP.extracted_at, True)
     return found

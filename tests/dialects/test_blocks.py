@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tap_genesys_aggregates.core.errors import UnforeseenError
 from tap_genesys_aggregates.core.rows import RowMaker, UniqueKeys
 from tap_genesys_aggregates.dialects import dialect_of
+from tap_genesys_aggregates.extract.split_groups import merged
 from tests.core.making import examples
 from tests.dialects.responses import (
     STAMP,
@@ -68,7 +69,7 @@ def _plain_results(draw: st.DrawFn) -> dict[str, Any]:
             {"interval": f"{hour(each)}/{hour(each + 1)}", "metrics": draw(_metrics() | st.none())}
             for each in hours
         ]
-        key = tuple(group.get(name) or "" for name in ("queueId", "userId", "mediaType"))
+        key = tuple(group.get(name) for name in ("queueId", "userId", "mediaType"))
         found[str(key)] = {"group": group, "data": data}
     return {"results": list(found.values())}
 
@@ -198,18 +199,20 @@ def test_some_queries_have_no_blocks(query: Query) -> None:
     assert not _has_block(query, what)
 
 
-def test_duplicate_keys_in_blocks_are_refused() -> None:
-    """Within a block and between blocks, with the same error as for leaves."""
+def test_duplicate_keys_in_blocks_are_found() -> None:
+    """Within a block and between blocks, as for leaves."""
     page = dialect_of(results()).read(body(results_response(bucket(0), bucket(1))), window())
     duplicates = dialect_of(results()).read(body(results_response(bucket(2), bucket(2))), window())
     assert page.block
     assert duplicates.block
     unique = UniqueKeys(results())
-    unique.check_block(page.block)
+    assert merged([page], unique) == [page]
     assert unique.rows == 2
-    for block in (page.block, duplicates.block):
-        with pytest.raises(UnforeseenError, match="two rows came with the same key"):
-            unique.check_block(block)
+    with pytest.raises(UnforeseenError, match="two rows came with the same key"):
+        merged([page], unique)
+    (one,) = merged([duplicates], unique)
+    assert one.block is None
+    assert unique.rows == 3
 
 
 def test_a_block_can_be_split_into_pieces() -> None:

@@ -250,11 +250,55 @@ def test_a_bucket_outside_the_window_is_refused(written: str) -> None:
         rows(TREE, {"entities": [node("q1", 1, node(written, 1))]})
 
 
-def test_a_duplicate_group_is_refused() -> None:
+def test_a_duplicate_group_with_other_numbers_is_refused() -> None:
     """The key is the start and the dimensions, even across pages."""
-    page = {"entities": [node("q1", 1, node(hour(0), 1))]}
-    with pytest.raises(UnforeseenError, match="two rows came with the same key"):
-        rows(TREE, page, page)
+    pages = [{"entities": [node("q1", 1, node(hour(0), count))]} for count in (1, 2)]
+    message = "two rows came with the same key and different numbers for 'conversationCount'"
+    with pytest.raises(UnforeseenError, match=message):
+        rows(TREE, *pages)
+
+
+def test_a_group_split_over_two_pages_is_one_row() -> None:
+    """Smallest reproducer: the count of an hour on one page, its handle time on the next. It was refused."""
+    handled = {"id": hour(0), "metrics": {"handleDurationSum": {"value": 9}}}
+    pages = [[node("q1", 1, node(hour(0), 1), node(hour(1), 2))], [{"id": "q1", "groups": [handled]}]]
+    found = rows(TREE, *({"entities": entities} for entities in pages))
+    assert found == [tree_row(0, "q1", 1, 9), tree_row(1, "q1", 2)]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(5, "5"), (True, "true"), (["a", "b"], '["a","b"]'), ({"b": 1, "a": 2}, '{"a":2,"b":1}')],
+)
+def test_an_id_that_is_not_text_becomes_json_text(value: object, text: str) -> None:
+    """Smallest reproducer: ``{"id": 5, …}``, an unreadable response, run after run."""
+    response = {"entities": [{"id": value, "groups": [node(hour(0), 2)]}]}
+    assert rows(TREE, response) == [tree_row(0, text, 2)]
+
+
+def test_a_metric_with_more_than_a_value_has_a_way_on() -> None:
+    """A number needs a column, which ``statistics`` adds. What is no number and has no column stops nothing.
+
+    Smallest reproducer: ``{"conversationCount": {"value": 1, "max": 3, "unit": "calls"}}``.
+    """
+    metrics = {"conversationCount": {"value": 1, "max": 3, "unit": "calls", "p95": None}}
+    response = {"entities": [{"id": "q1", "groups": [{"id": hour(0), "metrics": metrics}]}]}
+    message = "Set statistics: {'conversationCount': \\['value', 'max'\\]} on this query"
+    with pytest.raises(UnforeseenError, match=message):
+        rows(TREE, response)
+    query = tree("interval", "routing.queue.id", statistics={"conversationCount": ("value", "max")})
+    (row,) = rows(query, response)
+    assert (row["conversation_count"], row["conversation_count_max"]) == (1, 3)
+
+
+def test_a_page_tells_its_total_and_its_entities() -> None:
+    """By both readers; a total of another type tells nothing."""
+    leaf = node(hour(0), 1)
+    for groups in ([leaf], [{**leaf, "id": None}]):
+        response = {"entities": [{"id": "q1", "groups": groups}], "total": 7}
+        page = dialect_of(TREE).read(body(response), window())
+        assert (page.total, page.entities) == (7, 1)
+        assert dialect_of(TREE).read(body({**response, "total": "7"}), window()).total is None
 
 
 def test_a_metric_that_was_not_requested_is_refused() -> None:

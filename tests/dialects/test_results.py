@@ -6,6 +6,7 @@ import csv
 from datetime import date
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -27,6 +28,9 @@ from tests.dialects.responses import (
     rows,
     window,
 )
+
+if TYPE_CHECKING:
+    from tap_genesys_aggregates.core.query import Query
 
 _RECORDED_WEEK = resources.files("genesys_sandbox").joinpath("data/results-voice-week.json").read_bytes()
 _WEEK = window("2025-01-25T21:00:00", "2025-02-01T21:00:00")
@@ -100,6 +104,7 @@ def test_every_group_has_its_own_rows() -> None:
         {"results": [{"group": {"queueId": "q1"}}]},
         {"results": [{"group": {"queueId": "q1"}, "data": None}]}, {"results": [{"group": None, "data": []}]},
         {"results": None, "systemToOrganizationMappings": {"AWAY": ["a"]}},
+        {"results": [], "error": None, "errors": [], "message": {}},
     ],
 )  # fmt: skip
 def test_missing_results_or_data_are_no_rows(nothing: Part) -> None:
@@ -126,12 +131,65 @@ def test_a_metric_without_numbers_is_null_and_never_zero(stats: Part) -> None:
     assert found == [results_row(0, n_offered_count=0)]
 
 
-@pytest.mark.parametrize("group", [{}, {"queueId": None}, {"queueId": ""}])
-def test_a_dimension_that_is_not_set_is_empty(group: Part) -> None:
-    """A group with fewer dimensions is a group of its own, not a total; a key column cannot be null."""
-    found = rows(results(), results_response(bucket(0, metric("nOffered", count=1)), group=group))
-    assert found == [results_row(0, "", n_offered_count=1)]
-    assert rows(results(), {"results": [{"group": None, "data": [bucket(0)]}]}) == [results_row(0, "")]
+@pytest.mark.parametrize(
+    ("group", "text"),
+    [({}, "(not set)"), ({"queueId": None}, "(not set)"), ({"queueId": ""}, "(empty)")],
+)
+@pytest.mark.parametrize("query", [results(), results(shape="long"), results(qualified=True)])
+def test_a_dimension_that_is_not_set_has_a_text_of_its_own(query: Query, group: Part, text: str) -> None:
+    """A key column cannot be null, and some targets store an empty string as null.
+
+    Smallest reproducer: groups ``{}`` and ``{"queueId": ""}`` in one response were two rows with the key
+    ``""``, and refused for ever.
+    """
+    found = rows(query, results_response(bucket(0, metric("nOffered", count=1)), group=group))
+    assert [each["queue_id"] for each in found] == [text]
+    parts = [
+        {"group": each, "data": [bucket(0, metric("nOffered", count=1))]} for each in ({}, {"queueId": ""})
+    ]
+    both = rows(query, {"results": [*parts, {"group": None, "data": []}]})
+    assert [each["queue_id"] for each in both] == ["(not set)", "(empty)"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (5, "5"),
+        (0, "0"),
+        (1.5, "1.5"),
+        (True, "true"),
+        (False, "false"),
+        (["a", "b"], '["a","b"]'),
+        ([], "[]"),
+        ({"b": 1, "a": "é"}, '{"a":"é","b":1}'),
+        ({}, "{}"),
+    ],
+)
+def test_a_value_that_is_not_text_becomes_json_text(value: object, text: str) -> None:
+    """The same text for the same value, whatever the order of its fields.
+
+    Smallest reproducer: ``"group": {"queueId": 5}`` was an unreadable response, run after run.
+    """
+    found = rows(
+        results(), results_response(bucket(0, metric("nOffered", count=1)), group={"queueId": value})
+    )
+    assert found == [results_row(0, text, n_offered_count=1)]
+    statuses = [{**metric("tSystemPresence", count=1), "qualifier": value}]
+    query = results(metrics=("tSystemPresence",), qualified=True)
+    assert [each["qualifier"] for each in rows(query, results_response(bucket(0, *statuses)))] == [text]
+
+
+@pytest.mark.parametrize("shape", ["wide", "long"])
+def test_an_empty_qualifier_is_not_a_missing_one(shape: str) -> None:
+    """Smallest reproducer: a metric with ``"qualifier": ""`` beside one without was refused for ever."""
+    metrics = [
+        metric("tSystemPresence", count=1),
+        {**metric("tSystemPresence", count=2), "qualifier": ""},
+    ]
+    query = results(metrics=("tSystemPresence",), qualified=True, shape=shape)
+    found = rows(query, results_response(bucket(0, *metrics)))
+    name = "count" if shape == "long" else "t_system_presence_count"
+    assert [(each["qualifier"], each[name]) for each in found] == [("(not set)", 1), ("(empty)", 2)]
 
 
 def test_groups_with_fewer_dimensions_are_separate_rows() -> None:
@@ -142,7 +200,8 @@ def test_groups_with_fewer_dimensions_are_separate_rows() -> None:
         for group in ({"queueId": "q"}, {"userId": "u"}, {}, {"queueId": "q", "userId": "u"})
     ]
     found = [(each["queue_id"], each["user_id"]) for each in rows(query, {"results": parts})]
-    assert found == [("q", ""), ("", "u"), ("", ""), ("q", "u")]
+    missing = "(not set)"
+    assert found == [("q", missing), (missing, "u"), (missing, missing), ("q", "u")]
 
 
 def test_an_implicit_media_type_has_a_column() -> None:
@@ -154,7 +213,7 @@ def test_an_implicit_media_type_has_a_column() -> None:
         {"queueId": "q1"},
     )
     found = rows(query, {"results": [{"group": group, "data": [bucket(0)]} for group in groups]})
-    assert [each["media_type"] for each in found] == ["voice", "chat", ""]
+    assert [each["media_type"] for each in found] == ["voice", "chat", "(not set)"]
     assert list(found[0])[:4] == ["interval_start", "queue_id", "media_type", "interval_end"]
 
 
@@ -163,7 +222,18 @@ def test_a_dimension_that_was_not_requested_is_refused() -> None:
     with pytest.raises(UnforeseenError) as refused:
         rows(results(), results_response(bucket(0), group={"queueId": "q1", "direction": "inbound"}))
     assert "query 'calls': rows are grouped by 'direction'" in str(refused.value)
-    assert "Add 'direction' to group_by of this query" in str(refused.value)
+    assert str(refused.value).endswith(
+        "Add 'direction' to group_by of this query and give the query a new name, because its table would "
+        "need another key; or drop table calls and remove bookmarks.calls from the state"
+    )
+
+
+def test_a_media_type_that_users_have_unasked_is_refused_with_the_group_by_to_set() -> None:
+    """Smallest reproducer: ``"group": {"userId": "u1", "mediaType": "voice"}``; the advice was refused."""
+    query = results(endpoint="users", group_by=("userId",))
+    group = {"userId": "u1", "mediaType": "voice"}
+    with pytest.raises(UnforeseenError, match=r"Set group_by: \[userId, mediaType\] .* a new name"):
+        rows(query, results_response(bucket(0), group=group))
 
 
 @pytest.mark.parametrize(
@@ -208,10 +278,16 @@ def test_an_invalid_interval_is_refused(interval: str) -> None:
     assert len(str(refused.value)) < 300
 
 
-def test_a_duplicate_bucket_is_refused() -> None:
+def test_a_duplicate_bucket_with_other_numbers_is_refused() -> None:
     """Two rows with the same key cannot both be loaded."""
-    with pytest.raises(UnforeseenError, match="two rows came with the same key"):
-        rows(results(), results_response(bucket(0), bucket(0)))
+    message = (
+        "two rows came with the same key and different numbers for 'nOffered' .* Leave 'nOffered' out of"
+    )
+    with pytest.raises(UnforeseenError, match=message):
+        rows(
+            results(),
+            results_response(bucket(0, metric("nOffered", count=1)), bucket(0, metric("nOffered", count=2))),
+        )
 
 
 def test_users_are_requested_with_a_filter() -> None:
@@ -242,7 +318,7 @@ def test_a_qualifier_is_part_of_the_key() -> None:
     )
     assert [(each["qualifier"], each["t_system_presence_count"],
     each["n_offered_count"]) for each in found] == [
-        ("AWAY", 1, None), ("BUSY", 2, None), ("", None, 9),
+        ("AWAY", 1, None), ("BUSY", 2, None), ("(not set)", None, 9),
     ]  # fmt: skip
     assert list(found[0])[:4] == ["interval_start", "user_id", "qualifier", "interval_end"]
 
@@ -253,7 +329,7 @@ def test_a_qualifier_without_a_column_is_refused(spelling: str) -> None:
     text = body(results_response(bucket(0, metric("tHandle", "AWAY", count=1)))).replace(
         b'"qualifier"', spelling.encode()
     )
-    with pytest.raises(UnforeseenError, match=r"tHandle has the qualifier 'AWAY'.*Set shape: long"):
+    with pytest.raises(UnforeseenError, match=r"tHandle has the qualifier 'AWAY'.*set shape: long"):
         rows(results(), text)
 
 
@@ -268,8 +344,65 @@ def test_a_duplicate_metric_or_view_is_refused(marked: str, *, qualified: bool) 
         0, views=[{"name": "short", "stats": {"count": 1}}, {"name": "short", "stats": {"count": 2}}]
     )
     for each in (twice, views):
-        with pytest.raises(UnforeseenError, match="appears twice"):
+        with pytest.raises(UnforeseenError, match=r"appears twice, with .*Leave '\w+' out of this query"):
             rows(query, results_response(each, group=group))
+
+
+@pytest.mark.parametrize("shape", ["wide", "long"])
+def test_a_metric_that_comes_twice_with_the_same_numbers_counts_once(shape: str) -> None:
+    """Smallest reproducer: ``tHandle`` twice in one bucket, both without a qualifier."""
+    twice = bucket(0, metric("tHandle", count=1), metric("tHandle", count=1, sum=5))
+    (found,) = rows(results(shape=shape), results_response(twice))
+    prefix = "" if shape == "long" else "t_handle_"
+    assert (found[f"{prefix}count"], found[f"{prefix}sum"]) == (1, 5)
+
+
+@pytest.mark.parametrize("shape", ["wide", "long"])
+def test_statistics_that_the_tap_does_not_know_have_a_way_on(shape: str) -> None:
+    """A column under ``statistics`` in wide shape, ``other_statistics`` in long shape.
+
+    Smallest reproducer: ``{"count": 1, "median": 2.5}``, which neither shape could load.
+    """
+    stats = metric("nOffered", count=1, p95=1.5, median=2.5)
+    query = results(shape=shape, metrics=("nOffered",), statistics={"nOffered": ("count", "p95", "median")})
+    (found,) = rows(query, results_response(bucket(0, stats)))
+    if shape == "long":
+        assert (found["count"], found["p95"], found["other_statistics"]) == (1, 1.5, '{"median":2.5}')
+    else:
+        assert list(found.values())[-3:] == [1, 1.5, 2.5]
+        assert list(found)[-3:] == ["n_offered_count", "n_offered_p95", "n_offered_median"]
+
+
+def test_a_statistic_that_is_not_a_number_and_has_no_column_stops_nothing() -> None:
+    """Wide rows leave it out, long rows have it as text. One that has a column must be a number.
+
+    Smallest reproducer: ``{"count": 1, "unit": "ms"}``, an unreadable response in both shapes.
+    """
+    part = bucket(0, {"metric": "nOffered", "stats": {"count": 1, "unit": "ms", "more": [1], "none": None}})
+    assert rows(results(), results_response(part)) == [results_row(0, n_offered_count=1)]
+    (long,) = rows(results(shape="long"), results_response(part))
+    assert (long["count"], long["other_statistics"]) == (1, '{"more":[1],"unit":"ms"}')
+
+
+def test_long_rows_accept_fractional_counts() -> None:
+    """Smallest reproducer: ``{"count": 2.5}``."""
+    (found,) = rows(results(shape="long"), results_response(bucket(0, metric("nOffered", count=2.5))))
+    assert found["count"] == 2.5
+
+
+def test_a_sentiment_has_the_statistics_that_come_in_the_field() -> None:
+    """Smallest reproducer: ``countPositive`` of ``oSentimentScore``, which the preset had no column for."""
+    stats: dict[str, Any] = {
+        "count": 3,
+        "sum": 12.5,
+        "max": 80,
+        "min": -60,
+        "countPositive": 2,
+        "countNegative": 1,
+    }
+    query = results(endpoint="transcripts", metrics=("oSentimentScore",))
+    (found,) = rows(query, results_response(bucket(0, metric("oSentimentScore", **stats))))
+    assert list(found.values())[-6:] == [3, 12.5, -60, 80, 2, 1]
 
 
 def test_a_view_has_its_own_columns_or_rows() -> None:
@@ -295,14 +428,14 @@ def test_long_shape_has_a_row_for_each_metric_and_qualifier() -> None:
     nulls = dict.fromkeys(
         (
             "count", "sum", "min", "max", "ratio", "numerator", "denominator", "target", "current",
-            "count_negative", "count_positive", "p95", "p99", "calculated_metric_value",
+            "count_negative", "count_positive", "p95", "p99", "calculated_metric_value", "other_statistics",
         )
     )  # fmt: skip
     fixed = {"interval_start": hour(0), "queue_id": "q1", "interval_end": hour(1), **nulls}
     assert found == [
         {**fixed, "metric": "tSystemPresence", "qualifier": "AWAY", "count": 1, "sum": 60000.5},
         {**fixed, "metric": "tSystemPresence", "qualifier": "BUSY", "count": 1, "sum": 60000.5},
-        {**fixed, "metric": "nOffered", "qualifier": "", "count": 3, "p95": 7},
+        {**fixed, "metric": "nOffered", "qualifier": "(not set)", "count": 3, "p95": 7},
     ]
 
 

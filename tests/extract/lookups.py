@@ -9,14 +9,13 @@ from urllib.parse import urlencode
 
 from typing_extensions import override
 
-from genesys_sandbox import Options, Request, Response, Rule, Rules, Sandbox, directory
+from genesys_sandbox import Fault, Options, Request, Response, Rule, Rules, Sandbox, directory
+from genesys_sandbox.faults import put
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 from tests.pipeline.running import ManualClock, Outcome, config, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from genesys_sandbox import Fault
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=timezone.utc)
 START = datetime(2026, 3, 3, tzinfo=timezone.utc)
@@ -61,6 +60,19 @@ def sandbox_with(*rules: Rule, small: bool = False, **options: Any) -> Sandbox:
 def always(fault: Fault, match: str) -> Rule:
     """A fault of every matching request."""
     return Rule(fault, match=match, times=None)
+
+
+def put_all(*values: tuple[str, object]) -> Fault:
+    """A fault that replaces several fields of a response."""
+    edits = [put((name,), value).edit for name, value in values]
+
+    def edit(request: Request, response: Response) -> Response:
+        for each in edits:
+            assert each is not None
+            response = each(request, response)
+        return response
+
+    return Fault(f"put {values!r}", edit=edit)
 
 
 def expected_names(sandbox: Sandbox) -> dict[str, dict[str, str]]:

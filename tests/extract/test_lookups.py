@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from genesys_sandbox import Rule
 from genesys_sandbox.faults import put, same_page, status
 from tap_genesys_aggregates.config.queries import RESERVED, presets
 from tap_genesys_aggregates.config.settings import Settings
-from tap_genesys_aggregates.core.errors import SettingError, UnreadableError
+from tap_genesys_aggregates.core.errors import IncompleteError, SettingError, UnreadableError
 from tap_genesys_aggregates.dialects.lookup_lists import MAX_PAGES, Entries, ListPage, lookups, read_list_page
 from tap_genesys_aggregates.http.errors import OtherHostError, RefusedError
 from tap_genesys_aggregates.tap import TapGenesysAggregates
@@ -25,6 +24,7 @@ from tests.extract.lookups import (
     always,
     expected_names,
     names_by_id,
+    put_all,
     requests_to,
     run_with,
     sandbox_with,
@@ -53,7 +53,9 @@ def test_every_lookup_has_an_id_a_name_and_described_columns(name: str) -> None:
 
 @pytest.mark.parametrize("name", [*PATHS, "extractions"])
 def test_a_query_or_preset_cannot_have_the_name_of_a_lookup_or_of_the_ledger(name: str) -> None:
-    with pytest.raises(SettingError, match="is the name of one of the tap's own streams; choose another"):
+    with pytest.raises(
+        SettingError, match="is the name of one of the tap's own streams or views; choose another"
+    ):
         Settings.read(config(queries=[{**CALLS, "name": name}]))
     assert name in RESERVED
     assert name not in presets()
@@ -106,7 +108,7 @@ def test_declared_values_become_columns_and_absent_ones_null() -> None:
         "mediaSettings": {"call": {"serviceLevel": {"percentage": 0.8, "durationMs": 20000}}, "chat": None},
         "bullseye": {"rings": []},
     }
-    sandbox = sandbox_with(Rule(put(("entities",), [entry]), match="queues", times=None))
+    sandbox = sandbox_with(always(put_all(("entities", [entry]), ("total", 1)), "queues"))
     outcome = run_with(sandbox, "queues")
     (row,) = outcome.rows("queues")
     assert {name: value for name, value in row.items() if value is not None} == {
@@ -174,12 +176,14 @@ def test_transient_errors_are_retried() -> None:
     assert names_by_id(outcome.rows("queues")) == expected_names(sandbox)["queues"]
 
 
-def test_an_error_other_than_a_missing_permission_ends_the_run() -> None:
-    outcome = run_with(sandbox_with(always(status(400), "/flows")), "flows", "queues", "calls")
+def test_an_error_other_than_a_missing_permission_does_not_stop_the_other_streams() -> None:
+    sandbox = sandbox_with(always(status(400), "/flows"))
+    outcome = run_with(sandbox, "flows", "queues", "calls")
     assert isinstance(outcome.error, RefusedError)
     assert str(outcome.error).startswith("lookup 'flows': ")
     assert outcome.rows("calls")
-    assert outcome.rows("queues") == []
+    assert names_by_id(outcome.rows("queues")) == expected_names(sandbox)["queues"]
+    assert "flows" not in {message.get("stream") for message in outcome.messages}
 
 
 # Pages
@@ -220,20 +224,48 @@ def test_the_later_of_two_entries_with_one_id_counts() -> None:
     assert list(entries.by_id.values()) == [{"id": "a", "name": "new"}, {"id": "b"}]
 
 
-def test_a_list_shorter_than_its_total_is_read_twice_then_loaded_with_a_warning(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_a_list_shorter_than_its_total_is_read_three_times_then_an_error() -> None:
+    """Smallest reproducer: six queues and ``"total": 9``, a warning in an otherwise successful run."""
     sandbox = sandbox_with(always(put(("total",), 9), "queues"))
-    with caplog.at_level(logging.WARNING):
-        outcome = run_with(sandbox, "queues")
+    outcome = run_with(sandbox, "queues")
+    assert isinstance(outcome.error, IncompleteError)
+    line = "lookup 'queues': the list reports 3 more entries than it returned, 3 times in a row"
+    assert str(outcome.error).startswith(line)
+    assert "Give the OAuth client a role with routing:queue:view in all divisions" in str(outcome.error)
+    assert outcome.rows("queues") == []
+    assert len(requests_to(sandbox, PATHS["queues"])) == 3
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_list_whose_total_changes_between_pages_is_read_again(times: int) -> None:
+    """Three times in all, then it is an error.
+
+    Smallest reproducer: ``"total": 6`` on page 1 and ``"total": 5`` on page 2, taken as a whole list.
+    """
+    sandbox = sandbox_with(Rule(put(("total",), 5), match="pageNumber=2", times=times), small=True)
+    outcome = run_with(sandbox, "queues")
+    if times == 3:
+        assert isinstance(outcome.error, IncompleteError)
+        assert "the list changed each of the 3 times that it was read. Run again" in str(outcome.error)
+        assert outcome.rows("queues") == []
+    else:
+        assert outcome.error is None
+        assert names_by_id(outcome.rows("queues")) == expected_names(sandbox)["queues"]
+    pages = -(-len(expected_names(sandbox)["queues"]) // 2)
+    assert len(requests_to(sandbox, PATHS["queues"])) == pages * min(times + 1, 3)
+
+
+def test_a_total_of_another_type_stops_nothing() -> None:
+    """Smallest reproducer: ``"total": "6"``, which made the list unreadable."""
+    sandbox = sandbox_with(always(put_all(("total", "6"), ("message", {})), "queues"))
+    outcome = run_with(sandbox, "queues")
     assert outcome.error is None
     assert names_by_id(outcome.rows("queues")) == expected_names(sandbox)["queues"]
-    assert len(requests_to(sandbox, PATHS["queues"])) == 2
-    assert "lookup 'queues' reports 3 more entries than it returned" in caplog.text
 
 
 def test_an_empty_page_between_others_is_not_the_last() -> None:
-    sandbox = sandbox_with(Rule(put(("entities",), None), match="pageNumber=2", times=None), small=True)
+    removed = always(put_all(("entities", None), ("total", None)), "pageNumber=2")
+    sandbox = sandbox_with(removed, always(put(("total",), None), "queues"), small=True)
     outcome = run_with(sandbox, "queues")
     known = list(expected_names(sandbox)["queues"])
     assert [row["id"] for row in outcome.rows("queues")] == [*known[:2], *known[4:]]

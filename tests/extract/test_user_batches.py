@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from genesys_sandbox import ExpectedRows, Rule, Sandbox
-from genesys_sandbox.faults import status
+from genesys_sandbox.faults import put, status
 from genesys_sandbox.in_process import InProcessAdapter
+from tap_genesys_aggregates.core.errors import IncompleteError, TapError
 from tap_genesys_aggregates.http.errors import DeniedError
 from tap_genesys_aggregates.streams import AggregateStream
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 from tests.extract.lookups import (
+    CALLS,
     NOW,
     PATHS,
     START,
     STOP,
     always,
     expected_names,
+    put_all,
     requests_to,
     run_with,
     sandbox_with,
@@ -181,14 +184,23 @@ def test_a_query_of_another_family_grouped_by_user_needs_no_list_of_users() -> N
     assert requests_to(sandbox, PATHS["users"]) == []
 
 
-def test_without_users_nothing_is_requested_and_the_state_advances() -> None:
-    sandbox = sandbox_with(agents=0)
-    outcome = run_with(sandbox, queries=[STATUS], start_date="2026-03-01T00:00:00Z")
-    assert outcome.error is None
+@pytest.mark.parametrize("no_list", [[], None])
+def test_an_empty_list_of_users_stops_the_query_and_names_the_permission(no_list: object) -> None:
+    """The other queries are loaded, and no window of this one is committed.
+
+    Smallest reproducer: ``{"entities": []}`` for the users; every window was final with 0 rows.
+    """
+    sandbox = sandbox_with(always(put_all(("entities", no_list), ("total", 0)), PATHS["users"]))
+    outcome = run_with(sandbox, queries=[STATUS, CALLS], start_date="2026-03-01T00:00:00Z")
+    assert isinstance(outcome.error, TapError)
+    assert "query 'agent_status' needs the ids of all users, and the list of users is empty" in str(
+        outcome.error
+    )
+    assert "a role with directory:user:view in all divisions, or set a filter on userId" in str(outcome.error)
     assert bodies(sandbox) == []
-    assert outcome.rows("agent_status") == []
-    assert outcome.state["bookmarks"]["agent_status"]["replication_key_value"] == "2026-03-04T00:00:00.000Z"
-    assert [(row["rows"], row["requests"]) for row in outcome.rows("extractions")] == [(0, 0)] * 3
+    assert outcome.rows("calls")
+    assert "replication_key_value" not in outcome.state["bookmarks"].get("agent_status", {})
+    assert {row["query"] for row in outcome.rows("extractions")} == {"calls"}
 
 
 def test_without_users_a_probe_requests_nothing() -> None:
@@ -196,7 +208,17 @@ def test_without_users_a_probe_requests_nothing() -> None:
     sandbox = sandbox_with(agents=0)
     stream = tap_of(sandbox).streams["agent_status"]
     assert isinstance(stream, AggregateStream)
-    assert stream.extractor.probe() == 0
+    with pytest.raises(IncompleteError, match="the list of users is empty"):
+        stream.extractor.probe()
+    assert bodies(sandbox) == []
+
+
+def test_users_that_are_missing_from_their_list_stop_the_query() -> None:
+    sandbox = sandbox_with(always(put(("total",), 99), PATHS["users"]))
+    outcome = run_with(sandbox, queries=[STATUS])
+    line = "query 'agent_status' needs the ids of all users, and lookup 'users': the list reports"
+    assert line in str(outcome.error)
+    assert "or set a filter on userId for this query" in str(outcome.error)
     assert bodies(sandbox) == []
 
 
@@ -220,7 +242,7 @@ def test_a_query_whose_users_are_denied_names_the_permission_and_suggests_a_filt
     assert line.endswith("or set a filter on userId for this query")
     assert "a-secret-of-the-sandbox" not in line
     assert bodies(sandbox) == []
-    assert outcome.state == {}
+    assert "replication_key_value" not in outcome.state["bookmarks"]["agent_status"]
 
 
 def test_a_period_without_a_complete_bucket_emits_nothing_and_is_no_error() -> None:

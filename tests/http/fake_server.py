@@ -174,14 +174,22 @@ class FakeApi:
     server: FakeServer
     clock: FakeClock
     transport: Transport
+    server_clock: ServerClock
     usage: Usage = field(default_factory=Usage)
 
     def fetch(
-        self, read: Callable[[bytes], object] = json.loads, *, url: str = URL, divisible: bool = False
+        self,
+        read: Callable[[bytes], object] = json.loads,
+        *,
+        url: str = URL,
+        divisible: bool = False,
+        any_success: bool = False,
     ) -> object:
         """Send a request through the transport and read the response."""
         prepared = requests.Request("POST", url, json={"pageNumber": 1}).prepare()
-        return self.transport.fetch(prepared, read, usage=self.usage, divisible=divisible)
+        return self.transport.fetch(
+            prepared, read, usage=self.usage, divisible=divisible, any_success=any_success
+        )
 
 
 def fake_api(
@@ -202,4 +210,6 @@ def fake_api(
             session.mount(scheme, server)
 
     hosts = {"base_url": GATEWAY, "token_url": f"https://{TOKEN_HOST}/oauth/token"}
-    return FakeApi(server, clock, Transport(settings(**{**hosts, **changes}), ServerClock(clock), mount))
+    server_clock = ServerClock(clock)
+    transport = Transport(settings(**{**hosts, **changes}), server_clock, mount)
+    return FakeApi(server, clock, transport, server_clock)

@@ -18,8 +18,8 @@ from tap_genesys_aggregates.auth import ClientCredentials, token_request
 from tap_genesys_aggregates.core.errors import TapError, UnreadableError
 from tap_genesys_aggregates.http.errors import (
     DeniedError,
+    NoTokenError,
     OtherHostError,
-    RefusedError,
     TokenRefusedError,
     TransientError,
 )
@@ -327,14 +327,15 @@ def test_a_token_request_is_retried_after_a_429() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(400, RefusedError), (401, TokenRefusedError), (403, DeniedError)]
+    ("status", "kind"), [(400, NoTokenError), (401, TokenRefusedError), (403, NoTokenError)]
 )
 def test_a_refused_client_is_told_why(status: int, kind: type[TapError]) -> None:
-    """The token host's own message, without the secret, and no second attempt."""
+    """The token host's own message, the settings to check, no secret, and no second attempt."""
     body = b'{"error": "invalid_client", "description": "client not found: the-client"}'
     api = fake_api(tokens=(Answer(status, body),))
     with pytest.raises(kind, match="invalid_client: client not found") as stopped:
         api.fetch()
+    assert "Check client_id" in str(stopped.value)
     assert SECRET not in str(stopped.value)
     assert (len(api.server.token_calls), api.server.calls) == (1, [])
 
@@ -346,3 +347,10 @@ def test_a_token_response_without_a_token_is_retried_and_not_shown() -> None:
         api.fetch()
     assert "s3cr3t" not in str(stopped.value)
     assert (len(api.server.token_calls), api.server.calls) == (3, [])
+
+
+@pytest.mark.parametrize("status", [200, 201, 202])
+def test_any_2xx_with_a_token_is_an_answer_to_a_token_request(status: int) -> None:
+    api = fake_api(tokens=(Answer(status, b'{"access_token": "good"}'),))
+    api.fetch()
+    assert api.server.authorizations == ["Bearer good"]

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
-from tap_genesys_aggregates.core.errors import TapError
+from tap_genesys_aggregates.core.errors import TapError, UnreadableError
 from tap_genesys_aggregates.http.errors import (
     MAX_RETRY_AFTER,
+    BadRequestError,
     DeniedError,
     NotFoundError,
     OtherHostError,
@@ -41,7 +42,9 @@ def error(status: int, body: object = b"", **headers: str) -> TapError:
     ("status", "kind"),
     [
         *((status, OtherHostError) for status in (300, 301, 302, 303, 304, 307, 308, 399)),
-        *((status, RefusedError) for status in (100, 400, 402, 405, 409, 410, 415, 422, 499)),
+        *((status, RefusedError) for status in (100, 402, 405, 409, 410, 415, 422, 499)),
+        *((status, UnreadableError) for status in (201, 202, 204, 206, 226)),
+        (400, BadRequestError),
         *((status, TransientError) for status in (408, 429, 500, 501, 502, 503, 599)),
         (401, TokenRefusedError),
         (403, DeniedError),
@@ -102,7 +105,7 @@ def test_other_limits_are_not_taken_for_a_result_that_is_too_large() -> None:
         type(error(429, {"message": "Rate limit exceeded the maximum. Retry the request in [7] seconds"}))
         is TransientError
     )
-    assert type(error(400, {"message": "limit must be 30000 or less"})) is RefusedError
+    assert type(error(400, {"message": "limit must be 30000 or less"})) is BadRequestError
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import pytest
 import requests
 from typing_extensions import override
+from urllib3.connectionpool import HTTPSConnectionPool
+from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnectionError
 
 from tap_genesys_aggregates.core.errors import TapError, UnreadableError
 from tap_genesys_aggregates.http import response_limits
 from tap_genesys_aggregates.http.errors import (
+    BadRequestError,
     DeniedError,
     NotFoundError,
     RefusedError,
@@ -93,6 +97,47 @@ def test_retry_after_is_obeyed() -> None:
     assert api.clock.slept == [17.0, 30.0, 300.0]
 
 
+@pytest.mark.parametrize(
+    "said", ["0", "0.0", "-5", "Mon, 20 Nov 2023 00:00:00 GMT", "Tue, 01 Jan 2019 00:00:00 GMT"]
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_retry_after_that_is_over_does_not_shorten_the_backoff(status: int, said: str) -> None:
+    """429 with ``Retry-After: 0``, again and again: the tap sent all its attempts in the same second."""
+    api = fake_api(Answer(status, headers={"Retry-After": said}), max_retries=5)
+    with pytest.raises(TransientError):
+        api.fetch()
+    assert all(slept >= 2**number / 2 for number, slept in enumerate(api.clock.slept))
+    assert (len(api.clock.slept), api.clock.monotonic() > 15) == (5, True)
+
+
+def test_the_longer_of_retry_after_and_the_backoff_counts() -> None:
+    api = fake_api(*[Answer(503, headers={"Retry-After": "3"})] * 4, Answer())
+    api.fetch()
+    assert api.clock.slept[:2] == [3.0, 3.0]
+    assert 4.0 <= api.clock.slept[3] <= 8.0
+
+
+@pytest.mark.parametrize("status", [201, 202, 203, 204, 206])
+def test_another_success_than_200_is_no_answer(status: int) -> None:
+    """202 with ``{}`` for a query was committed as a window without rows."""
+    accepted = Answer(status, b"" if status == HTTPStatus.NO_CONTENT else b"{}")
+    api = fake_api(accepted, Answer(body=b'{"n": 1}'))
+    assert api.fetch() == {"n": 1}
+    assert len(api.server.calls) == 2
+    api = fake_api(accepted, max_retries=2)
+    with pytest.raises(UnreadableError, match=f"answered {status} .*only 200 is an answer.*gateway"):
+        api.fetch()
+    assert len(api.server.calls) == 3
+
+
+def test_any_success_is_an_answer_where_the_call_says_so() -> None:
+    """Submitting a job answers 202."""
+    for status in (200, 201, 202):
+        api = fake_api(Answer(status, b'{"jobId": "one"}'))
+        assert api.fetch(any_success=True) == {"jobId": "one"}
+        assert len(api.server.calls) == 1
+
+
 def test_without_retry_after_the_wait_doubles_with_jitter() -> None:
     """1, 2, 4, … seconds, at most 60, each shortened by up to a half."""
     api = fake_api(Answer(500), max_retries=12)
@@ -166,7 +211,7 @@ def test_a_429_pauses_every_thread() -> None:
 @pytest.mark.parametrize(
     ("answer", "kind", "message"),
     [
-        (Answer(400, REFUSAL), RefusedError, "No such metric"),
+        (Answer(400, REFUSAL), BadRequestError, "No such metric"),
         (Answer(403, REFUSAL), DeniedError, "No such metric"),
         (Answer(404, REFUSAL), NotFoundError, "No such metric"),
         (Answer(413, REFUSAL), TooLargeError, "No such metric"),
@@ -259,3 +304,70 @@ def test_a_body_beyond_the_limit_is_too_large(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(TooLargeError):
         fake_api(Answer(body=b" " * 100_001)).fetch()
     assert fake_api(Answer(body=b" " * 99_998 + b"{}")).fetch() == {}
+
+
+# Which errors concern every stream
+
+REFUSED_CONNECTION = requests.ConnectionError(
+    MaxRetryError(HTTPSConnectionPool("gateway.example.com"), "/", NewConnectionError(None, "refused"))  # type: ignore[arg-type]
+)
+UNKNOWN_NAME = requests.ConnectionError(
+    MaxRetryError(HTTPSConnectionPool("gateway.example.com"), "/", NameResolutionError("h", None, OSError()))  # type: ignore[arg-type]
+)
+CONCERN_ALL = {
+    "401 after renewal": Answer(401),
+    "429 that persists": Answer(429),
+    "redirect": Answer(302),
+    "connection refused": Answer(error=REFUSED_CONNECTION),
+    "unknown host name": Answer(error=UNKNOWN_NAME),
+    "connect timeout": Answer(error=requests.ConnectTimeout()),
+    "proxy": Answer(error=requests.exceptions.ProxyError()),
+    "TLS": Answer(error=requests.exceptions.SSLError("wrong version number")),
+    "untrusted certificate": Answer(error=requests.exceptions.SSLError("CERTIFICATE_VERIFY_FAILED")),
+    "missing CA bundle": Answer(error=OSError("no such file")),
+}
+CONCERN_ONE = {
+    **{str(status): Answer(status) for status in (202, 400, 403, 404, 408, 413, 422, 500, 502, 503, 504)},
+    **{
+        name: TRANSIENT[name]
+        for name in (
+            "read timeout",
+            "no connection",
+            "reset",
+            "cut body",
+            "stalled body",
+            "broken compression",
+        )
+    },
+    "garbled": Answer(body=b"<html>"),
+    "invalid URL": Answer(error=requests.exceptions.InvalidURL()),
+}
+
+
+@pytest.mark.parametrize(
+    ("answer", "stops"),
+    [*((each, True) for each in CONCERN_ALL.values()), *((each, False) for each in CONCERN_ONE.values())],
+    ids=[*CONCERN_ALL, *CONCERN_ONE],
+)
+def test_an_error_stops_the_run_only_if_it_concerns_every_stream(answer: Answer, *, stops: bool) -> None:
+    """A 403 for the first query kept every later one from loading, run after run."""
+    with pytest.raises(TapError) as raised:
+        fake_api(answer, max_retries=1).fetch(read_json)
+    assert raised.value.stops_run is stops
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [*(Answer(status) for status in (302, 400, 401, 403, 404, 413, 429, 500)), Answer(body=b"<html>")],
+)
+def test_whatever_keeps_the_tap_from_a_token_stops_the_run(answer: Answer) -> None:
+    with pytest.raises(TapError) as raised:
+        fake_api(tokens=(answer,), max_retries=1).fetch()
+    assert raised.value.stops_run
+
+
+@pytest.mark.parametrize("answer", [REFUSED_CONNECTION, UNKNOWN_NAME])
+def test_a_host_that_cannot_be_reached_is_tried_again(answer: Exception) -> None:
+    api = fake_api(Answer(error=answer), Answer(error=answer), Answer())
+    assert api.fetch() == {}
+    assert len(api.clock.slept) == 2

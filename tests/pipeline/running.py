@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import sys
 import threading
 from collections import Counter
@@ -44,8 +45,8 @@ class ManualClock:
         return self.instant.timestamp()
 
     def sleep(self, seconds: float) -> None:
-        """Set the clock forward."""
-        self.instant += timedelta(seconds=seconds)
+        """Set the clock forward, rounded up: whoever waits for an instant must not wake before it."""
+        self.instant += timedelta(microseconds=math.ceil(seconds * 1_000_000) + 1)
 
 
 @dataclass

@@ -56,11 +56,14 @@ def response_rows(client: SandboxClient, query: Json, start: datetime, end: date
         for bucket in result["data"]:
             first, last = bucket["interval"].split("/")
             key = {"interval_start": first, "interval_end": last}
-            key |= {column(name): result["group"].get(name, "") for name in keys}
+            key |= {column(name): result["group"].get(name, "(not set)") for name in keys}
             for entry in [*bucket["metrics"], *bucket.get("views", ())]:
                 stats = {column(name): entry["stats"].get(name) for name in STATISTICS.split()}
                 name = entry.get("metric") or entry["name"]
-                rows.append({**key, "metric": name, "qualifier": entry.get("qualifier", ""), **stats})
+                stats["other_statistics"] = None
+                rows.append(
+                    {**key, "metric": name, "qualifier": entry.get("qualifier", "(not set)"), **stats}
+                )
     return rows
 
 
@@ -71,6 +74,7 @@ def widened(rows: list[Json]) -> dict[tuple[str, ...], Json]:
         row = dict(row)  # noqa: PLW2901
         metric = column(row.pop("metric"))
         stats = {name: row.pop(name) for name in map(column, STATISTICS.split())}
+        assert row.pop("other_statistics") is None
         cells = found.setdefault(tuple(row.values()), {})
         cells |= {f"{metric}_{name}": value for name, value in stats.items() if value is not None}
     return found

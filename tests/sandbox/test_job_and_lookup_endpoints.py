@@ -50,12 +50,18 @@ def test_a_fulfilled_job_holds_the_same_buckets_as_the_query(client: SandboxClie
 
 
 @pytest.mark.parametrize("family", [name for name, family in families().items() if family.jobs_path])
-def test_eighteen_families_have_jobs(client: SandboxClient, family: str) -> None:
+def test_nineteen_families_have_jobs(client: SandboxClient, family: str) -> None:
     """Every family but one has jobs."""
     known = families()[family]
     query = {"interval": QUERY["interval"], "metrics": list(known.metrics[:1])}
     job = client.request_json("POST", str(known.jobs_path), query)["jobId"]
     assert client.request_json("GET", f"{known.jobs_path}/{job}")["state"] == "QUEUED"
+
+
+def test_socialmedia_has_jobs_and_no_query(client: SandboxClient) -> None:
+    assert families()["socialmedia"].path is None
+    path = "/api/v2/socialmedia/analytics/aggregates/query"
+    assert client.request("POST", path, QUERY).status == 404
 
 
 def test_ratelimits_has_no_jobs(client: SandboxClient) -> None:

@@ -15,7 +15,7 @@ from genesys_sandbox.contract import families
 from genesys_sandbox.query_parts import cut, parse_granularity
 from genesys_sandbox.timestamps import from_text, to_ms, to_text
 
-PATH = families()["conversations"].path
+PATH = str(families()["conversations"].path)
 JUNE_3 = "2025-06-03T00:00:00.000Z/2025-06-04T00:00:00.000Z"
 ADDITIVE = ("count", "sum", "numerator", "denominator")
 
@@ -206,7 +206,7 @@ def test_top_n_returns_the_first_groups_of_the_ranking(client: SandboxClient) ->
 
 def error_of(client: SandboxClient, body: Json, family: str = "conversations") -> Json:
     """The error response to a query."""
-    response = client.request("POST", families()[family].path, body)
+    response = client.request("POST", str(families()[family].path), body)
     error: Json = json.loads(response.body)
     assert response.status == error["status"] >= 400
     return error

@@ -14,6 +14,7 @@ from tests.simulation.fault_kinds import PAGE_TWICE, draw
 from tests.simulation.malformed_answers import PageOrder
 from tests.simulation.scenario import seeded_random
 from tests.simulation.tap_run import Killed
+from tests.simulation.troubles import combined
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tests.simulation.fault_kinds import Injection
     from tests.simulation.scenario import FaultLevel, ScheduledRun
     from tests.simulation.tap_run import SharedTime
+    from tests.simulation.troubles import Troubles
 
 _SHARES = {"none": 0.0, "retryable": 0.35, "fatal": 0.2, "malformed": 0.4}
 _RECENT_ANSWERS = 10
@@ -50,6 +52,7 @@ class FaultInjector:
         scheduled: ScheduledRun,
         clock: SharedTime,
         sandbox: Sandbox,
+        troubles: Troubles,
         *,
         sequential: bool,
         shuffled_pages: bool,
@@ -61,6 +64,7 @@ class FaultInjector:
             scheduled: The run.
             clock: The clock that jumps.
             sandbox: The sandbox whose tokens are revoked.
+            troubles: What else the platform does in this run.
             sequential: Whether requests come one at a time; only then can waiting be checked.
             shuffled_pages: Whether pages come out of order.
         """
@@ -68,7 +72,7 @@ class FaultInjector:
         self.failures: list[str] = []
         self.killed = False
         self._seed, self._scheduled, self._clock, self._sandbox = seed, scheduled, clock, sandbox
-        self._sequential = sequential
+        self._troubles, self._sequential = troubles, sequential
         self._pages = PageOrder(shuffled=shuffled_pages)
         self._requests = 0
         self._tries: Counter[str] = Counter()
@@ -82,14 +86,26 @@ class FaultInjector:
         del number
         with self._lock:
             self._observe(request)
-            name = f"{request.method} {request.target} {request.body.decode('latin-1')}"
-            self._tries[name] += 1
-            rng = seeded_random(self._seed, name, self._tries[name])
-            level = self._scheduled.faults
-            if rng.random() >= _SHARES[level] or (level == "retryable" and name in self._failed_once):
-                return self._pages.apply(None)
-            self._failed_once.add(name)
-            return self._inject(draw(rng, level, request.path, self._clock.instant), level)
+            habit = self._habit(request)
+            return habit if habit and habit.instead else combined(self._fault(request), habit)
+
+    def _habit(self, request: Request) -> Fault | None:
+        """What a habit of the platform does to a request."""
+        found = self._troubles.fault(request)
+        if found:
+            self.counts[found.name] += 1
+        return found
+
+    def _fault(self, request: Request) -> Fault | None:
+        """The fault of one request, by the level of the run."""
+        name = f"{request.method} {request.target} {request.body.decode('latin-1')}"
+        self._tries[name] += 1
+        rng = seeded_random(self._seed, name, self._tries[name])
+        level = self._scheduled.faults
+        if rng.random() >= _SHARES[level] or (level == "retryable" and name in self._failed_once):
+            return self._pages.apply(None)
+        self._failed_once.add(name)
+        return self._inject(draw(rng, level, request.path, self._clock.instant), level)
 
     def _observe(self, request: Request) -> None:
         """Count the request, kill the run if it is time, and check that the tap waited after a 429."""

@@ -177,7 +177,7 @@ MUTATIONS = (
     ),
     mutation(
         "a split window loses its second half",
-        (Puller, "pull", "for half in halves or ()", "for half in (halves or ())[:1]"),
+        (Puller, "pull", "for window in shorter:", "for window in shorter[:1]:"),
     ),
     mutation(
         "the first batch of users commits the window of all",
@@ -223,9 +223,9 @@ MUTATIONS = (
     ),
     mutation(
         "only the first entity of a page is read (column by column)",
-        (GroupTreeBlocks, "read", "response.entities or ()", "(response.entities or ())[:1]"),
+        (GroupTreeBlocks, "read", "decode, response.entities or ()", "decode, (response.entities or ())[:1]"),
     ),
-    mutation("the qualifier is dropped", (ResultsDialect, "_long", "metric.qualifier or NOT_SET", "NOT_SET")),
+    mutation("the qualifier is dropped", (ResultsDialect, "_long", "key_value(metric.qualifier)", "NOT_SET")),
     mutation("missing values become 0", (RowMaker, "__init__", "each.name: None for", "each.name: 0 for")),
     mutation(
         "missing values become 0 (column by column)",
@@ -243,11 +243,7 @@ MUTATIONS = (
     mutation("UTC offsets are ignored", (instants, "parse", ' - _offset(match["zone"])', "")),
     mutation(
         "a duplicate row is written twice",
-        (UniqueKeys, "check", "if key not in self._seen:", "if True:"),
-    ),
-    mutation(
-        "a duplicate row is written twice (column by column)",
-        (UniqueKeys, "check_block", "len(keys) == len(block) and self._seen.isdisjoint(keys)", "True"),
+        (UniqueKeys, "add", "len(new) != count or not self._seen.isdisjoint(new)", "False"),
     ),
     mutation(
         "a 401 ends the run at once",
@@ -266,16 +262,14 @@ MUTATIONS = (
         "a token is not renewed before it expires",
         (ClientCredentials, "token", "or self._clock() >= self._renew_at", ""),
     ),
-    mutation(
-        "Retry-After is ignored", (Transport, "_back_off", "wait = error.retry_after if", "wait = None if")
-    ),
+    mutation("Retry-After is ignored", (Transport, "_back_off", "error.retry_after is not None", "False")),
     mutation(
         "an unreadable answer is not retried",
         (Transport, "_with_retries", "(TransientError, UnreadableError),", "(TransientError,),"),
     ),
     mutation(
         "a window that times out is not split",
-        (Puller, "pull", "except (TooLargeError, SlowError) as error", "except TooLargeError as error"),
+        (Puller, "_fetched", "except (TooLargeError, SlowError) as error", "except TooLargeError as error"),
     ),
     mutation(
         "a link to another host is followed",

@@ -15,6 +15,7 @@ from genesys_sandbox.expected_buckets import grid
 from genesys_sandbox.timestamps import to_datetime, to_ms
 from tap_genesys_aggregates.config.queries import presets
 from tests.pipeline.running import config
+from tests.simulation.habits import Habits, draw_habits
 
 Query = dict[str, Any]
 FaultLevel = Literal["none", "retryable", "fatal", "malformed"]
@@ -87,6 +88,7 @@ class Scenario:
         runs: When the tap runs, and what happens to it.
         user_batch_size: How many users one request may name.
         shuffled_pages: Whether the links of a tree's pages lead through them out of order.
+        habits: What goes on for longer than a request.
     """
 
     seed: int
@@ -96,10 +98,11 @@ class Scenario:
     runs: tuple[ScheduledRun, ...]
     user_batch_size: int
     shuffled_pages: bool
+    habits: Habits
 
     @property
     def queries(self) -> list[Query]:
-        """The queries in the form that `ExpectedRows` takes."""
+        """The queries of the first run in the form that `ExpectedRows` takes."""
         return [{**query, "api": self.settings["api"]} for query in self.settings["queries"]]
 
     @property
@@ -108,18 +111,27 @@ class Scenario:
         text = self.settings.get("end_date")
         return datetime.fromisoformat(text) if text else None
 
-    def bounds(self, query: Query, now: datetime) -> tuple[datetime, datetime]:
-        """The start of the first bucket to load and the end of the last complete one, by the sandbox."""
+    def bounds(self, query: Query, now: datetime, start: datetime | None = None) -> tuple[datetime, datetime]:
+        """The start of the first bucket to load and the end of the last complete one, by the sandbox.
+
+        Args:
+            query: The query.
+            now: The time.
+            start: The first instant to load, if it is not that of the first run.
+        """
+        start = start or self.start
         zone = ZoneInfo(query.get("time_zone") or "UTC")
-        midnight = self.start.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
-        end = min(now, self.stop or now)
+        midnight = start.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+        end = max(start, min(now, self.stop or now))
         edges = grid(to_ms(midnight), to_ms(end + timedelta(days=2)), query["granularity"], zone)
-        first, last = (edges[bisect_right(edges, to_ms(each)) - 1] for each in (self.start, end))
+        first, last = (edges[bisect_right(edges, to_ms(each)) - 1] for each in (start, end))
         return to_datetime(first), to_datetime(last)
 
-    def expected_rows(self, sandbox: Sandbox, query: Query, now: datetime) -> list[dict[str, Any]]:
+    def expected_rows(
+        self, sandbox: Sandbox, query: Query, now: datetime, start: datetime | None = None
+    ) -> list[dict[str, Any]]:
         """The rows that a target must hold after a run at this instant."""
-        first, last = self.bounds(query, now)
+        first, last = self.bounds(query, now, start)
         return ExpectedRows(sandbox).rows(query, first, last, now) if first < last else []
 
 
@@ -146,9 +158,14 @@ def make_scenario(seed: int) -> Scenario:
     else:
         runs = _runs_within(rng, rng.uniform(10, 72))
     options = _options(rng, queries, rewrites=rewrites)
-    if settings["concurrency"] > 1:  # threads share one clock: a token could expire while they sleep
+    habits = draw_habits(seeded_random("habits", seed), settings, runs, rewrites=rewrites)
+    settings["on_query_change"] = habits.on_change
+    if habits.slow_runs:  # a token could expire while the target makes the tap wait
+        options = replace(options, token_life=None, expires_in=30 * 86_400)
+    elif settings["concurrency"] > 1:  # threads share one clock: a token could expire while they sleep
         options = replace(options, token_life=None, expires_in=3600)
-    scenario = Scenario(seed, settings, options, start, runs, rng.choice((3, 3, 100)), rng.random() < 0.3)
+    batch, is_shuffled = rng.choice((3, 3, 100)), rng.random() < 0.3
+    scenario = Scenario(seed, settings, options, start, runs, batch, is_shuffled, habits)
     return _with_result_limit(rng, scenario)
 
 
@@ -203,7 +220,7 @@ def _options(rng: Random, queries: list[Query], *, rewrites: bool) -> Options:
 
 def _with_result_limit(rng: Random, scenario: Scenario) -> Scenario:
     """In one scenario of three, limit the rows of an answer, so that any single bucket still fits."""
-    if rng.random() >= 0.35:
+    if rng.random() >= 0.35 or scenario.habits.asks_for_more:
         return scenario
     now = scenario.start + timedelta(hours=scenario.runs[-1].hours)
     sandbox = Sandbox(scenario.options, now=SettableClock(now))

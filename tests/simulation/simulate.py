@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
@@ -12,19 +14,38 @@ from genesys_sandbox import ExpectedRows, Sandbox
 from genesys_sandbox.timestamps import to_ms, to_text
 from tap_genesys_aggregates.extract import user_batches
 from tests.pipeline.running import Warehouse, multiset
-from tests.simulation.checks import MessageChecker, difference, leaked_secrets, wrong_ending
+from tests.simulation.checks import (
+    MessageChecker,
+    difference,
+    leaked_secrets,
+    wrong_ending,
+    wrong_failures,
+)
 from tests.simulation.fault_injection import FaultInjector
-from tests.simulation.scenario import Scenario, make_scenario, seeded_random
+from tests.simulation.scenario import Scenario, ScheduledRun, make_scenario, seeded_random
 from tests.simulation.tap_run import SharedTime, run_tap
+from tests.simulation.troubles import Troubles, is_same_request, with_statistic
+from tests.simulation.user import User, key, meaning, metrics
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Callable, Iterator, Mapping
     from random import Random
 
     from tests.pipeline.running import Message, Outcome, Row
-    from tests.simulation.scenario import Query, ScheduledRun
+    from tests.simulation.scenario import Query
+    from tests.simulation.tap_run import TapRun
 
 _LONG_AFTER = timedelta(days=400)
+_BEFORE = timedelta(days=8)
+"""How long before the present ``start_date`` windows may begin: with an earlier one, or in a backfill."""
+_BETWEEN_RUNS = timedelta(seconds=3)
+_PRECISION = timedelta(seconds=3)
+"""``Date`` has whole seconds, and is older than the answer."""
+_NO_RUN = -1
+"""The number of a run that meets no troubles: a backfill."""
+_MORE_RUNS = 8
+"""After the last trouble: as many may be needed until every message was followed."""
+_SLOWEST_RUN = timedelta(days=3)
 
 
 class Target(Warehouse):
@@ -52,6 +73,12 @@ class Target(Warehouse):
             rows = [each for each in rest if each["type"] == "RECORD" and each["stream"] == stream]
             self.load(rows[: rng.choice((0, len(rows), rng.randint(0, len(rows))))])
 
+    def drop(self, stream: str) -> None:
+        """Drop a table, and remove its bookmark from the state."""
+        self.tables.pop(stream, None)
+        bookmarks = {name: each for name, each in self.state.get("bookmarks", {}).items() if name != stream}
+        self.state = {**self.state, "bookmarks": bookmarks} if self.state else {}
+
     def ledger(self, stream: str) -> list[Row]:
         """The ledger rows of a stream, by their windows."""
         entries = [entry for entry in self.rows("extractions") if entry["query"] == stream]
@@ -69,15 +96,6 @@ class Target(Warehouse):
                 for entry in ledger
             )
         ]
-
-    def gap(self, stream: str, start: str, end: str) -> str:
-        """The first interval between two instants that no ledger row covers; empty if there is none."""
-        covered = start
-        for entry in self.ledger(stream):
-            if entry["window_start"] > covered:
-                return f"{covered}/{entry['window_start']}"
-            covered = max(covered, entry["window_end"])
-        return "" if covered >= end else f"{covered}/{end}"
 
 
 @dataclass(slots=True)
@@ -113,15 +131,44 @@ def _text(instant: datetime) -> str:
     return to_text(to_ms(instant))
 
 
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """A query as it was in some runs, and the metric that came with another statistic then, if any."""
+
+    query: Query
+    new_statistic: str | None = None
+
+    def is_like(self, other: _Version) -> bool:
+        """Whether rows of both have the same meaning and the same columns."""
+        return meaning(self.query) == meaning(other.query) and metrics(self.query) == metrics(other.query)
+
+
+@dataclass(slots=True)
+class _Loaded:
+    """What is known about the rows of one stream's state, apart from the state itself.
+
+    Attributes:
+        version: The query that the bookmark was written for.
+        kept_until: Rows of earlier versions may only be left before this instant.
+    """
+
+    version: _Version
+    kept_until: str = ""
+
+
 class _Simulation:
-    """The sandbox, the target and the clock of one scenario."""
+    """The sandbox, the target, the user and the clock of one scenario."""
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario, self.result = scenario, Result(scenario)
         self.clock = SharedTime(scenario.start)
         self.sandbox = Sandbox(scenario.options, now=self._now, sleep=self._sleep)
         self.target = Target()
+        self.user = User(scenario.settings, scenario.habits)
+        self._rng = seeded_random("user", scenario.seed)
         self._requests_before = 0
+        self._loaded: dict[str, _Loaded] = {}
+        self._versions: dict[tuple[str, ...], _Version] = {}
 
     def _now(self) -> datetime:
         return self.clock.instant
@@ -129,52 +176,102 @@ class _Simulation:
     def _sleep(self, seconds: float) -> None:
         self.clock.sleep(seconds)
 
+    @property
+    def _start(self) -> datetime:
+        """The present ``start_date``."""
+        return datetime.fromisoformat(self.user.settings["start_date"])
+
     def run_all(self) -> Result:
-        """Make every run, then compare the target."""
-        for number, scheduled in enumerate(self.scenario.runs):
-            due = self.scenario.start + timedelta(hours=scheduled.hours)
-            # A new clock for each run: threads that a killed run left behind sleep on the old one.
-            self.clock = SharedTime(max(due, self.clock.instant + timedelta(seconds=1)))
-            began, self._requests_before = self.clock.instant, len(self.sandbox.log)
-            outcome = self._run(number, scheduled)
+        """Make every run, then further ones until one succeeds, then compare the target."""
+        runs = self.scenario.runs
+        for number, scheduled in enumerate(runs):
+            self._backfill(number)
+            self.user.edit(number)
+            last, began = self._run_at(number, scheduled)
             if self.result.failures:
                 return self.result
-        self._compare(began, outcome)
+            if last.failed and (number == len(runs) - 1 or self._rng.random() < 0.6):
+                self._follow(last)
+        for number in range(len(runs), len(runs) + _MORE_RUNS):
+            if last.outcome.error is None:
+                break
+            last, began = self._run_at(number, replace(runs[-1], hours=runs[-1].hours + number))
+            if self.result.failures:
+                return self.result
+            self._follow(last)
+        if last.outcome.error is not None:
+            self.result.failures.append(f"blocked for ever: {last.outcome.error}")
+            return self.result
+        self._compare(began, last.outcome)
         return self.result
 
-    def _run(self, number: int, scheduled: ScheduledRun) -> Outcome:
+    def _run_at(self, number: int, scheduled: ScheduledRun) -> tuple[TapRun, datetime]:
+        """Make a run when it is due; returns when it began, too."""
+        due = self.scenario.start + timedelta(hours=scheduled.hours)
+        # A new clock for each run: threads that a killed run left behind sleep on the old one.
+        ahead = self.scenario.habits.ahead.get(number, timedelta())
+        self.clock = SharedTime(max(due, self.clock.instant + _BETWEEN_RUNS), ahead)
+        began, self._requests_before = self.clock.instant, len(self.sandbox.log)
+        return self._run(number, scheduled), began
+
+    def _follow(self, run: TapRun) -> None:
+        """Let the user do what the messages say."""
+        self.user.follow(run.failed, self.scenario.habits.troubles, self._rng)
+        for name in self.user.dropped:
+            self.target.drop(name)
+            self._loaded.pop(name, None)
+            self._versions = {row: each for row, each in self._versions.items() if row[0] != name}
+        self.user.dropped.clear()
+
+    def _troubles(self, number: int) -> Troubles:
+        """What the platform does in a run."""
+        active = [each for each in self.scenario.habits.troubles if number in each.runs]
+        return Troubles(active, self.user.queries)
+
+    def _run(self, number: int, scheduled: ScheduledRun) -> TapRun:
         """Make one run, check it, and load what it wrote."""
         scenario, result, level = self.scenario, self.result, scheduled.faults
         seed = f"{scenario.seed} {number}"
         if scheduled.state_lost:
             self.target.state = {}
         state, sequential = self.target.state, scenario.settings["concurrency"] == 1
+        troubles = self._troubles(number)
         faults = FaultInjector(
             seed,
             scheduled,
             self.clock,
             self.sandbox,
+            troubles,
             sequential=sequential,
             shuffled_pages=scenario.shuffled_pages,
         )
         self.sandbox.faults = faults
-        outcome, interrupted, foreign_requests = run_tap(
-            self.sandbox, scenario.settings, state, self.clock, scheduled
+        began, behind = min(self.clock.instant, self.clock.now()), self.clock.behind
+        due = self._due(state, began)
+        run = run_tap(
+            self.sandbox,
+            self.user.settings,
+            state,
+            self.clock,
+            scheduled,
+            sends_date=scenario.habits.sends_date,
+            pause=self._pause(number),
         )
-        interrupted = interrupted or faults.killed
-        failures = (
+        outcome, interrupted = run.outcome, run.interrupted or faults.killed
+        failures = [
             *self._checker(state, malformed=level == "malformed").read(outcome.messages),
             *leaked_secrets(self.sandbox, outcome),
-            *wrong_ending(
-                outcome,
-                scheduled.interruption,
-                interrupted=interrupted,
-                must_succeed=level in {"none", "retryable"},
-            ),
+            *wrong_ending(run, scheduled.interruption, interrupted=interrupted),
             *faults.failures,
-            *foreign_requests,
+            *run.foreign_requests,
             *self._expired_tokens(faults.counts),
-        )
+        ]
+        if level in {"none", "retryable"} and not interrupted:
+            changed = self._changed(state, certain=False)
+            failures += wrong_failures(
+                run, may_fail=troubles.failing() | changed, must_fail=self._changed(state, certain=True)
+            )
+            failures += self._behind(run, began - (self.clock.behind - behind))
         result.failures += [f"run {number} ({level}): {each}" for each in failures]
         result.faults += faults.counts
         result.killed += interrupted
@@ -184,8 +281,137 @@ class _Simulation:
             f"{len(outcome.messages)} messages, {dict(faults.counts)}, {outcome.error!r}"
         )
         if level != "malformed":
+            self._remember(outcome, number)
             self._load(outcome, seeded_random("target", seed), interrupted=interrupted)
-        return outcome
+            self._note_versions(state, due, number)
+        return run
+
+    def _backfill(self, number: int) -> None:
+        """Load a period again beside the daily runs, with a state of its own."""
+        share = self.scenario.habits.backfills.get(number)
+        if share is None or self._troubles(number).failing():
+            return
+        self.clock = SharedTime(self.clock.instant + _BETWEEN_RUNS)
+        start = self._start - timedelta(hours=share * 40)
+        settings = {
+            **self.user.settings,
+            "start_date": start.isoformat(),
+            "end_date": (start + (self.clock.instant - start) * share).isoformat(),
+        }
+        scheduled = ScheduledRun(0, "none")
+        self.sandbox.faults = None
+        run = run_tap(
+            self.sandbox,
+            settings,
+            {},
+            self.clock,
+            scheduled,
+            sends_date=self.scenario.habits.sends_date,
+            pause=lambda: None,
+        )
+        if run.outcome.error is not None:
+            self.result.failures.append(f"backfill before run {number}: {run.outcome.error}")
+        self._remember(run.outcome, _NO_RUN)
+        state = self.target.state
+        self.target.load(run.outcome.messages)
+        self.target.state = state
+
+    def _pause(self, number: int) -> Callable[[], None]:
+        """What a slow target does before each piece of output: it takes hours, but not for ever."""
+        if number not in self.scenario.habits.slow_runs:
+            return lambda: None
+        rng, until = seeded_random("pause", self.scenario.seed), self.clock.instant + _SLOWEST_RUN
+
+        def pause() -> None:
+            if self.clock.instant < until:
+                self.clock.sleep(3600 * rng.uniform(2, 16))
+
+        return pause
+
+    def _changed(self, state: Message, *, certain: bool) -> set[str]:
+        """The queries that must be refused because they changed, or those that may be."""
+        found = set()
+        for query in self.user.queries:
+            loaded = self._loaded.get(query["name"])
+            bookmark = state.get("bookmarks", {}).get(query["name"], {})
+            if loaded is None or not bookmark or (certain and "replication_key_value" not in bookmark):
+                continue
+            stops = query["on_query_change"] == "stop"
+            if key(query) != key(loaded.version.query) or (
+                stops and meaning(query) != meaning(loaded.version.query)
+            ):
+                found.add(query["name"])
+        return found
+
+    def _is_fresh(self, query: Query) -> bool:
+        """Whether a run loads everything of a query again, because it changed."""
+        loaded = self._loaded.get(query["name"])
+        if loaded is None or query["on_query_change"] != "reload":
+            return False
+        old = loaded.version.query
+        return meaning(query) != meaning(old) or bool(metrics(query) - metrics(old))
+
+    def _due(self, state: Message, now: datetime) -> dict[str, str]:
+        """Where a run must begin to read at the latest, per stream; what is before it may stay as it is."""
+        found = {}
+        for query in self.user.queries:
+            bookmark = state.get("bookmarks", {}).get(query["name"], {})
+            loaded = bookmark.get("replication_key_value")
+            if loaded is None or self._is_fresh(query):
+                found[query["name"]] = ""
+                continue
+            lookback = timedelta(days=self.user.settings["lookback_days"])
+            found[query["name"]] = min(loaded, bookmark.get("final_before", loaded), _text(now - lookback))
+        return found
+
+    def _remember(self, outcome: Outcome, number: int) -> None:
+        """Remember which version of a query each ledger row is of."""
+        versions = self._present_versions(number)
+        for entry in outcome.rows("extractions"):
+            if entry["query"] in versions:
+                self._versions[_ledger_key(entry)] = versions[entry["query"]]
+
+    def _present_versions(self, number: int) -> dict[str, _Version]:
+        """The queries of a run, by their names."""
+        added: dict[int, str] = {
+            each.query: each.detail
+            for each in self.scenario.habits.troubles
+            if each.kind == "15th statistic" and number in each.runs
+        }
+        queries = self.user.queries
+        return {
+            query["name"]: _Version(
+                copy.deepcopy(query),
+                next((added[each] for each in added if is_same_request(queries[each], query)), None),
+            )
+            for query in queries
+        }
+
+    def _note_versions(self, before: Message, due: Mapping[str, str], number: int) -> None:
+        """Note for which version of its query each bookmark in the state is now."""
+        old, new = (each.get("bookmarks", {}) for each in (before, self.target.state))
+        for name, version in self._present_versions(number).items():
+            if name not in new:
+                self._loaded.pop(name, None)
+            elif name not in self._loaded or new[name] != old.get(name):
+                kept = self._loaded[name].kept_until if name in self._loaded else ""
+                if name not in self._loaded or not version.is_like(self._loaded[name].version):
+                    kept = due[name]
+                if name not in old:
+                    kept = ""
+                self._loaded[name] = _Loaded(version, kept)
+
+    def _behind(self, run: TapRun, began: datetime) -> list[str]:
+        """The streams that did not get as far as they should have, in a run that had no reason to stop."""
+        failures = []
+        for query in self.user.queries:
+            if query["name"] in run.failed:
+                continue
+            first, end = self.scenario.bounds(query, began - _PRECISION, self._start)
+            bookmark = run.outcome.state.get("bookmarks", {}).get(query["name"], {})
+            if first < end and (bookmark.get("replication_key_value") or "") < _text(end):
+                failures.append(f"{query['name']}: it was not loaded up to {_text(end)}, but {bookmark}")
+        return failures
 
     def _expired_tokens(self, faults: Counter[str]) -> list[str]:
         """Whether a token was used after its end, if it can only have ended because its time was over."""
@@ -196,20 +422,32 @@ class _Simulation:
         return ["a token was used after its end"] if honest and used and not excused else []
 
     def _checker(self, state: Message, *, malformed: bool) -> MessageChecker:
-        expected = None if malformed or self.scenario.options.rewrites else self._expected_now()
+        queries = self.user.queries
+        rewrites = self.scenario.options.rewrites
+        expected = None if malformed or rewrites else self._expected_now()
         starts = {
-            query["name"]: _text(self.scenario.bounds(query, self.clock.instant)[0])
-            for query in self.scenario.queries
+            query["name"]: _text(self.scenario.bounds(query, self.clock.instant, self._start)[0])
+            for query in queries
         }
-        return MessageChecker(state, expected, starts)
+        behind = self.clock.now() < self.clock.instant
+        fresh = {query["name"] for query in queries if self._is_fresh(query)}
+        return MessageChecker(state, expected, starts, fresh=fresh, may_go_back=behind)
 
     def _expected_now(self) -> dict[str, list[Row]]:
         """The rows of every bucket that is complete now, if history does not change."""
-        now = self.clock.instant
+        number = len(self.result.log)
         return {
-            query["name"]: self.scenario.expected_rows(self.sandbox, query, now)
-            for query in self.scenario.queries
+            name: self._expected_rows(version, self._start - _BEFORE, self.clock.instant, self.clock.instant)
+            for name, version in self._present_versions(number).items()
         }
+
+    def _expected_rows(self, version: _Version, start: datetime, now: datetime, as_of: datetime) -> list[Row]:
+        """The rows of a query from some instant to the last complete bucket."""
+        first, last = self.scenario.bounds(version.query, now, start)
+        if first >= last:
+            return []
+        rows = ExpectedRows(self.sandbox).rows(version.query, first, last, as_of)
+        return [with_statistic(row, version.query, version.new_statistic) for row in rows]
 
     def _load(self, outcome: Outcome, rng: Random, *, interrupted: bool) -> None:
         """Load what was written: all of it, unless the target was killed too."""
@@ -220,36 +458,95 @@ class _Simulation:
 
     def _compare(self, began: datetime, last: Outcome) -> None:
         """Compare the target with the expected rows, after a last run without faults."""
-        for query in self.scenario.queries:
+        for query in self.user.queries:
             for failure in self._compare_table(query, began, last):
                 self.result.failures.append(f"at the end, {query['name']}: {failure}")
 
-    def _compare_table(self, query: Query, began: datetime, last: Outcome) -> list[str]:
+    def _compare_table(self, query: Query, began: datetime, last: Outcome) -> Iterator[str]:
         name = query["name"]
         bookmark = str(last.state.get("bookmarks", {}).get(name, {}).get("replication_key_value"))
-        first, earliest_end = self.scenario.bounds(query, began)
-        end = self.scenario.bounds(query, self.clock.instant)[1]  # a stream waits for the ones before it
+        first, earliest_end = self.scenario.bounds(query, began - _PRECISION, self._start)
+        end = self.scenario.bounds(query, self.clock.instant, self._start)[1]  # streams wait for each other
         if earliest_end <= first and bookmark == "None":
-            return []
-        failures = []
-        if not _text(earliest_end) <= bookmark <= _text(end):
-            return [f"the bookmark is {bookmark}, not {_text(end)}"]
-        if gap := self.target.gap(name, _text(first), bookmark):
-            failures.append(f"no ledger row covers {gap}")
+            return
+        if not _text(earliest_end) <= bookmark <= _text(end) and earliest_end > first:
+            yield f"the bookmark is {bookmark}, not {_text(end)}"
+            return
+        pieces = list(self._pieces(name))
+        if gap := _gap(pieces, _text(first), bookmark):
+            yield f"no ledger row covers {gap}"
+        yield from self._stale(name, pieces, _text(first))
         if not self.scenario.options.rewrites:
-            expected = self.scenario.expected_rows(self.sandbox, query, self.clock.instant)
-            expected = [row for row in expected if row["interval_start"] < bookmark]
-            failures += self._compare_rows(self.target.rows(name), expected, "all: ")
-            return failures + self._compare_rows(self.target.current_rows(name), expected, "current: ")
+            expected = self._expected_pieces(pieces, self.clock.instant)
+
+            def is_known(row: Row) -> bool:
+                """Not left of a killed run, before what is wanted now."""
+                at = row["interval_start"]
+                return bool(at >= _text(first)) or any(start <= at < end for start, end, _ in pieces)
+
+            versions = [version for row, version in self._versions.items() if row[0] == name]
+            if all(version.is_like(versions[0]) for version in versions):
+                rows = [*filter(is_known, self.target.rows(name))]
+                yield from self._compare_rows(rows, expected, "all: ")
+            rows = [*filter(is_known, self.target.current_rows(name))]
+            yield from self._compare_rows(rows, expected, "current: ")
+            return
         settled = _text(began - timedelta(days=self.scenario.options.settle_days))
-        expected = ExpectedRows(self.sandbox).rows(query, first, end, began + _LONG_AFTER)
-        return failures + self._compare_rows(
-            [row for row in self.target.current_rows(name) if row["interval_end"] <= settled],
-            [row for row in expected if row["interval_end"] <= settled],
-            "settled: ",
+        expected = self._expected_pieces(pieces, began + _LONG_AFTER)
+
+        def is_settled(row: Row) -> bool:
+            return bool(_text(first) <= row["interval_start"] and row["interval_end"] <= settled)
+
+        current = self.target.current_rows(name)
+        yield from self._compare_rows(
+            [*filter(is_settled, current)], [*filter(is_settled, expected)], "settled: "
         )
 
-    def _compare_rows(self, rows: list[Row], expected: list[Row], which: str) -> list[str]:
+    def _pieces(self, name: str) -> Iterator[tuple[str, str, _Version]]:
+        """Which version of a query each piece of time was last read with, according to the ledger."""
+        ledger = self.target.ledger(name)
+        edges = sorted({entry[bound] for entry in ledger for bound in ("window_start", "window_end")})
+        for start, end in pairwise(edges):
+            over = [each for each in ledger if each["window_start"] <= start and end <= each["window_end"]]
+            if over:
+                latest = max(over, key=lambda entry: str(entry["extracted_at"]))
+                if version := self._versions.get(_ledger_key(latest)):  # else its table was dropped
+                    yield start, end, version
+
+    def _stale(self, name: str, pieces: list[tuple[str, str, _Version]], first: str) -> Iterator[str]:
+        """Pieces that were to be read again since the query changed, but were not."""
+        loaded = self._loaded.get(name)
+        for start, end, version in pieces:
+            if loaded and start >= max(first, loaded.kept_until) and not version.is_like(loaded.version):
+                yield f"{start}/{end} was not read again since the query changed"
+
+    def _expected_pieces(self, pieces: list[tuple[str, str, _Version]], as_of: datetime) -> list[Row]:
+        """The rows of pieces of time, each by its own version of the query."""
+        rows: list[Row] = []
+        known: dict[int, list[Row]] = {}
+        for start, end, version in pieces:
+            if id(version) not in known:
+                early = datetime.fromisoformat(pieces[0][0])
+                known[id(version)] = self._expected_rows(version, early, self.clock.instant, as_of)
+            rows += [row for row in known[id(version)] if start <= row["interval_start"] < end]
+        return rows
+
+    def _compare_rows(self, rows: list[Row], expected: list[Row], which: str) -> Iterator[str]:
         self.result.rows += len(expected)
         found, wanted = multiset(rows), multiset(expected)
-        return [] if found == wanted else [f"{which}{difference(found, wanted)}"]
+        if found != wanted:
+            yield f"{which}{difference(found, wanted)}"
+
+
+def _gap(pieces: list[tuple[str, str, _Version]], start: str, end: str) -> str:
+    """The first interval between two instants that no piece covers; empty if there is none."""
+    covered = start
+    for piece_start, piece_end, _ in pieces:
+        if piece_start > covered:
+            return f"{covered}/{piece_start}"
+        covered = max(covered, piece_end)
+    return "" if covered >= end else f"{covered}/{end}"
+
+
+def _ledger_key(entry: Row) -> tuple[str, ...]:
+    return tuple(str(entry[name]) for name in ("query", "window_start", "window_end", "extracted_at"))

@@ -11,6 +11,7 @@ import sys
 import threading
 import traceback
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ import requests
 from typing_extensions import override
 from urllib3.response import HTTPResponse
 
+from genesys_sandbox.faults import http_date
 from genesys_sandbox.in_process import InProcessAdapter
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 from tests.pipeline.running import ManualClock, Outcome
@@ -48,17 +50,22 @@ _INTERRUPTIONS = {"SIGKILL": Killed, "broken pipe": BrokenPipeError, "Ctrl-C": K
 class SharedTime(ManualClock):
     """A clock that moves only when some thread sleeps on it.
 
-    ``instant`` is the true time; ``now()`` is what the machine believes, which may have been set back.
+    ``instant`` is the true time; ``now()`` is what the machine believes, which may be wrong.
     """
 
-    def __init__(self, now: datetime) -> None:
+    def __init__(self, now: datetime, ahead: timedelta = timedelta()) -> None:
         super().__init__(now)
-        self._behind = timedelta()
+        self._behind = -ahead
         self._lock = threading.Lock()
 
     @override
     def now(self) -> datetime:
         return self.instant - self._behind
+
+    @property
+    def behind(self) -> timedelta:
+        """How far the machine's clock is behind the true time."""
+        return self._behind
 
     def set_back(self, seconds: float) -> None:
         """Set the machine's clock back; the true time goes on."""
@@ -73,9 +80,15 @@ class SharedTime(ManualClock):
 class BreakableOutput(io.BytesIO):
     """Standard output, until an interruption: from then on nothing gets through."""
 
-    def __init__(self, interruption: Interruption | None, terminate: Callable[[], None]) -> None:
-        """Take the interruption, and what to call where it is SIGTERM, which breaks nothing."""
+    def __init__(
+        self, interruption: Interruption | None, terminate: Callable[[], None], pause: Callable[[], None]
+    ) -> None:
+        """Take the interruption, what to call where it is SIGTERM, which breaks nothing, and a slow target.
+
+        ``pause`` is called before each piece of output that has rows.
+        """
         super().__init__()
+        self._pause = pause
         self._interruption = None if interruption and interruption.how == "at a request" else interruption
         self._terminate = terminate
         self._lines = 0
@@ -86,6 +99,8 @@ class BreakableOutput(io.BytesIO):
         interruption = self._interruption
         if self.interrupted and interruption and interruption.how != "SIGTERM":
             raise _INTERRUPTIONS[interruption.how]
+        if b'"type":"RECORD"' in data:
+            self._pause()
         lines = bytes(data).splitlines(keepends=True)
         self._lines += len(lines)
         if interruption is None or self.interrupted or self._lines < interruption.at:
@@ -107,9 +122,9 @@ class BreakableOutput(io.BytesIO):
 class SimulatedNetwork(InProcessAdapter):
     """The connection to the sandbox: notes requests to other hosts, and is closed once a run has ended."""
 
-    def __init__(self, sandbox: Sandbox, host: str, foreign_requests: list[str]) -> None:
+    def __init__(self, sandbox: Sandbox, host: str, foreign_requests: list[str], *, sends_date: bool) -> None:
         super().__init__(sandbox)
-        self._sleep = sandbox.sleep
+        self._now, self._sleep, self._sends_date = sandbox.now, sandbox.sleep, sends_date
         self._host = host
         self._foreign_requests = foreign_requests
         self.closed = False
@@ -120,7 +135,11 @@ class SimulatedNetwork(InProcessAdapter):
             raise requests.ConnectionError
         if not str(request.url).startswith(f"{self._host}/"):
             self._foreign_requests.append(f"a request went to {request.url}")
+        date = http_date(self._now())
         response = super().send(request, *args, **kwargs)
+        response.headers.pop("Date", None)
+        if self._sends_date:
+            response.headers["Date"] = date
         if seconds := response.headers.pop(DRIP, None):
             body = _SlowBody(response.raw.read(), lambda: self._sleep(float(seconds) / _PIECES))
             response.raw = HTTPResponse(body, response.headers, response.status_code, preload_content=False)
@@ -195,13 +214,33 @@ def _traceback(error: BaseException | None) -> str:
     return text
 
 
-def run_tap(
+@dataclass(frozen=True, slots=True)
+class TapRun:
+    """A run that has ended.
+
+    Attributes:
+        outcome: What was written and how the run ended.
+        interrupted: Whether its output interrupted it.
+        foreign_requests: Its requests to other hosts.
+        failed: The streams that failed, each with its message.
+    """
+
+    outcome: Outcome
+    interrupted: bool
+    foreign_requests: list[str]
+    failed: dict[str, str]
+
+
+def run_tap(  # noqa: PLR0913  # everything that a run depends on
     sandbox: Sandbox,
     settings: Mapping[str, Any],
     state: Message,
     clock: SharedTime,
     scheduled: ScheduledRun,
-) -> tuple[Outcome, bool, list[str]]:
+    *,
+    sends_date: bool,
+    pause: Callable[[], None],
+) -> TapRun:
     """Run the tap once.
 
     Args:
@@ -210,10 +249,8 @@ def run_tap(
         state: The state to start from.
         clock: The clock that the tap uses.
         scheduled: The run, with how it is ended early, if it is.
-
-    Returns:
-        What was written and how the run ended, whether its output interrupted it, and its requests to other
-        hosts.
+        sends_date: Whether responses have the header ``Date``.
+        pause: Called before each piece of output with rows.
     """
     networks: list[SimulatedNetwork] = []
     foreign_requests: list[str] = []
@@ -221,13 +258,14 @@ def run_tap(
     error: BaseException | None = None
 
     def mount(session: requests.Session) -> None:
-        networks.append(SimulatedNetwork(sandbox, str(settings["base_url"]), foreign_requests))
+        host = str(settings["base_url"])
+        networks.append(SimulatedNetwork(sandbox, host, foreign_requests, sends_date=sends_date))
         session.mount("https://", networks[-1])
 
     def terminate() -> None:
         taps[0]._handle_termination(signal.SIGTERM, None)  # noqa: SLF001  # as the signal would
 
-    output = BreakableOutput(scheduled.interruption, terminate)
+    output = BreakableOutput(scheduled.interruption, terminate, pause)
     out = io.TextIOWrapper(output, encoding="utf-8", write_through=True)
     with redirect_stdout(out), _restored_signal_handlers(), captured_log() as log:
         try:
@@ -246,4 +284,6 @@ def run_tap(
         _close(networks)
     lines = output.getvalue().decode().splitlines(keepends=True)
     messages = [json.loads(line) for line in lines if line.endswith("\n")]
-    return Outcome(messages, error, "\n".join([*log, ending])), output.interrupted, foreign_requests
+    failed = {name: str(each) for name, each in taps[0].failures.errors.items()} if taps else {}
+    outcome = Outcome(messages, error, "\n".join([*log, ending]))
+    return TapRun(outcome, output.interrupted, foreign_requests, failed)

@@ -333,7 +333,15 @@ def _text(value: object) -> str:
     [
         ("mysql://me:hunter2hunter2@localhost/db", NO_URL),
         ("postgresql://me:hunter 2@localhost/db", NO_URL),
+        ("postgresql://me:hunter%zz@localhost/db", NO_URL),
+        ("postgresql://me:hunt@er2hunter2@localhost/db", NO_URL),
+        ("postgresql//me:hunter2@localhost/db", NO_URL),
+        ("hunter2", NO_URL),
+        ("postgresql://me:hunter2@localhost/db?what=ever", NO_URL),
         ("postgresql://me:hunter2@localhost:1/db", UNREACHABLE),
+        ("postgres://me:hunter2@localhost:1/db", UNREACHABLE),
+        ("postgres+psycopg://me:hunter2@localhost:1/db", UNREACHABLE),
+        ("postgresql+psycopg2://me:hunter2@localhost:1/db", UNREACHABLE),
         ("postgresql://me:hunter2@nowhere.invalid/db", UNREACHABLE),
         ("postgresql://me:hunter2@localhost:99999/db", UNREACHABLE),
     ],
@@ -343,6 +351,21 @@ def test_a_database_that_cannot_be_used_is_one_line_without_its_url(
 ) -> None:
     """Reproducer: each of these ended in a traceback, with the password in the last line."""
     assert told(url, capsys) == (FAILED, f"error: {line}")
+
+
+def test_a_missing_url_is_one_line_that_names_the_variable(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(SETTINGS))
+    result = CliRunner().invoke(command.main, ["reconcile", "--config", str(path)])
+    line = "error: DATABASE_URL is not set. Set this variable to postgresql://user:password@host/database\n"
+    assert (result.exit_code, result.output) == (FAILED, line)
+
+
+@pytest.mark.postgres
+def test_a_url_with_the_driver_of_sqlalchemy_is_accepted(place: Place) -> None:
+    for scheme in ("postgres", "postgresql+psycopg", "postgres+psycopg2"):
+        with connect(place.url.replace("postgresql", scheme, 1), "warehouse"):
+            pass
 
 
 @pytest.mark.parametrize(

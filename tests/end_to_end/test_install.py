@@ -1,0 +1,100 @@
+"""The blocks of docs/install.md, and so those of the README, in fresh environments outside the clone."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from demo.paths import CLONE
+
+from .newcomer import machine, publish
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from demo.postgres import Postgres
+
+    from .newcomer import Machine
+
+PAGE = (CLONE / "docs" / "install.md").read_text(encoding="utf-8")
+README = (CLONE / "README.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"```(?:sh|json)\n.*?```", re.DOTALL)
+SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+
+pytestmark = [pytest.mark.slow, pytest.mark.postgres]
+
+
+def section(page: str, heading: str) -> str:
+    """The text under a heading of the second level."""
+    return page.split(f"\n## {heading}\n")[1].partition("\n## ")[0]
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The published repository."""
+    return publish(tmp_path_factory.mktemp("published"))
+
+
+@pytest.fixture
+def newcomer(tmp_path: Path, postgres: Postgres, published: Path) -> Iterator[Machine]:
+    """A newcomer's machine, and a database without the schema of the docs."""
+    with machine(tmp_path, postgres, published) as found:
+        yield found
+    with psycopg.connect(postgres.url) as connection:
+        connection.execute("drop schema if exists genesys cascade")
+
+
+def test_the_readme_shows_blocks_of_the_page_as_they_are() -> None:
+    blocks = BLOCK.findall(section(README, "Install"))
+    assert len(blocks) > 3
+    assert [block for block in blocks if block not in PAGE] == []
+
+
+@pytest.mark.parametrize("way", range(3), ids=["uv", "pipx", "pip"])
+def test_each_way_to_install_works(way: int, newcomer: Machine) -> None:
+    """Both commands are on the path afterwards, and `--test` tries every query."""
+    blocks = SHELL.findall(section(PAGE, "The tap"))
+    assert len(blocks) == 3
+    newcomer.write_files(PAGE)
+    (check,) = SHELL.findall(section(PAGE, "The config"))
+    output = newcomer.run(
+        blocks[way] + check + "tap-genesys-aggregates-warehouse views --config config.json\n"
+    )
+    assert "queue_performance: ok" in output
+    assert "agent_performance: ok" in output
+    assert "agent_performance_current" in output
+
+
+def test_rows_arrive_in_files_and_in_postgres(newcomer: Machine, postgres: Postgres) -> None:
+    """From nothing, with the commands of the page in their order; then upgrade and uninstall."""
+    newcomer.write_files(PAGE)
+    newcomer.run(SHELL.findall(section(PAGE, "The tap"))[0])
+    (to_files,) = SHELL.findall(section(PAGE, "Rows in files"))
+    newcomer.run(to_files)
+    lines = (newcomer.home / "rows" / "queue_performance.jsonl").read_text(encoding="utf-8").splitlines()
+    assert {"interval_start", "queue_id"} <= json.loads(lines[0]).keys()
+    (to_postgres,) = SHELL.findall(section(PAGE, "Rows in PostgreSQL"))
+    newcomer.run(to_postgres)
+    assert _count(postgres) == len(lines) > 0
+    (again,) = SHELL.findall(section(PAGE, "The next run"))
+    newcomer.run(again)
+    assert _count(postgres) == len(lines)
+    state = json.loads((newcomer.home / "state.json").read_text(encoding="utf-8"))
+    assert "queue_performance" in state["bookmarks"]
+    for heading in ("Upgrade", "Uninstall"):
+        (block,) = SHELL.findall(section(PAGE, heading))
+        newcomer.run(block)
+    assert not (newcomer.home / ".local" / "bin" / "tap-genesys-aggregates").exists()
+
+
+def _count(postgres: Postgres) -> int:
+    """The rows of the table in the database."""
+    with psycopg.connect(postgres.url) as connection:
+        row = connection.execute("select count(*) from genesys.queue_performance").fetchone()
+    assert row
+    return int(row[0])
