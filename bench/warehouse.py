@@ -1,4 +1,4 @@
-"""The views and the dbt package on years of rows in PostgreSQL, with a ledger of hourly or half-hourly pulls."""
+"""The views and the dbt package on a year of half hours in PostgreSQL, pulled many times a day."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import psycopg
 from bench.figures import Figure
 from bench.processes import ROOT
 from demo import postgres
-from tap_genesys_aggregates.core import schema
 from tap_genesys_aggregates.config.settings import Settings
+from tap_genesys_aggregates.core import schema
 from tap_genesys_aggregates.ledger import COLUMNS, NAME
+from tap_genesys_aggregates.warehouse.current_rows import ROWS_COLUMN
 from tap_genesys_aggregates.warehouse.views import views
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ DBT = ROOT / ".demo" / "dbt" / "bin" / "dbt"
 """The ``dbt`` command, installed in an environment of its own."""
 
 _SCHEMA = "bench"
-_HALF_HOURS = 48
 _LOOKBACK = 7
 _TYPES = {
     "date-time": "timestamp",
@@ -101,7 +101,7 @@ class _Warehouse:
         changed = (
             "update {0}.{1} set extracted_at = extracted_at + interval '1 day' where interval_start >= {2}"
         )
-        last = f"(select max(interval_start) - interval '{_LOOKBACK} days' from {_SCHEMA}.{self._query.name})"
+        last = f"(select max(interval_start) - interval '{_LOOKBACK} days' from {_SCHEMA}.{self._query.name})"  # noqa: S608  # fixed names
         self._execute(changed.format(_SCHEMA, self._query.name, last))
         title = f"the same after another pull of the last {_LOOKBACK} days"
         yield _seconds(title, self._build(), 10, method)
@@ -163,16 +163,19 @@ def _create(table: str, columns: tuple[Column, ...]) -> str:
 
 def _fill_ledger(ledger: str, query: str, year: Year) -> str:
     """A line for each pull and each of the days before it that it reads again."""
-    step = f"interval '1 day' / {year.pulls}"
+    step, first = f"interval '1 day' / {year.pulls}", "timestamp '2025-01-01'"
+    seconds = "extract(epoch from least(day + interval '1 day', pulled_at) - day)"
     return f"""
-        insert into {ledger} (query, window_start, window_end, extracted_at, rows, retries, was_split)
+        insert into {ledger}
+          (query, window_start, window_end, extracted_at, {ROWS_COLUMN}, retries, was_split)
         select '{query}', day, least(day + interval '1 day', pulled_at), pulled_at + interval '5 minutes',
-          {year.queues} * extract(epoch from least(day + interval '1 day', pulled_at) - day) / 1800, 0, false
-        from generate_series(timestamp '2025-01-01' + {step}, timestamp '2025-01-01' + interval '{year.days} days',
-          {step}) as pulled_at
+          {year.queues} * {seconds} / 1800, 0, false
+        from generate_series({first} + {step}, {first} + interval '{year.days} days', {step}) as pulled_at
         cross join generate_series(0, {_LOOKBACK - 1}) as ago
-        cross join lateral (select date_trunc('day', pulled_at - interval '1 second') - ago * interval '1 day' as day)
-        where day >= '2025-01-01'
+        cross join lateral (
+          select date_trunc('day', pulled_at - interval '1 second') - ago * interval '1 day' as day
+        ) as days
+        where day >= {first}
     """  # noqa: S608  # fixed names
 
 
@@ -183,11 +186,15 @@ def _fill_table(table: str, ledger: str, query: Query, year: Year) -> str:
         if each.wire:
             names.append(each.name)
             values.append(f"(random() * {100 if each.kind == 'integer' else 90_000})::int")
+    half = "interval '30 minutes'"
     return f"""
-        insert into {table} (interval_start, interval_end, queue_id, media_type, is_final, extracted_at, {", ".join(names)})
-        select at, at + interval '30 minutes', 'queue ' || queue, 'voice', true, pulled_at, {", ".join(values)}
-        from (select window_start, max(window_end) as window_end, max(extracted_at) as pulled_at
-          from {ledger} group by 1) as days
-        cross join lateral generate_series(window_start, window_end - interval '30 minutes', interval '30 minutes') as at
+        insert into {table}
+          (interval_start, interval_end, queue_id, media_type, is_final, extracted_at, {", ".join(names)})
+        select at, at + {half}, 'queue ' || queue, 'voice', true, pulled_at, {", ".join(values)}
+        from (
+          select window_start, max(window_end) as window_end, max(extracted_at) as pulled_at
+          from {ledger} group by 1
+        ) as days
+        cross join lateral generate_series(window_start, window_end - {half}, {half}) as at
         cross join generate_series(1, {year.queues}) as queue
     """  # noqa: S608  # fixed names

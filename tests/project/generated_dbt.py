@@ -38,7 +38,7 @@ sources:
 - name: genesys
   description: The tables that tap-genesys-aggregates loads.
   database: "{{ var('genesys_database') or target.database }}"
-  schema: "{{ var('genesys_schema') }}"
+  schema: "{{ var('genesys_schema') or env_var('TARGET_POSTGRES_DEFAULT_TARGET_SCHEMA', 'genesys') }}"
   tables:
 """
 _FRESHNESS = """\
