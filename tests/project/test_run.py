@@ -177,6 +177,19 @@ def test_a_command_prepares_the_environments_it_uses(
     assert clone.calls.read_text(encoding="utf-8").splitlines()[-1:] == ends
 
 
+@pytest.mark.parametrize(("arguments", "which"), [([], "all"), (["others"], "others")])
+def test_the_tests_on_every_python_are_those_of_the_fast_loop(
+    clone: Clone, arguments: list[str], which: str
+) -> None:
+    """``./run test-all`` passes them to nox, which knows the Pythons."""
+    assert clone.run("test", "fast")[0] == 0
+    fast = clone.calls.read_text(encoding="utf-8").splitlines()[-1].partition(" -q -m ")[2]
+    assert clone.run("test-all", *arguments)[0] == 0
+    called = clone.calls.read_text(encoding="utf-8").splitlines()[-1]
+    assert called == f"python -m nox -- {which} -q -m {fast}"
+    assert "tests/core" in fast
+
+
 def test_a_failed_installation_stops_the_command(clone: Clone) -> None:
     """If the peers cannot be installed, the benchmarks do not start."""
     (clone.folder / "bench").mkdir()
