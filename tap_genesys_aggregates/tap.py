@@ -159,6 +159,8 @@ class TapGenesysAggregates(Tap):
         try:
             self._warn_of_overlap()
             super().sync_all()
+        except TapError as error:
+            raise self.failures.error() or error from None  # with the failures before the one that stopped it
         finally:
             self.client.close()
         error = self.failures.error()
