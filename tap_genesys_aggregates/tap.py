@@ -177,6 +177,14 @@ class TapGenesysAggregates(Tap):
         if line is not None:
             self.logger.warning("%s", line)
 
+    @override  # type: ignore[misc]  # final in the SDK
+    def write_schemas(self) -> None:
+        """As ``--test=schema`` does; no stream can be refused here, so none waits."""
+        super().write_schemas()
+        for stream in self.streams.values():
+            if isinstance(stream, AggregateStream):
+                stream.write_awaited_schema()
+
     @cached_property
     def client(self) -> Client:
         """Sends the requests of every stream."""
