@@ -38,7 +38,8 @@ def tests(session: nox.Session) -> None:
     which, *fast = session.posargs
     if which == "others" and session.python == MINE:
         session.skip("./run test covers it")
-    session.run(UV, "pip", "sync", "--quiet", "--require-hashes", "requirements.lock", external=True)
+    pinned = ("--require-hashes", "--build-constraints", "requirements-build.lock", "requirements.lock")
+    session.run(UV, "pip", "sync", "--quiet", *pinned, external=True)
     install = ("--quiet", "--no-deps", "--no-build-isolation", "--editable", ".")
     session.run(UV, "pip", "install", *install, external=True)
     session.run(*PYTEST, *fast)

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import meltano_load, rates, request_counts, scaling
+from bench import meltano_load, rates, request_counts, scaling, warehouse
 from bench.figures import TINY, Figure, Sizes
 from bench.output import DifferentRowsError
 from bench.page import render_figure, render_page
@@ -24,6 +24,7 @@ PARTS = {
     "requests": request_counts.measure,
     "scaling": scaling.measure,
     "load": meltano_load.measure,
+    "warehouse": warehouse.measure,
 }
 """The parts, in the order in which they run."""
 

@@ -76,6 +76,8 @@ class Sizes:
         long_rounds: Number of rounds for the measurements that take long.
         loaded: Windows that Meltano loads into Postgres.
         loaded_slowly: The same for the peer's tap and target.
+        days: Days of half hours in the warehouse.
+        queues: Queues in the smaller warehouse.
     """
 
     rounds: int = 5
@@ -89,6 +91,8 @@ class Sizes:
     long_rounds: int = 3
     loaded: int = 209
     loaded_slowly: int = 16
+    days: int = 365
+    queues: int = 20
 
 
 TINY = Sizes(
@@ -103,5 +107,7 @@ TINY = Sizes(
     long_rounds=1,
     loaded=3,
     loaded_slowly=2,
+    days=9,
+    queues=2,
 )
 """Just enough to check that the benchmarks run; the figures are meaningless."""

@@ -9,7 +9,6 @@ import logging
 import threading
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from tap_genesys_aggregates.core import windows
@@ -88,14 +87,11 @@ class Puller:
         the next run covers whole windows of the ledger.
 
         Yields:
-            Functions that return the parts of one window, or of one batch of users in it. A window without
-            users to ask about is one part without pages.
+            Functions that return the parts of one window, or of one batch of users in it.
         """
         batches = self.batches()
         for window in self._windows(period):
             stamp = Stamp.of(self.query, self.clock.now())
-            if not batches:
-                yield partial(_empty, window, stamp)
             for number, users in enumerate(batches, start=1):
                 last = number == len(batches)
                 yield _Task(self, window, users, stamp, alone=len(batches) == 1, last=last)
@@ -222,11 +218,6 @@ class Puller:
             f"a window is never shorter than granularity (now {query.granularity.text})"
         )
         return error
-
-
-def _empty(window: Window, stamp: Stamp) -> list[WindowPart]:
-    """A window without users to ask about: no request, no rows."""
-    return [WindowPart(window, stamp, [], Usage(), window)]
 
 
 @dataclass(frozen=True, slots=True)

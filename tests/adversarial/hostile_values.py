@@ -94,7 +94,7 @@ _IDS = {
     "the end of a Singer message": (r'"}\n{\"type\": \"STATE\", \"value\": {}}"', r"^1 rows "),
     "an empty string": ('""', r'^1 rows .*"routing_queue_id": "unknown"'),
     "spaces": ('"  "', r'^1 rows .*"routing_queue_id": "  "'),
-    "a number": ("5", _REFUSED),
+    "a number": ("5", r'^1 rows .*"routing_queue_id": "5"'),
     "10 MB": ('"' + "x" * 10_000_000 + '"', _REFUSED),
 }
 CASES = (

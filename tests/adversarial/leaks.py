@@ -109,7 +109,7 @@ _TREE_ECHOES: dict[str, Callable[[str], Reply]] = {
     "the user of a link": lambda text: Reply(page(following=f"http://{text}@evil.invalid/")),
     "the query of a link": lambda text: Reply(page(following=f"?token={text}")),
     "the scheme of a link": lambda text: Reply(page(following=f"{text}://x/")),
-    "the id of two rows": lambda text: Reply(page(entity(name=text), entity(name=text))),
+    "the id of two rows": lambda text: Reply(page(entity(1, name=text), entity(2, name=text))),
     "an id with NUL": lambda text: Reply(page(entity(name=f"{text}\0"))),
     "a metric": lambda text: Reply(page({"metrics": {text: {"value": 1}}})),
     "a number": lambda text: Reply(page(entity(text))),

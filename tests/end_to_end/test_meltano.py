@@ -253,7 +253,7 @@ def _queries_of_all_families() -> list[dict[str, Any]]:
 
 
 def test_every_family_is_loaded_exactly(project: Project, postgres: Postgres) -> None:
-    """One config with 38 queries, for 19 families in both shapes: each table equals the expected rows."""
+    """One config with 40 queries, for 20 families in both shapes: each table equals the expected rows."""
     sandbox, end = Sandbox(Options(volume=0.3), now=lambda: NOW), START + timedelta(days=1)
     queries = _queries_of_all_families()
     with serve(sandbox) as url:

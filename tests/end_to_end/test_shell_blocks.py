@@ -9,6 +9,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,7 @@ from .conftest import NOW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from demo.postgres import Postgres
     from demo.project import Project
@@ -93,7 +96,13 @@ def user(project: Project, postgres: Postgres, tmp_path: Path) -> Iterator[dict[
         (bin_folder / name).chmod(0o755)
     shutil.copy(CLONE / ".env.example", project.folder)
     schema = f"blocks_{tmp_path.name}"[:60]
-    with serve(Sandbox(Options(volume=0.02, agents=3, requests_per_minute=100_000), now=lambda: NOW)) as url:
+    started = time.monotonic()
+
+    def now() -> datetime:
+        """A clock that moves: the tap goes by it, and a later run must not read at an earlier instant."""
+        return NOW + timedelta(seconds=time.monotonic() - started)
+
+    with serve(Sandbox(Options(volume=0.02, agents=3, requests_per_minute=100_000), now=now)) as url:
         _write_files(project.folder, url, postgres, schema)
         yield {
             "PATH": os.pathsep.join([str(bin_folder), str(Path(sys.executable).parent), os.environ["PATH"]]),

@@ -25,7 +25,7 @@ LOCKS = {
     "requirements-audit.lock": "audit",
     "requirements-dbt.lock": "dbt",
 }
-PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 
 
 def _pins(lock: str) -> list[Requirement]:

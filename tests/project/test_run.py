@@ -40,6 +40,7 @@ PIP = [
     "python -m pip install -qq --require-hashes --no-build-isolation -r requirements.lock",
 ]
 LOCKS = [path.name for path in ROOT.glob("requirements*.lock")]
+OTHERS = {".demo/meltano", ".demo/peers", ".demo/dbt"}
 PLUGINS = {f".demo/plugins/{name}" for name in ("tap-genesys-aggregates", "target-postgres", "target-jsonl")}
 
 
@@ -167,14 +168,14 @@ def test_a_missing_part_of_the_project_is_named(clone: Clone) -> None:
 @pytest.mark.parametrize(
     ("command", "ends", "environments"),
     [
-        ("bench", ["python -m bench profile"], {".venv", ".demo/meltano", ".demo/peers", *PLUGINS}),
+        ("bench", ["python -m bench profile"], {".venv", *OTHERS, *PLUGINS}),
         ("demo", ["python -m demo profile"], {".venv", ".demo/meltano", *PLUGINS}),
     ],
 )
 def test_a_command_prepares_the_environments_it_uses(
     clone: Clone, command: str, ends: list[str], environments: set[str]
 ) -> None:
-    """Only ``bench`` needs the peers' environment. Then the command runs with its arguments."""
+    """Only ``bench`` needs those of the peers and of dbt. Then the command runs with its arguments."""
     (clone.folder / command).mkdir()
     (clone.folder / command / "__main__.py").touch()
     assert clone.run(command, "profile")[0] == 0
@@ -182,6 +183,19 @@ def test_a_command_prepares_the_environments_it_uses(
     assert {words[words.index("--python") + 1].removesuffix("/bin/python") for words in calls} == environments
     assert all("--require-hashes" in words for words in calls)
     assert clone.calls.read_text(encoding="utf-8").splitlines()[-1:] == ends
+
+
+@pytest.mark.parametrize(("arguments", "which"), [([], "all"), (["others"], "others")])
+def test_the_tests_on_every_python_are_those_of_the_fast_loop(
+    clone: Clone, arguments: list[str], which: str
+) -> None:
+    """``./run test-all`` passes them to nox, which knows the Pythons."""
+    assert clone.run("test", "fast")[0] == 0
+    fast = clone.calls.read_text(encoding="utf-8").splitlines()[-1].partition(" -q -m ")[2]
+    assert clone.run("test-all", *arguments)[0] == 0
+    called = clone.calls.read_text(encoding="utf-8").splitlines()[-1]
+    assert called == f"python -m nox -- {which} -q -m {fast}"
+    assert "tests/core" in fast
 
 
 def test_a_failed_installation_stops_the_command(clone: Clone) -> None:

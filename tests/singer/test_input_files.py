@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from singer_sdk.exceptions import ConfigValidationError
 
+from genesys_sandbox import Sandbox
 from tap_genesys_aggregates.core.errors import SettingError
 from tap_genesys_aggregates.singer.input_files import read_json_object
 from tap_genesys_aggregates.singer.sdk_settings import config_input
 from tap_genesys_aggregates.tap import TapGenesysAggregates
-from tests.pipeline.running import config
+from tests.pipeline.running import config, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -160,12 +162,8 @@ def changed(**changes: object) -> dict[str, Any]:
         ({"streams": None}, "it must have a list of streams"),
         ({"streams": [5]}, "streams[0] must be an object with a tap_stream_id"),
         ({"streams": [{}]}, "streams[0] must be an object with a tap_stream_id"),
-        (changed(key_properties=[]), f"stream 'calls' has key_properties [] instead of {KEYS}, so rows"),
-        (changed(key_properties=None), f"stream 'calls' has key_properties [] instead of {KEYS}"),
-        (changed(key_properties=["id"]), f"stream 'calls' has key_properties [\"id\"] instead of {KEYS}"),
         (changed(key_properties=5), "streams[0].key_properties must be a list of columns"),
         (changed(schema=5), "streams[0].schema must be an object"),
-        (changed(schema={}), "the schema of stream 'calls' lacks interval_start, media_type, queue_id"),
         (changed(schema={"properties": 5}), "the schema of a stream is not a JSON schema"),
         (changed(metadata=None), "streams[0].metadata must be a list of objects with breadcrumb"),
         (changed(metadata=[5]), "streams[0].metadata must be a list of objects with breadcrumb and metadata"),
@@ -174,10 +172,29 @@ def changed(**changes: object) -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_a_malformed_catalog_is_refused(catalog: dict[str, Any], line: str) -> None:
-    """With ``key_properties: []`` the target appended rows instead of replacing them."""
     message = refused(catalog=catalog)
     assert message.startswith(f"--catalog: {line}")
     assert message.endswith(NEW_CATALOG)
+
+
+@pytest.mark.parametrize(
+    ("catalog", "line"),
+    [
+        (changed(key_properties=[]), f"stream 'calls' has key_properties [] instead of {KEYS}, so rows"),
+        (changed(key_properties=None), f"stream 'calls' has key_properties [] instead of {KEYS}"),
+        (changed(key_properties=["id"]), f"stream 'calls' has key_properties [\"id\"] instead of {KEYS}"),
+        (changed(schema={}), "the schema of stream 'calls' lacks interval_start, media_type, queue_id"),
+    ],
+)  # fmt: skip
+def test_a_catalog_with_another_key_refuses_its_query(catalog: dict[str, Any], line: str) -> None:
+    """With ``key_properties: []`` the target appended rows instead of replacing them.
+
+    Only this query is refused: tests/pipeline/test_changed_queries.py shows that the others load.
+    """
+    outcome = run(Sandbox(now=lambda: datetime(2026, 3, 9, tzinfo=timezone.utc)), SETTINGS, catalog=catalog)
+    assert str(outcome.error).startswith(f"--catalog: {line}")
+    assert str(outcome.error).endswith(NEW_CATALOG)
+    assert not [message for message in outcome.messages if message["type"] in {"SCHEMA", "RECORD"}]
 
 
 def test_the_catalog_of_discovery_is_accepted() -> None:

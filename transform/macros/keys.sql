@@ -1,0 +1,28 @@
+{#- The column organization, where the tables have it: with a comma after it, or nothing. -#}
+{% macro organization(of='') -%}
+  {%- if var('using_organizations') %}{{ of ~ '.' if of }}organization, {% endif -%}
+{%- endmacro %}
+
+{#- The current rows of a query's table, by the same rule as the views of the tap. -#}
+{% macro current_rows_of(query) -%}
+  {{ genesys_aggregates.current_rows(
+      source('genesys', 'extractions'),
+      source('genesys', query),
+      "'" ~ var('genesys_' ~ query ~ '_identifier') ~ "'",
+      organizations=var('using_organizations')
+  ) }}
+{%- endmacro %}
+
+{#- Joins a lookup, where it is loaded. -#}
+{% macro join_lookup(lookup, id, row='r') -%}
+  {% if var('using_' ~ lookup) %}
+left join {{ source('genesys', lookup) }} as {{ lookup }}
+  on {{ lookup }}.id = {{ row }}.{{ id }}
+  {%- if var('using_organizations') %} and {{ lookup }}.organization = {{ row }}.organization {%- endif %}
+  {% endif %}
+{%- endmacro %}
+
+{#- A column of a lookup, or null where it is not loaded, so that the columns of a model are always the same. -#}
+{% macro looked_up(lookup, column) -%}
+  {% if var('using_' ~ lookup) %}{{ lookup }}.{{ column }}{% else %}cast(null as {{ dbt.type_string() }}){% endif %}
+{%- endmacro %}
