@@ -237,11 +237,11 @@ def _alive(pid: int) -> bool:
 def test_an_audit_checks_every_lock_file(clone: Clone) -> None:
     """All are checked even if one has a vulnerability, and that makes the audit fail."""
     assert clone.run("audit")[0] == 0
-    code, _ = clone.run("audit", FAILS="pip-audit *-r requirements-peers.lock")
+    code, _ = clone.run("audit", "-s", "osv", FAILS="pip-audit *-r requirements-peers.lock")
     assert code == 1
     audits = [line for line in clone.calls.read_text(encoding="utf-8").splitlines() if "pip-audit" in line]
     assert sorted(line.rpartition(" ")[2] for line in audits) == sorted(LOCKS)
-    assert all("--require-hashes" in line and "--strict" in line for line in audits)
+    assert all("--require-hashes" in line and "--strict" in line and "-s osv" in line for line in audits)
 
 
 def test_an_sbom_is_made_of_every_lock_file(clone: Clone) -> None:
