@@ -159,6 +159,8 @@ class TapGenesysAggregates(Tap):
         try:
             self._warn_of_overlap()
             super().sync_all()
+        except TapError as error:
+            raise self.failures.error() or error from None  # with the failures before the one that stopped it
         finally:
             self.client.close()
         error = self.failures.error()
@@ -174,6 +176,14 @@ class TapGenesysAggregates(Tap):
         )
         if line is not None:
             self.logger.warning("%s", line)
+
+    @override  # type: ignore[misc]  # final in the SDK
+    def write_schemas(self) -> None:
+        """As ``--test=schema`` does; no stream can be refused here, so none waits."""
+        super().write_schemas()
+        for stream in self.streams.values():
+            if isinstance(stream, AggregateStream):
+                stream.write_awaited_schema()
 
     @cached_property
     def client(self) -> Client:

@@ -36,5 +36,7 @@ class Failures:
         """The error that the run ends with; None if nothing failed."""
         if len(self.errors) <= 1:
             return next(iter(self.errors.values()), None)
-        told = " | ".join(f"{stream}: {error}" for stream, error in self.errors.items())
-        return TapError(f"{len(self.errors)} streams failed; every other stream was loaded. {told}")
+        lines = " | ".join(f"{stream}: {error}" for stream, error in self.errors.items())
+        stopped = any(error.stops_run for error in self.errors.values())
+        rest = "the last stopped the run" if stopped else "every other stream was loaded"
+        return TapError(f"{len(self.errors)} streams failed; {rest}. {lines}")

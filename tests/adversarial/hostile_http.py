@@ -136,7 +136,7 @@ CASES = (
         Case(
             f"token: {name}",
             f"The token is or contains {name}" if name != "empty" else "The token is empty",
-            r"^TapError: .*the token response .*token_url",
+            r"^NoTokenError: no token could be obtained: .*the token response .*token_url",
             token=_token(token),
             config=_QUICK,
         )
@@ -146,7 +146,9 @@ CASES = (
         Case(
             f"token lifetime: {name}",
             f"expires_in is {lifetime!r}",
-            r"^TapError: .*the token response" if name in {"a string", "true"} else ONE_ROW,
+            r"^NoTokenError: no token could be obtained: .*the token response"
+            if name in {"a string", "true"}
+            else ONE_ROW,
             token=_token("abc", lifetime),
             config=_QUICK,
         )
@@ -155,7 +157,7 @@ CASES = (
     Case(
         "token lifetime: NaN",
         "expires_in is NaN",
-        r"^TapError: .*the token response",
+        r"^NoTokenError: no token could be obtained: .*the token response",
         token=lambda _: Reply(b'{"access_token": "a", "expires_in": NaN}'),
         config=_QUICK,
     ),
@@ -184,7 +186,7 @@ CASES = (
     Case(
         "status: terminal escapes",
         "400 with terminal escapes in its message",
-        r"^RefusedError: .*answered 400 .*red",
+        r"^BadRequestError: .*answered 400 .*red",
         lambda _: Reply(
             b'{"message": "\\u001b[31mred\\u0007\\n2nd line\\u2028"}',
             400,
@@ -273,7 +275,7 @@ CASES = (
     Case(
         "slow: a token that drips",
         f"A byte of the token response every {_DRIP} s",
-        r"^TapError: .*sent no complete response",
+        r"^NoTokenError: no token could be obtained: .*sent no complete response",
         token=_drip(_OK + b"Content-Length: 1000\r\n\r\n", b" "),
         config=_SLOW,
         over_socket=True,

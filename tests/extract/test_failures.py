@@ -165,3 +165,16 @@ def test_the_command_exits_1_and_tells_each_failure_twice(tmp_path: Path) -> Non
     assert len(told) == 2
     assert done.stderr.splitlines()[-1] == told[-1]
     assert "Traceback" not in done.stderr
+
+
+def test_a_run_that_is_stopped_still_ends_with_the_failures_before() -> None:
+    """The first query is forbidden; then the client's token is refused for good."""
+    sandbox = sandbox_with(status(403))
+    denied = Rule(status(403), match=AGENTS, times=None)
+    sandbox.faults = Rules(denied, Rule(status(401), match="/conversations/", times=None))
+    outcome = run(sandbox, SETTINGS)
+    line = str(outcome.error)
+    assert line.startswith("2 streams failed; the last stopped the run. agents: ")
+    assert "answered 403" in line
+    assert "calls: " in line
+    assert "answered 401" in line
