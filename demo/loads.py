@@ -24,6 +24,7 @@ _WEEK: dict[str, Any] = {
     "group_by": ["queueId", "mediaType"],
     "metrics": ["nOffered", "nOutbound", "nConnected", "tAnswered", "tHandle", "oServiceLevel"],
     "granularity": "P7D",
+    "anchor": "2025-01-26",
     "window": "P7D",
     "time_zone": "Africa/Nairobi",
     "filter": {"type": "and", "predicates": [{"dimension": "mediaType", "value": "voice"}]},

@@ -149,6 +149,12 @@ class AggregateStream(RESTStream["str | None"]):
         # A target changes its table when a SCHEMA arrives, so it waits until the query is not refused.
         self._awaits_schema = True
 
+    def write_awaited_schema(self) -> None:
+        """Write the SCHEMA that was put off, if there is one."""
+        if self._awaits_schema:
+            super()._write_schema_message()
+            self._awaits_schema = False
+
     @override
     def get_records(self, context: Context | None) -> Iterator[Leaf]:  # type: ignore[override]
         """The leaves of every window; ``post_process`` turns them into rows."""
@@ -198,9 +204,7 @@ class AggregateStream(RESTStream["str | None"]):
         if bookmark.earlier is not None:
             self.logger.info("query %r: loading what is missing since %s", self.name, first.isoformat())
         bookmark.store(self.stream_state)
-        if self._awaits_schema:
-            super()._write_schema_message()
-            self._awaits_schema = False
+        self.write_awaited_schema()
         return bookmark
 
     def _parts(self, puller: Puller, period: RunPeriod) -> Iterator[WindowPart]:

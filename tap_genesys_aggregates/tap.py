@@ -163,9 +163,9 @@ class TapGenesysAggregates(Tap):
             raise self.failures.error() or error from None  # with the failures before the one that stopped it
         finally:
             self.client.close()
-        error = self.failures.error()
-        if error is not None:
-            raise error
+        failed = self.failures.error()
+        if failed is not None:
+            raise failed
 
     def _warn_of_overlap(self) -> None:
         """Warn if this run reads days that daily runs with another state read as well."""
@@ -176,6 +176,14 @@ class TapGenesysAggregates(Tap):
         )
         if line is not None:
             self.logger.warning("%s", line)
+
+    @override  # type: ignore[misc]  # final in the SDK
+    def write_schemas(self) -> None:
+        """As ``--test=schema`` does; no stream can be refused here, so none waits."""
+        super().write_schemas()
+        for stream in self.streams.values():
+            if isinstance(stream, AggregateStream):
+                stream.write_awaited_schema()
 
     @cached_property
     def client(self) -> Client:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 TIMEOUT = 240
+_PROXIES = dict.fromkeys(("HTTP_PROXY", "http_proxy"), "http://127.0.0.1:9")
+"""No proxy listens there, and requests to the sandbox need none. ALL_PROXY would keep pip from its index."""
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ def _demo(url: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "demo"],
         cwd=CLONE,
-        env={**os.environ, "DATABASE_URL": url},
+        env={**os.environ, **_PROXIES, "DATABASE_URL": url},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
