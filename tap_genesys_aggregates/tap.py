@@ -163,9 +163,9 @@ class TapGenesysAggregates(Tap):
             raise self.failures.error() or error from None  # with the failures before the one that stopped it
         finally:
             self.client.close()
-        error = self.failures.error()
-        if error is not None:
-            raise error
+        failed = self.failures.error()
+        if failed is not None:
+            raise failed
 
     def _warn_of_overlap(self) -> None:
         """Warn if this run reads days that daily runs with another state read as well."""
