@@ -91,6 +91,12 @@ def warnings(query: Query) -> Iterator[str]:
             f"query {query.name!r}: granularity: {query.granularity.text} may be refused, because the users "
             "family is said to accept none below PT30M"
         )
+    for name in query.implicit_dimensions if query.endpoint == "users" else ():
+        if name != "mediaType":
+            yield (
+                f"query {query.name!r}: group_by: {name!r} has a column but is not sent, because the users "
+                "family can only be grouped by userId"
+            )
 
 
 def unknown_names(query: Query) -> Iterator[str]:
@@ -174,7 +180,7 @@ def _check_time(query: Query, family: Family | None) -> tuple[str, str] | None:
 
 
 def _check_sort_metric(query: Query, family: Family | None) -> tuple[str, str] | None:
-    """Some metrics cannot be sorted by (docs/api-notes.md, "Results: limits")."""
+    """Some metrics cannot be sorted by (docs/api-notes.md, "Results: the query")."""
     wanted = query.extra.get("sortMetric")
     name = wanted.get("name") if isinstance(wanted, dict) else None
     if family is None or name not in family.not_sortable:
@@ -199,7 +205,7 @@ def _check_users(query: Query) -> tuple[str, str] | None:
         return None
     return "group_by", (
         "must be [userId]: the users family can only be grouped by userId "
-        "([userId, mediaType] also works, for an organization in which mediaType comes unasked)"
+        "(name a dimension that comes unasked after it, as in [userId, mediaType])"
     )
 
 

@@ -56,8 +56,6 @@ WIRE_NAMES = {
 }
 """Fields that are sent unchanged → the API's names for them."""
 _RESULTS_ONLY = (*WIRE_NAMES, "views", "endpoint", "mode")
-_UNASKED = frozenset({"userId", "mediaType"})
-"""What groups of the users family may hold, though only ``userId`` can be asked for."""
 
 
 @cache
@@ -253,8 +251,8 @@ class _QueryReader:
     def _group_by(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The dimensions to ask for, and those that may come unasked."""
         names = self._read.names("group_by") or ()
-        if self._endpoint == "users" and frozenset(names) == _UNASKED:
-            return ("userId",), ("mediaType",)
+        if self._endpoint == "users" and "userId" in names:  # which alone can be asked for
+            return ("userId",), tuple(name for name in names if name != "userId")
         return names, ("mediaType",) if self._endpoint == "conversations" else ()
 
     def _path(self, family: Family | None) -> str:

@@ -7,6 +7,7 @@ from typing_extensions import override
 from tap_genesys_aggregates.core.redaction import redact
 
 _MAX_LENGTH = 4_000
+_UNREADABLE = "Check base_url and try again later; if it keeps happening, report it to the server's owner"
 
 
 class TapError(Exception):
@@ -67,6 +68,9 @@ class UnforeseenError(TapError):
 
 class UnreadableError(TapError):
     """A response does not have the documented form: it is truncated, garbled or something else."""
+
+    def __init__(self, what: str, advice: str = "") -> None:
+        super().__init__(what, advice or _UNREADABLE)
 
 
 class IncompleteError(TapError):

@@ -247,7 +247,8 @@ class ResultsDialect:
         what = f"query {self._query.name!r}: rows are grouped by {name[:80]!r}, which was not requested"
         change = f"Add {name[:80]!r} to group_by of this query"
         if self._query.endpoint == "users":
-            change = f"Set group_by: [userId, {name[:80]}] on this query, of which only userId is sent,"
+            wanted = ", ".join((*self._dimensions, name[:80]))
+            change = f"Set group_by: [{wanted}] on this query, of which only userId is sent,"
         return UnforeseenError(what, with_new_key(change, self._query.name))
 
     def _interval(self, interval: str, window: Window) -> tuple[str, str]:

@@ -74,6 +74,8 @@ class JobsDialect:
         self._query = query
         self._path = query.jobs_path or ""
         self._results = ResultsDialect(query, _PAGE_FIELDS)
+        self.is_only_way = query.path == query.jobs_path
+        """Whether the family has no synchronous query, so that ``mode: sync`` is no way on."""
 
     def submit(self, window: Window, users: tuple[str, ...]) -> Call:
         """Submit the query for a window: the usual body, with a page size."""

@@ -127,8 +127,11 @@ class _JobRun:
                 if is_too_large(outcome.error_message):
                     raise TooLargeError(said)
             _LOGGER.warning("Submission %d of %d returned no results: %s", number, SUBMISSIONS, said)
-        advice = "Try again later; a shorter window on this query may help, or mode: sync"
+        advice = f"Try again later; a shorter window on this query may help{self._or_sync()}"
         raise RefusedError(f"{SUBMISSIONS} jobs returned no results; the last {said}", advice)
+
+    def _or_sync(self) -> str:
+        return "" if self.dialect.is_only_way else ", or mode: sync"
 
     def _submit(self) -> str:
         """Submit the query; returns the job's path."""
@@ -137,7 +140,8 @@ class _JobRun:
         try:
             submitted = self.send(call, read, self.usage, divisible=self.request.divisible)
         except NotFoundError as error:
-            advice = "This host may not support jobs: remove mode: async, or check region and base_url"
+            instead = "" if self.dialect.is_only_way else "remove mode: async, or "
+            advice = f"This host may not support jobs: {instead}check region and base_url"
             raise RefusedError(error.what, advice) from None
         return self.dialect.job_path(submitted)
 
@@ -168,7 +172,7 @@ class _JobRun:
             pause = next(self.pauses)
             if self.clock.monotonic() + pause > self.deadline:
                 what = f"job {path} is still {shorten(status.state)} after {JOB_TIMEOUT / 60:.0f} minutes"
-                raise TapError(what, "It was cancelled. Set a shorter window on this query, or mode: sync")
+                raise TapError(what, f"It was cancelled. Set a shorter window on this query{self._or_sync()}")
             self.clock.sleep(pause)
             self.open_jobs.check()
             before, status = status, self._poll(path)

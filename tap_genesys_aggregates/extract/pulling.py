@@ -198,15 +198,17 @@ class Puller:
             what = f"{error.what}. This window is not split, because its rows are ranked within it"
             return RefusedError(
                 what,
-                f"Set a window shorter than {self.query.window.text} on this query; that changes its rows, "
-                "because groups are then ranked within shorter windows",
+                f"Set a window shorter than {self.query.window.text} on this query and give it a new name "
+                "for a new table, because groups are then ranked within shorter windows",
             )
         if isinstance(error, SlowError):
             return error
         bucket = self.query.granularity.text
         what = f"a single bucket of {bucket} is larger than the server returns at once: {error.what}"
         return RefusedError(
-            what, "Set a shorter granularity, fewer group_by dimensions or a filter on this query"
+            what,
+            "Set a shorter granularity or fewer group_by dimensions on this query, and give it a new name "
+            "for a new table; or set a filter and on_query_change: continue on it, so that its table is kept",
         )
 
     def _bad_request(self, error: BadRequestError) -> BadRequestError:

@@ -51,7 +51,9 @@ class UserBatches:
         if query.endpoint != "users" or query.filter:
             return [()]
         users = self.lists["users"]
-        own_filter = "or set a filter on userId for this query"
+        own_filter = (
+            "or set a filter on userId and on_query_change: continue on this query, so that its table is kept"
+        )
         try:
             ids = [str(row["id"]) for row in users.rows()]
         except (DeniedError, IncompleteError) as error:

@@ -165,7 +165,7 @@ pulled as (
 )
 select
   {by}window_start, window_end, extracted_at, rows_extracted,
-  coalesce(rows_present, 0) as rows_present
+  cast(coalesce(rows_present, 0) as bigint) as rows_present
 from latest
 join pulled using ({by}window_start, window_end, extracted_at)
 left join present using ({by}window_start, window_end, extracted_at)

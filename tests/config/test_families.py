@@ -61,6 +61,15 @@ def test_users_may_have_a_media_type_that_is_not_asked_for(group_by: list[str]) 
     assert (found.group_by, found.dimensions) == (("userId",), ("userId", "mediaType"))
 
 
+def test_users_may_have_any_dimension_that_is_not_asked_for() -> None:
+    """Smallest reproducer: ``group_by: [userId, divisionId]``; groups with ``divisionId`` had no way on."""
+    names = ["userId", "mediaType", "divisionId"]
+    found = settings_query(endpoint="users", group_by=names, metrics=["tSystemPresence"])
+    assert (found.group_by, found.dimensions) == (("userId",), ("userId", "mediaType", "divisionId"))
+    (line,) = [line for line in warnings(found) if "is not sent" in line]
+    assert line.startswith("query 'asked': group_by: 'divisionId' has a column but is not sent, because ")
+
+
 def test_a_statistic_may_have_any_name_in_either_api() -> None:
     """A name without a letter or digit makes no column, and is refused."""
     found = settings_query(metrics=["tHandle"], statistics={"tHandle": ["count", "p50Estimate"]})

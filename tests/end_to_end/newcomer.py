@@ -8,7 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from demo.postgres import Postgres
 
 FILE = re.compile(r"^`([\w-]+\.json)`(?:.|\n(?!\n))*:\n\n```json\n([^`]*)```", re.MULTILINE)
-NOW = datetime(2025, 6, 30, 12, tzinfo=timezone.utc)
+NOW = datetime(2025, 6, 30, 12, 5, tzinfo=timezone.utc)
 TIMEOUT = 300
 DATABASE = "me:secret@localhost:5432/warehouse"
 """What the docs call a database; here it is the tests' own."""
@@ -69,17 +70,19 @@ class Machine:
         home: Their home, in which they work.
         variables: The environment of their shell.
         database: What `DATABASE` stands for.
-        passed: The time that has passed on that Genesys Cloud since the beginning.
+        passed: Time that has passed on that Genesys Cloud besides the real one.
+        started: When this machine was made.
     """
 
     home: Path
     variables: dict[str, str]
     database: str
     passed: timedelta = timedelta()
+    started: float = field(default_factory=time.monotonic)
 
     def now(self) -> datetime:
-        """The sandbox's current time."""
-        return NOW + self.passed
+        """The sandbox's current time. It moves, so that each run is later than the one before."""
+        return NOW + self.passed + timedelta(seconds=time.monotonic() - self.started)
 
     def write_files(self, page: str) -> None:
         """Write the JSON files that a page shows after their names."""

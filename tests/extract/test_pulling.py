@@ -238,7 +238,8 @@ def test_a_window_of_a_ranked_query_that_does_not_fit_is_an_error(
     assert type(outcome.error) is RefusedError
     assert str(outcome.error).endswith(
         "This window is not split, because its rows are ranked within it. Set a window shorter than P7D on "
-        "this query; that changes its rows, because groups are then ranked within shorter windows"
+        "this query and give it a new name for a new table, because groups are then ranked within shorter "
+        "windows"
     )
     assert outcome.rows("calls") == []
     assert len(sandbox.log) == 1 + attempts

@@ -218,7 +218,10 @@ def test_users_that_are_missing_from_their_list_stop_the_query() -> None:
     outcome = run_with(sandbox, queries=[STATUS])
     line = "query 'agent_status' needs the ids of all users, and lookup 'users': the list reports"
     assert line in str(outcome.error)
-    assert "or set a filter on userId for this query" in str(outcome.error)
+    assert (
+        "or set a filter on userId and on_query_change: continue on this query, so that its table is kept"
+        in str(outcome.error)
+    )
     assert bodies(sandbox) == []
 
 
@@ -239,7 +242,9 @@ def test_a_query_whose_users_are_denied_names_the_permission_and_suggests_a_filt
     line = str(outcome.error)
     assert line.startswith("query 'agent_status' needs the ids of all users, and lookup 'users': ")
     assert "directory:user:view" in line
-    assert line.endswith("or set a filter on userId for this query")
+    assert line.endswith(
+        "or set a filter on userId and on_query_change: continue on this query, so that its table is kept"
+    )
     assert "a-secret-of-the-sandbox" not in line
     assert bodies(sandbox) == []
     assert "replication_key_value" not in outcome.state["bookmarks"]["agent_status"]

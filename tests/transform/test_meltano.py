@@ -60,14 +60,16 @@ def test_meltano_loads_the_recorded_week_and_builds_its_kpis(tmp_path: Path) -> 
             "TAP_GENESYS_AGGREGATES_START_DATE": "2025-01-25T21:00:00Z",
             "TAP_GENESYS_AGGREGATES_END_DATE": "2025-02-01T21:00:00Z",
             "TAP_GENESYS_AGGREGATES_QUERIES": json.dumps([QUERY, *AGENTS]),
-            "TARGET_POSTGRES_SSL_MODE": "disable",
             "DBT_TARGET_PATH": str(tmp_path / "target"),
             "DBT_LOG_PATH": str(tmp_path / "logs"),
-            **{f"TARGET_POSTGRES_{name}": value for name, value in place.items()},
         }
+        connecting = {**server.settings, **{f"TARGET_POSTGRES_{name}": each for name, each in place.items()}}
+        lines = [f"{name}='{each}'\n" for name, each in connecting.items()]
+        (tmp_path / ".env").write_text("".join(lines), encoding="utf-8")
         project.run(["run", "tap-genesys-aggregates", "target-postgres", "dbt-postgres:build"], variables)
         with server.connect() as connection, connection.cursor(row_factory=dict_row) as cursor:
             rows = cursor.execute(sql.SQL("select * from genesys_marts.genesys__queue_day")).fetchall()
+    assert "WARN=0 ERROR=0" in project.log.read_text(encoding="utf-8")
     _check({row["queue_id"]: row for row in rows})
 
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from tests.pipeline.running import Message, Row
 
 SCHEMA = "genesys"
-MARTS = "genesys_marts"
 ZONE = "Europe/Berlin"
 
 START = datetime(2026, 3, 27, tzinfo=timezone.utc)
@@ -104,10 +103,12 @@ class Database(Protocol):
 
     Attributes:
         name: Its target in ``profiles.yml``.
+        marts: The schema of the models.
         settings: Environment variables for that profile.
     """
 
     name: str
+    marts: str
     settings: dict[str, str]
 
     def load(self, loaded: Loaded) -> None:
@@ -129,6 +130,7 @@ class Postgres:
     """A database of an embedded server."""
 
     name = "postgres"
+    marts = "genesys_marts"
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -158,6 +160,7 @@ class DuckDB:
     """A file of DuckDB. It is only open while it is used, because dbt locks it."""
 
     name = "duckdb"
+    marts = "genesys_marts_kpis"  # as integration_tests/dbt_project.yml says
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -24,9 +24,7 @@ with days as (
     max(built_at) as built_at
   from {{ ref('genesys__queue_interval') }}
   {%- if is_incremental() %}
-  where local_day in (
-    {{ changed_days(ref('genesys__queue_interval'), this, marks, 'sum(intervals)') }}
-  )
+  where {{ absent_days(this) }}
   {%- endif %}
   group by {{ organization() }}queue_id, queue_name, division_name, media_type, local_day, time_zone
 )

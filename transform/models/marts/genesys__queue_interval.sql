@@ -23,9 +23,7 @@ with intervals as (
     extracted_at
   from {{ ref('stg_genesys__queue_performance') }}
   {%- if is_incremental() %}
-  where local_day in (
-    {{ changed_days(ref('stg_genesys__queue_performance'), this, marks) }}
-  )
+  where {{ absent_days(this) }}
   {%- endif %}
 )
 select
