@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import datetime, timedelta, timezone
 
 SECOND = 1_000
@@ -54,18 +55,25 @@ def from_text(text: str) -> datetime:
 
 
 class SettableClock:
-    """A clock for tests that stands still until it is moved."""
+    """A clock for tests that can be moved; in between it stands still, or ticks in real time.
 
-    def __init__(self, instant: datetime) -> None:
-        self._instant = instant.astimezone(timezone.utc)
+    A sandbox that the tap talks to over sockets should tick: the tap goes by the server's time, and the rows
+    of a later run must not seem to be read at the same instant.
+    """
+
+    def __init__(self, instant: datetime, *, ticks: bool = False) -> None:
+        self._ticks = ticks
+        self.set(instant)
 
     def __call__(self) -> datetime:
-        return self._instant
+        elapsed = time.monotonic() - self._set_at if self._ticks else 0.0
+        return self._instant + timedelta(seconds=elapsed)
 
     def set(self, instant: datetime) -> None:
         """Move to another time, earlier or later."""
         self._instant = instant.astimezone(timezone.utc)
+        self._set_at = time.monotonic()
 
     def advance(self, **span: float) -> None:
         """Move forward by a `timedelta`, given by its keyword arguments: `advance(hours=2)`."""
-        self._instant += timedelta(**span)
+        self.set(self() + timedelta(**span))

@@ -63,7 +63,7 @@ class Setup:
     Attributes:
         api: The API that the sandbox speaks.
         sandbox: The sandbox.
-        clock: Its clock; it stands still until it is set.
+        clock: Its clock, which ticks, as the tap goes by it.
         now: The sandbox's time at the last run.
         url: The sandbox's URL.
         server: The PostgreSQL server.
@@ -189,7 +189,7 @@ def set_up(
         The setup.
     """
     now = datetime.now(timezone.utc).replace(minute=0, second=0, microsecond=0)
-    clock = SettableClock(now - REWRITE_PERIOD if rewrites else now)
+    clock = SettableClock(now - REWRITE_PERIOD if rewrites else now, ticks=True)
     options = Options(volume=0.3, rewrites=rewrites, latency=_LATENCY_SECONDS, seed=seed)
     sandbox = Sandbox(options, now=clock)
     with serve(sandbox) as url:
