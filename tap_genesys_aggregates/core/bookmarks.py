@@ -161,12 +161,15 @@ class Bookmark:
         """
         if self.loaded_before is None:
             return replace(self, loaded_since=None, earlier=None)
+        is_empty = self.loaded_since is not None and self.loaded_before <= self.loaded_since
+        if is_empty or first > min(self.loaded_before, self.final_before or self.loaded_before):
+            # start_date was moved later, beyond what was loaded and had settled: what lies between is not
+            # read, or not read again. Or the bookmark was clipped to before all that was loaded. So what was
+            # loaded no longer counts: loading starts over.
+            return replace(self, loaded_before=None, final_before=None, loaded_since=None, earlier=None)
         since = self.loaded_since or first  # states of earlier versions do not say
         if first >= since:
-            # If start_date was moved beyond what was loaded and had settled, this run leaves a gap, or
-            # history that it does not read again. So what was loaded before it no longer counts.
-            skips = first > min(self.loaded_before, self.final_before or self.loaded_before)
-            return replace(self, loaded_since=first if skips else since, earlier=None)
+            return replace(self, loaded_since=since, earlier=None)
         if self.earlier is not None and self.earlier.start == first:
             return self
         return replace(self, loaded_since=since, earlier=Window(first, first))

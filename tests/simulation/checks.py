@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tests.simulation.scenario import Interruption
     from tests.simulation.tap_run import TapRun
 
+_LONGEST_MADE_UP_TOKEN = 10
+"""A malformed answer may have a word such as "many" for a token."""
 _BOOKMARK_FIELDS = ("replication_key_value", "final_before")
 
 
@@ -110,10 +112,11 @@ class MessageChecker:
         before = self._last_window.get(query)
         if before is not None and before[1] == start:
             return True
-        is_second = before is not None and self._bookmarks.get(query, {}).get("earlier") is None
-        if before is not None and (not is_second or query in self._jumped):
-            return False
         if before is not None:
+            # By a clock that is behind, the first period ends before what was loaded.
+            is_done = self._bookmarks.get(query, {}).get("earlier") is None or self._may_go_back
+            if not is_done or query in self._jumped:
+                return False
             self._jumped.add(query)
         return start == self._starts[query] or any(a <= start <= b for a, b in self._covered[query])
 
@@ -203,7 +206,8 @@ def difference(found: Counter[str], expected: Counter[str]) -> str:
 def leaked_secrets(sandbox: Sandbox, outcome: Outcome) -> Iterator[str]:
     """Secrets and tokens in what a run wrote, in its log, or in its error."""
     text = f"{outcome.messages}\n{outcome.error!r}\n{outcome.error}\n{outcome.log}"
-    tokens = {entry.headers.get("authorization", "").partition(" ")[2] for entry in sandbox.log}
+    sent = {entry.headers.get("authorization", "").partition(" ")[2] for entry in sandbox.log}
+    tokens = {token for token in sent if len(token) > _LONGEST_MADE_UP_TOKEN}
     basic = base64.b64encode(f"sandbox:{SECRET}".encode()).decode()
     for secret in {SECRET, basic, *tokens} - {""}:
         if secret in text:

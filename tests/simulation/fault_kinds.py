@@ -35,6 +35,7 @@ PAGE_TWICE = "page twice"
 """The name of a fault that only `PageOrder` can make, since it must know the pages before."""
 
 _LONGEST_WAIT = 300.0
+_SHORTEST_BACKOFF = 0.5
 _OTHER_HOST = "https://elsewhere.invalid/api/v2/next"
 
 
@@ -102,7 +103,7 @@ def _too_many_requests(rng: Random, now: datetime) -> Injection:
         ("seconds", str(seconds), min(seconds, _LONGEST_WAIT)),
     )
     form, text, wait = rng.choice(forms)
-    not_before = now + timedelta(seconds=wait) if wait else None
+    not_before = now + timedelta(seconds=max(wait, _SHORTEST_BACKOFF))
     return Injection(f"429, Retry-After: {form}", faults.status(429, text), not_before)
 
 

@@ -6,9 +6,9 @@ wrong for a whole run. The faults of single requests are in ``fault_kinds.py``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,14 +21,17 @@ if TYPE_CHECKING:
 SHARE = 0.55
 """Of all seeds: those with habits. In the others the platform, the machine and the user are reliable."""
 
-TroubleKind = Literal["forbidden", "error in a 200", "interval limit", "15th statistic", "list shifts"]
-EditKind = Literal["granularity", "filter", "metric added", "metric removed", "key", "start date"]
+TroubleKind: TypeAlias = Literal[
+    "forbidden", "error in a 200", "interval limit", "15th statistic", "list shifts", "nobody found"
+]
+EditKind: TypeAlias = Literal["granularity", "filter", "metric added", "metric removed", "key", "start date"]
 
 _HOURS = {"PT30M": 0.5, "PT1H": 1, "PT2H": 2, "PT6H": 6, "PT12H": 12, "P1D": 24}
 _METRICS = ("nOffered", "tHandle", "tAbandon", "nConnected", "tAcw", "tWait")
 _TREE_METRICS = ("conversationCount", "handleDurationSum", "abandonCount", "waitDurationSum")
 _ALWAYS = 10_000
-_LIMITS_HOURS = (12, 24, 24, 48, 168)
+_LIMITS = (0.5, 1, 1, 1, 2, 7)
+"""The longest interval, in windows that have not grown."""
 _AHEAD = (
     timedelta(minutes=6),
     timedelta(hours=3),
@@ -86,6 +89,7 @@ class Habits:
         backfills: The runs before which a backfill with a state of its own is made, with the share of the
             time since the start that it loads.
         slow_runs: The runs whose target takes hours for each piece of output.
+        stretch: How many times later all runs start, for windows that grow over a long history.
     """
 
     edits: tuple[Edit, ...] = ()
@@ -95,6 +99,20 @@ class Habits:
     sends_date: bool = False
     backfills: Mapping[int, float] = field(default_factory=dict, hash=False)
     slow_runs: frozenset[int] = frozenset()
+    stretch: int = 1
+
+    def adjust(self, runs: tuple[ScheduledRun, ...]) -> tuple[ScheduledRun, ...]:
+        """The runs with their starts stretched; with a slow target or a clock that is behind, without faults.
+
+        Rows of a run whose clock is behind look older than those that they replace, until the next run has
+        read them again. If such a run ends early, or the one before took long, no bookmark says that.
+        """
+        quiet = {*self.slow_runs, *(run for run, ahead in self.ahead.items() if ahead < timedelta())}
+        stretched = [replace(each, hours=each.hours * self.stretch) for each in runs]
+        return tuple(
+            replace(each, faults="none", interruption=None) if run in quiet else each
+            for run, each in enumerate(stretched)
+        )
 
     @property
     def asks_for_more(self) -> bool:
@@ -117,32 +135,40 @@ def draw_habits(
         return Habits(sends_date=rng.random() < 0.5)
     last, queries = len(runs) - 1, settings["queries"]
     ahead = _clocks(rng, runs) if rng.random() < 0.35 else {}
-    slow = rewrites and last and rng.random() < 0.5
+    slow = rewrites and last and rng.random() < 0.8 and all(each > timedelta() for each in ahead.values())
+    troubles = tuple(_troubles(rng, settings, last))
+    is_limited = any(each.kind == "interval limit" for each in troubles) and not rewrites
     waits = any(query.get("mode") == "async" for query in queries) and settings["concurrency"] > 1
     return Habits(
         edits=tuple(sorted(_edits(rng, settings, last), key=lambda edit: edit.run)),
         on_change=rng.choice(("stop", "stop", "continue", "reload")),
-        troubles=tuple(_troubles(rng, settings, last)),
+        troubles=troubles,
         ahead=ahead,
         sends_date=any(each > timedelta() for each in ahead.values()) or rng.random() < 0.5,
         backfills={rng.randint(1, last): rng.uniform(0.2, 1)} if last and rng.random() < 0.2 else {},
         # A job would be given up while the target makes the tap wait.
-        slow_runs=frozenset({rng.randrange(last)}) if slow and not waits else frozenset(),
+        slow_runs=frozenset({rng.choice((0, rng.randrange(last)))}) if slow and not waits else frozenset(),
+        stretch=rng.choice((1, 4, 6)) if is_limited else 1,
     )
 
 
-def _clocks(rng: Random, runs: tuple[ScheduledRun, ...]) -> dict[int, timedelta]:
-    """How far the clock is ahead or behind in one or two runs before the last.
+def needs_users(query: Mapping[str, Any]) -> bool:
+    """Whether a query asks about all users of the list of users."""
+    return query.get("endpoint") == "users" and not query.get("filter")
 
-    It is not behind in a run that is killed: rows of such a run look older than those that it replaced.
-    """
+
+def hours_of(period: str) -> float:
+    """The usual length of a period such as ``PT36H`` or ``P2D``, in hours."""
+    number, unit = float("".join(filter(str.isdecimal, period))), period[-1]
+    return number * {"M": 1 / 60, "H": 1, "D": 24}[unit]
+
+
+def _clocks(rng: Random, runs: tuple[ScheduledRun, ...]) -> dict[int, timedelta]:
+    """How far the clock is ahead in one or two runs, or behind before the last one."""
     found = {}
     for _ in range(rng.randint(1, 2)):
         run = rng.randrange(len(runs))
-        if run == len(runs) - 1 or runs[run].interruption or runs[run].faults != "none":
-            found[run] = rng.choice(_AHEAD)
-        else:
-            found[run] = rng.choice((*_AHEAD, *_BEHIND))
+        found[run] = rng.choice(_AHEAD if run == len(runs) - 1 else (*_AHEAD, *_BEHIND))
     return found
 
 
@@ -203,36 +229,39 @@ def _voice(*, is_tree: bool) -> Mapping[str, Any]:
 
 
 def _troubles(rng: Random, settings: Mapping[str, Any], last: int) -> list[Trouble]:
+    """What the platform does: for some runs before the last, or from some run on."""
     found: list[Trouble] = []
-    queries = settings["queries"]
+    queries, is_tree = settings["queries"], settings["api"] == "group_tree"
     for kind, share in _SHARES.items():
-        if kind not in ENABLED or rng.random() >= share:
+        if rng.random() >= share:
             continue
         index = rng.randrange(len(queries))
-        first = rng.randint(0, last)
-        for_some_runs = range(first, rng.randint(first, last) + 1)
-        for_some_runs = range(for_some_runs.start, min(for_some_runs.stop, last))  # the last run is clean
-        query = queries[index]
-        if kind == "forbidden" and for_some_runs:
-            found.append(Trouble(kind, index, for_some_runs))
-        elif kind == "error in a 200" and for_some_runs:
-            found.append(Trouble(kind, index, for_some_runs, rng.randrange(4)))
-        elif kind == "interval limit":
-            # A day may have 25 hours, and a bucket cannot be divided.
-            hours = max(rng.choice(_LIMITS_HOURS), _HOURS[query["granularity"]]) + 1
-            found.append(Trouble(kind, index, range(first, _ALWAYS), hours))
-        elif kind == "15th statistic" and settings["api"] == "results":
-            found.append(Trouble(kind, index, range(first, _ALWAYS), rng.choice(query["metrics"])))
-        elif kind == "list shifts" and for_some_runs:
-            found.append(Trouble(kind, index, for_some_runs, rng.choice((1, 2, _ALWAYS))))
+        if kind in {"list shifts", "nobody found"}:  # a query that needs the list of users, if there is one
+            index = max(range(len(queries)), key=lambda each: queries[each].get("endpoint") == "users")
+        query, first = queries[index], rng.randint(0, last)
+        some = range(first, min(rng.randint(first, last) + 1, last))
+        window = hours_of(query.get("window", settings["window"]))
+        # A day may have 25 hours, and a bucket cannot be divided.
+        limit = max(window * rng.choice(_LIMITS), _HOURS[query["granularity"]]) + 1
+        kinds: dict[TroubleKind, tuple[bool, range, object]] = {
+            "forbidden": (True, some, None),
+            "error in a 200": (True, some, rng.randrange(4)),
+            "interval limit": (True, range(first, _ALWAYS), limit),
+            "15th statistic": (not is_tree, range(first, _ALWAYS), rng.choice(query["metrics"])),
+            "list shifts": (is_tree or needs_users(query), some, rng.choice((1, 2, _ALWAYS))),
+            "nobody found": (needs_users(query), some, None),
+        }
+        is_possible, runs, detail = kinds[kind]
+        if is_possible and runs:
+            found.append(Trouble(kind, index, runs, detail))
     return found
 
 
 _SHARES: dict[TroubleKind, float] = {
     "forbidden": 0.3,
     "error in a 200": 0.3,
-    "interval limit": 0.25,
+    "interval limit": 0.4,
     "15th statistic": 0.2,
-    "list shifts": 0.3,
+    "list shifts": 0.9,
+    "nobody found": 0.5,
 }
-ENABLED: frozenset[TroubleKind] = frozenset({"forbidden", "interval limit"})

@@ -19,22 +19,29 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+from tap_genesys_aggregates import streams
 from tap_genesys_aggregates.auth import ClientCredentials
 from tap_genesys_aggregates.client import Client, LinkPaginator
-from tap_genesys_aggregates.core import instants, windows
+from tap_genesys_aggregates.core import instants, query_changes, rows, windows
 from tap_genesys_aggregates.core.bookmarks import Bookmark
 from tap_genesys_aggregates.core.rows import RowMaker, UniqueKeys
+from tap_genesys_aggregates.dialects import group_tree, results
 from tap_genesys_aggregates.dialects.group_tree import GroupTreeDialect
 from tap_genesys_aggregates.dialects.group_tree_block import GroupTreeBlocks
 from tap_genesys_aggregates.dialects.results import ResultsDialect
 from tap_genesys_aggregates.dialects.results_block import ResultsBlocks
 from tap_genesys_aggregates.dialects.results_jobs import JobsDialect
+from tap_genesys_aggregates.extract import extractor
 from tap_genesys_aggregates.extract.async_jobs import _JobRun
 from tap_genesys_aggregates.extract.extractor import Extractor
+from tap_genesys_aggregates.extract.failures import Failures
+from tap_genesys_aggregates.extract.lookup_list import LookupList
 from tap_genesys_aggregates.extract.pulling import Puller, _Task
+from tap_genesys_aggregates.extract.user_batches import UserBatches
 from tap_genesys_aggregates.http.transport import Transport
 from tap_genesys_aggregates.singer.termination import Termination
 from tap_genesys_aggregates.streams import AggregateStream
+from tap_genesys_aggregates.tap import TapGenesysAggregates
 from tests.simulation.__main__ import PAGE, summarize
 
 if TYPE_CHECKING:
@@ -82,10 +89,13 @@ class Replacement:
         text = textwrap.dedent(inspect.getsource(function))
         if text.count(self.old) != 1:
             raise StaleMutationError(f"{self.owner.__name__}.{self.name} does not contain {self.old!r} once")
-        source = "from __future__ import annotations\n" + text.replace(self.old, self.new)
-        names: dict[str, object] = {}
+        body = textwrap.indent(text.replace(self.old, self.new), "    ")
+        # In a function of its own, so that super() works.
+        end = f"    return {function.__name__}"
+        source = f"from __future__ import annotations\ndef make(__class__):\n{body}\n{end}"
+        names: dict[str, Any] = {}
         exec(compile(source, f"<{self.name}, mutated>", "exec"), dict(function.__globals__), names)  # noqa: S102
-        return names[function.__name__]
+        return names["make"](self.owner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +175,8 @@ MUTATIONS = (
     ),
     mutation(
         "the incomplete bucket is read",
+        (streams, "run_periods", "query.grid.floor(min(now", "query.grid.ceil(min(now"),
+        (streams, "run_periods", "query.grid.floor(min(now", "query.grid.ceil(min(now"),
         (windows, "plan", "grid.floor(start), grid.floor(stop)", "grid.floor(start), grid.ceil(stop)"),
     ),
     mutation(
@@ -208,6 +220,10 @@ MUTATIONS = (
     mutation(
         "final_before covers buckets that can still change",
         (Bookmark, "after", "min(window.end, now - lookback)", "window.end"),
+    ),
+    mutation(
+        "final_before is computed from the time of the commit",
+        (AggregateStream, "_pages", _COMMIT, _COMMIT.replace("period, now", "period, self._client.now()")),
     ),
     mutation(
         "the bookmark can go backwards",
@@ -268,6 +284,14 @@ MUTATIONS = (
         (Transport, "_with_retries", "(TransientError, UnreadableError),", "(TransientError,),"),
     ),
     mutation(
+        "an interrupted request is not retried",
+        (Transport, "_with_retries", "(TransientError, UnreadableError),", "(UnreadableError,),"),
+    ),
+    mutation(
+        "Retry-After replaces the backoff",
+        (Transport, "_back_off", "wait = max(wait, error.retry_after)", "wait = error.retry_after"),
+    ),
+    mutation(
         "a window that times out is not split",
         (Puller, "_fetched", "except (TooLargeError, SlowError) as error", "except TooLargeError as error"),
     ),
@@ -286,6 +310,114 @@ MUTATIONS = (
     mutation(
         "a failed job is not submitted again",
         (_JobRun, "pages", "range(1, SUBMISSIONS + 1)", "range(1, 2)"),
+    ),
+    mutation(
+        "the Date header is ignored",
+        (Transport, "_fetch_token", "self._synchronize(server_time(received.headers))", "pass"),
+    ),
+    mutation(
+        "a bookmark later than now is believed",
+        (AggregateStream, "_start", ".clipped(now, self.query.lookback)", ""),
+    ),
+    mutation(
+        "a failed query ends the run",
+        (Failures, "add", "if error.stops_run:", "if True:"),
+    ),
+    mutation(
+        "a run with a failed query succeeds",
+        (TapGenesysAggregates, "sync_all", "error = self.failures.error()", "error = None"),
+    ),
+    mutation(
+        "the state of a failed query moves",
+        (
+            AggregateStream,
+            "_sync_records",
+            "self._run.failures.add(self.name, error)",
+            (
+                "loaded = Bookmark.read(self.stream_state, self.name); "
+                "start = self.query.grid.floor(self._client.now()); "
+                "window = type('Window', (), {'start': start, 'end': start})(); "
+                "loaded.after(window, start, self.query.lookback).store(self.stream_state); "
+                "self._run.failures.add(self.name, error)"
+            ),
+        ),
+    ),
+    mutation(
+        "the definition of the query is not stored",
+        (Bookmark, "write", "if self.query is not None:", "if False:"),
+    ),
+    mutation(
+        "loaded_since is not stored",
+        (Bookmark, "write", '("loaded_since", self.loaded_since),', ""),
+    ),
+    mutation(
+        "the progress of an earlier stretch is not stored",
+        (
+            Bookmark,
+            "after_earlier",
+            "earlier=Window(self.earlier.start, window.end)",
+            "earlier=Window(self.earlier.start, self.earlier.start)",
+        ),
+    ),
+    mutation(
+        "a start_date moved earlier is ignored",
+        (Bookmark, "starting", "if first >= since:", "if True:"),
+    ),
+    mutation(
+        "a start_date moved later hides what it skips",
+        (Bookmark, "starting", "if first > min(self.loaded_before", "if False and min(self.loaded_before"),
+    ),
+    mutation(
+        "a changed query goes on without a word",
+        (streams, "reconcile_query", 'query.on_change == "stop"', "False"),
+    ),
+    mutation(
+        "another key goes on without a word",
+        (streams, "reconcile_query", "if changes.key:", "if False:"),
+    ),
+    mutation(
+        "a filter is no part of the definition",
+        (query_changes, "definition", '"filter": query.filter,', ""),
+    ),
+    mutation(
+        "a query with other rows is not loaded again",
+        (
+            streams,
+            "reconcile_query",
+            "return Bookmark(query=new), [",
+            "return replace(bookmark, query=new), [",
+        ),
+    ),
+    mutation(
+        "windows that were refused for their length stay long",
+        (Puller, "_fetched", "if len(plain) == 1:", "if True:"),
+    ),
+    mutation(
+        "an error in a 200 is taken for an empty window",
+        (results, "check_empty", "if unknown:", "if False:"),
+        (group_tree, "check_empty", "if unknown:", "if False:"),
+        (ResultsDialect, "read", "if response.error or response.errors:", "if False:"),
+        (GroupTreeDialect, "read", "if response.error or response.errors:", "if False:"),
+    ),
+    mutation(
+        "an answer with status 202 counts",
+        (Transport, "_send", "(any_success and", "("),
+    ),
+    mutation(
+        "a list that shifts is taken as it is",
+        (LookupList, "_entries", "if not entries.changed and len(found) >= total:", "if True:"),
+    ),
+    mutation(
+        "a tree that shifts is taken as it is",
+        (extractor, "whole_tree", "if not problem:", "if True:"),
+    ),
+    mutation(
+        "nobody found is a success",
+        (UserBatches, "of", "if not ids:", "if False:"),
+    ),
+    mutation(
+        "a statistic without a column is dropped",
+        (rows, "_split", "json_text(others) if others else None", "None"),
     ),
     mutation(
         "a token is logged",

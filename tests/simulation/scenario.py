@@ -159,7 +159,7 @@ def make_scenario(seed: int) -> Scenario:
         runs = _runs_within(rng, rng.uniform(10, 72))
     options = _options(rng, queries, rewrites=rewrites)
     habits = draw_habits(seeded_random("habits", seed), settings, runs, rewrites=rewrites)
-    settings["on_query_change"] = habits.on_change
+    settings["on_query_change"], runs = habits.on_change, habits.adjust(runs)
     if habits.slow_runs:  # a token could expire while the target makes the tap wait
         options = replace(options, token_life=None, expires_in=30 * 86_400)
     elif settings["concurrency"] > 1:  # threads share one clock: a token could expire while they sleep

@@ -45,7 +45,7 @@ _NO_RUN = -1
 """The number of a run that meets no troubles: a backfill."""
 _MORE_RUNS = 8
 """After the last trouble: as many may be needed until every message was followed."""
-_SLOWEST_RUN = timedelta(days=3)
+_SLOWEST_RUN = timedelta(days=5)
 
 
 class Target(Warehouse):
@@ -169,6 +169,7 @@ class _Simulation:
         self._requests_before = 0
         self._loaded: dict[str, _Loaded] = {}
         self._versions: dict[tuple[str, ...], _Version] = {}
+        self._used: dict[str, list[_Version]] = {}
 
     def _now(self) -> datetime:
         return self.clock.instant
@@ -220,6 +221,7 @@ class _Simulation:
         for name in self.user.dropped:
             self.target.drop(name)
             self._loaded.pop(name, None)
+            self._used.pop(name, None)
             self._versions = {row: each for row, each in self._versions.items() if row[0] != name}
         self.user.dropped.clear()
 
@@ -268,10 +270,12 @@ class _Simulation:
         ]
         if level in {"none", "retryable"} and not interrupted:
             changed = self._changed(state, certain=False)
-            failures += wrong_failures(
-                run, may_fail=troubles.failing() | changed, must_fail=self._changed(state, certain=True)
-            )
-            failures += self._behind(run, began - (self.clock.behind - behind))
+            asking = self._asking(state, began)
+            must_fail = self._changed(state, certain=True) | (troubles.certain() & asking)
+            failures += wrong_failures(run, may_fail=troubles.failing() | changed, must_fail=must_fail)
+            set_back = self.clock.behind - behind
+            failures += self._behind(run, began - set_back)
+            failures += self._later_than_now(run, self.clock.now() + set_back)
         result.failures += [f"run {number} ({level}): {each}" for each in failures]
         result.faults += faults.counts
         result.killed += interrupted
@@ -324,7 +328,7 @@ class _Simulation:
 
         def pause() -> None:
             if self.clock.instant < until:
-                self.clock.sleep(3600 * rng.uniform(2, 16))
+                self.clock.sleep(3600 * rng.uniform(8, 40))
 
         return pause
 
@@ -343,6 +347,25 @@ class _Simulation:
                 found.add(query["name"])
         return found
 
+    def _asking(self, state: Message, now: datetime) -> set[str]:
+        """The queries for which a run certainly sends a request: a bucket is new."""
+        found = set()
+        for query in self.user.queries:
+            loaded = state.get("bookmarks", {}).get(query["name"], {}).get("replication_key_value", "")
+            first, end = self.scenario.bounds(query, now - _PRECISION, self._start)
+            if first < end and loaded < _text(end):
+                found.add(query["name"])
+        return found
+
+    def _later_than_now(self, run: TapRun, now: datetime) -> Iterator[str]:
+        """Bookmarks that are later than the machine's clock: they count as now, and are written so."""
+        latest = _text(now)
+        bookmarks = run.outcome.state.get("bookmarks", {})
+        for query in self.user.queries:
+            value = bookmarks.get(query["name"], {}).get("replication_key_value", "")
+            if query["name"] not in run.failed and value > latest:
+                yield f"{query['name']}: the bookmark {value} is later than the clock of the run, {latest}"
+
     def _is_fresh(self, query: Query) -> bool:
         """Whether a run loads everything of a query again, because it changed."""
         loaded = self._loaded.get(query["name"])
@@ -357,7 +380,8 @@ class _Simulation:
         for query in self.user.queries:
             bookmark = state.get("bookmarks", {}).get(query["name"], {})
             loaded = bookmark.get("replication_key_value")
-            if loaded is None or self._is_fresh(query):
+            start = _text(self.scenario.bounds(query, now, self._start)[0])
+            if loaded is None or self._is_fresh(query) or _is_beyond(state, query["name"], start):
                 found[query["name"]] = ""
                 continue
             lookback = timedelta(days=self.user.settings["lookback_days"])
@@ -367,6 +391,8 @@ class _Simulation:
     def _remember(self, outcome: Outcome, number: int) -> None:
         """Remember which version of a query each ledger row is of."""
         versions = self._present_versions(number)
+        for name, version in versions.items():
+            self._used.setdefault(name, []).append(version)
         for entry in outcome.rows("extractions"):
             if entry["query"] in versions:
                 self._versions[_ledger_key(entry)] = versions[entry["query"]]
@@ -430,7 +456,8 @@ class _Simulation:
             for query in queries
         }
         behind = self.clock.now() < self.clock.instant
-        fresh = {query["name"] for query in queries if self._is_fresh(query)}
+        fresh = {name for name, start in starts.items() if _is_beyond(state, name, start)}
+        fresh |= {query["name"] for query in queries if self._is_fresh(query)}
         return MessageChecker(state, expected, starts, fresh=fresh, may_go_back=behind)
 
     def _expected_now(self) -> dict[str, list[Row]]:
@@ -443,7 +470,9 @@ class _Simulation:
 
     def _expected_rows(self, version: _Version, start: datetime, now: datetime, as_of: datetime) -> list[Row]:
         """The rows of a query from some instant to the last complete bucket."""
-        first, last = self.scenario.bounds(version.query, now, start)
+        without_end = {name: value for name, value in self.scenario.settings.items() if name != "end_date"}
+        endless = replace(self.scenario, settings=without_end)  # a backfill may go beyond the end
+        first, last = endless.bounds(version.query, now, start)
         if first >= last:
             return []
         rows = ExpectedRows(self.sandbox).rows(version.query, first, last, as_of)
@@ -475,7 +504,7 @@ class _Simulation:
         pieces = list(self._pieces(name))
         if gap := _gap(pieces, _text(first), bookmark):
             yield f"no ledger row covers {gap}"
-        yield from self._stale(name, pieces, _text(first))
+        yield from self._stale(name, [each for each in pieces if _text(first) <= each[0] < bookmark])
         if not self.scenario.options.rewrites:
             expected = self._expected_pieces(pieces, self.clock.instant)
 
@@ -484,8 +513,7 @@ class _Simulation:
                 at = row["interval_start"]
                 return bool(at >= _text(first)) or any(start <= at < end for start, end, _ in pieces)
 
-            versions = [version for row, version in self._versions.items() if row[0] == name]
-            if all(version.is_like(versions[0]) for version in versions):
+            if all(version.is_like(self._used[name][0]) for version in self._used[name]):
                 rows = [*filter(is_known, self.target.rows(name))]
                 yield from self._compare_rows(rows, expected, "all: ")
             rows = [*filter(is_known, self.target.current_rows(name))]
@@ -513,11 +541,11 @@ class _Simulation:
                 if version := self._versions.get(_ledger_key(latest)):  # else its table was dropped
                     yield start, end, version
 
-    def _stale(self, name: str, pieces: list[tuple[str, str, _Version]], first: str) -> Iterator[str]:
+    def _stale(self, name: str, pieces: list[tuple[str, str, _Version]]) -> Iterator[str]:
         """Pieces that were to be read again since the query changed, but were not."""
         loaded = self._loaded.get(name)
         for start, end, version in pieces:
-            if loaded and start >= max(first, loaded.kept_until) and not version.is_like(loaded.version):
+            if loaded and start >= loaded.kept_until and not version.is_like(loaded.version):
                 yield f"{start}/{end} was not read again since the query changed"
 
     def _expected_pieces(self, pieces: list[tuple[str, str, _Version]], as_of: datetime) -> list[Row]:
@@ -536,6 +564,15 @@ class _Simulation:
         found, wanted = multiset(rows), multiset(expected)
         if found != wanted:
             yield f"{which}{difference(found, wanted)}"
+
+
+def _is_beyond(state: Message, query: str, start: str) -> bool:
+    """Whether loading starts over: ``start_date`` was moved beyond what was loaded and had settled."""
+    bookmark = state.get("bookmarks", {}).get(query, {})
+    loaded = bookmark.get("replication_key_value")
+    if loaded is not None and loaded <= bookmark.get("loaded_since", ""):
+        return True
+    return loaded is not None and start > min(loaded, bookmark.get("final_before", loaded))
 
 
 def _gap(pieces: list[tuple[str, str, _Version]], start: str, end: str) -> str:

@@ -12,6 +12,7 @@ from genesys_sandbox.contract import families
 from genesys_sandbox.group_tree_endpoint import PATH as TREE_PATH
 from genesys_sandbox.group_tree_endpoint import read_page
 from genesys_sandbox.http_messages import ApiError, json_response
+from tests.simulation.habits import hours_of, needs_users
 from tests.simulation.malformed_answers import edit_json
 
 if TYPE_CHECKING:
@@ -40,16 +41,16 @@ def is_for(request: Request, query: Mapping[str, Any]) -> bool:
         return is_tree and bool(read_page(request, 0).body.get("metrics") == query["metrics"])
     if query["api"] == "group_tree":
         return False
-    family = families()[query.get("endpoint", "conversations")]
-    if request.path == (family.jobs_path if query.get("mode") == "async" else family.path):
+    family, is_async = families()[query.get("endpoint", "conversations")], _is_async(query)
+    if request.path == (family.jobs_path if is_async else family.path):
         return bool(_payload(request).get("metrics") == query["metrics"])
     is_job = family.jobs_path and request.path.startswith(f"{family.jobs_path}/")
-    return bool(is_job) and query.get("mode") == "async" and request.method == "GET"
+    return bool(is_job) and is_async and request.method == "GET"
 
 
-def needs_users(query: Mapping[str, Any]) -> bool:
-    """Whether a query asks about all users of the list of users."""
-    return query.get("endpoint") == "users" and not query.get("filter")
+def _is_async(query: Mapping[str, Any]) -> bool:
+    """Whether a query is answered by jobs: it says so, or its family has nothing else."""
+    return query.get("mode") == "async" or not families()[query.get("endpoint", "conversations")].path
 
 
 def _payload(request: Request) -> dict[str, Any]:
@@ -71,12 +72,12 @@ class Troubles:
         return {name for trouble in self._active for name in self._concerned(trouble)}
 
     def certain(self) -> set[str]:
-        """The queries that must fail if they send a request at all."""
+        """The queries that must fail if they have something to ask for."""
+        queries = [(trouble.kind, self._queries[trouble.query]) for trouble in self._active]
         return {
             query["name"]
-            for trouble in self._active
-            if trouble.kind in {"forbidden", "error in a 200"}
-            for query in (self._queries[trouble.query],)
+            for kind, query in queries
+            if kind in {"forbidden", "error in a 200"} or (kind == "nobody found" and needs_users(query))
         }
 
     def _concerned(self, trouble: Trouble) -> Iterator[str]:
@@ -86,16 +87,19 @@ class Troubles:
             return
         if trouble.kind == "15th statistic" and query.get("shape") == "long":
             return
-        yield query["name"]
-        yield from (each["name"] for each in self._queries if is_same_request(each, query))
+        for each in self._queries:
+            fits = trouble.kind == "interval limit" and _plain_hours(each) <= trouble.detail
+            shares_list = trouble.kind in {"list shifts", "nobody found"} and needs_users(each)
+            if (shares_list or is_same_request(each, query)) and not fits:
+                yield each["name"]
 
     def fault(self, request: Request) -> Fault | None:
         """What happens to a request: a response in place of the right one, or a change of it."""
         edit: Fault | None = None
         for trouble in self._active:
             query = self._queries[trouble.query]
-            if trouble.kind == "list shifts":
-                edit = self._shifted(trouble, query, request) or edit
+            if trouble.kind in {"list shifts", "nobody found"}:
+                edit = self._list(trouble, query, request) or edit
             elif is_for(request, query):
                 found = _fault(trouble, query, request)
                 if found and found.instead:
@@ -103,30 +107,39 @@ class Troubles:
                 edit = found or edit
         return edit
 
-    def _shifted(self, trouble: Trouble, query: Mapping[str, Any], request: Request) -> Fault | None:
-        """A list whose total does not fit its entries, so many times; then it is whole again."""
-        if needs_users(query) and request.path == USERS_PATH:
-            if self._shifts[trouble] >= trouble.detail:
-                return None
-            self._shifts[trouble] += 1
-            return edit_json("list shifts", lambda body: body.update(total=body.get("total", 0) + 1))
-        if request.path == TREE_PATH and request.query.get("cursor") and is_for(request, query):
-            if self._shifts[trouble] >= trouble.detail:
-                return None
-            self._shifts[trouble] += 1
-            return edit_json("list shifts", lambda body: body.update(total=body.get("total", 0) + 1))
-        return None
+    def _list(self, trouble: Trouble, query: Mapping[str, Any], request: Request) -> Fault | None:
+        """A list or tree that changes while it is read, so many times; or one that is empty."""
+        is_list = needs_users(query) and request.path == USERS_PATH
+        if trouble.kind == "nobody found":
+            return edit_json(trouble.kind, _empty_list) if is_list else None
+        is_tree = request.path == TREE_PATH and bool(request.query.get("cursor")) and is_for(request, query)
+        if not (is_list or is_tree) or self._shifts[trouble] >= trouble.detail:
+            return None
+        self._shifts[trouble] += 1
+        return edit_json(trouble.kind, _shift_tree if is_tree else _shift_list)
+
+
+def _empty_list(body: Any) -> None:
+    body.update(entities=[], total=0)
+
+
+def _shift_list(body: Any) -> None:
+    """The last entity moved to a page that was read already."""
+    del body["entities"][-1:]
+
+
+def _shift_tree(body: Any) -> None:
+    """An entity of an earlier page is gone, so that the first one moved there."""
+    del body["entities"][:1]
+    body["total"] -= 1
 
 
 def is_same_request(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether requests for one query are taken for those of another."""
-    if (one["api"], one.get("endpoint"), one.get("mode")) != (
-        other["api"],
-        other.get("endpoint"),
-        other.get("mode"),
-    ):
-        return False
-    return one["metrics"] == other["metrics"] or one.get("mode") == "async" or needs_users(one)
+    """Whether requests for one query are taken for those of another, or of itself."""
+    if one is other or one["api"] != other["api"] or one["api"] == "group_tree":
+        return one is other or (one["api"] == other["api"] and one["metrics"] == other["metrics"])
+    one_of, other_of = ((each.get("endpoint", "conversations"), _is_async(each)) for each in (one, other))
+    return one_of == other_of and (one["metrics"] == other["metrics"] or _is_async(one))
 
 
 def _fault(trouble: Trouble, query: Mapping[str, Any], request: Request) -> Fault | None:
@@ -143,6 +156,12 @@ def _fault(trouble: Trouble, query: Mapping[str, Any], request: Request) -> Faul
         return Fault("interval limit", instead=ApiError(400, "bad.request", _TOO_LONG, {}, {}).response)
     del query
     return edit_json("15th statistic", lambda body: _add_statistic(body, trouble.detail))
+
+
+def _plain_hours(query: Mapping[str, Any]) -> float:
+    """The longest window of a query that has not grown: a day may have 25 hours."""
+    window, bucket = (hours_of(query[name]) for name in ("window", "granularity"))
+    return max(window, bucket) + 1
 
 
 def _hours(request: Request) -> float:
@@ -184,12 +203,12 @@ def with_statistic(row: dict[str, Any], query: Mapping[str, Any], metric: str | 
     extra = {}
     for name, statistics in query.get("statistics", {}).items():
         if NEW_STATISTIC in statistics and name in query["metrics"]:
-            prefix = column_prefix(name)
-            came = any(value is not None for column, value in row.items() if column.startswith(prefix))
-            extra[f"{prefix}{NEW_STATISTIC}"] = NEW_VALUE if came and name == metric else None
+            columns = [f"{_snake(name)}_{_snake(each)}" for each in statistics]
+            came = name == metric and any(row.get(column) is not None for column in columns)
+            extra[f"{_snake(name)}_{NEW_STATISTIC}"] = NEW_VALUE if came else None
     return {**row, **extra}
 
 
-def column_prefix(metric: str) -> str:
-    """The beginning of the names of a metric's columns."""
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in metric) + "_"
+def _snake(name: str) -> str:
+    """A name in snake case, for the names of columns."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)

@@ -36,11 +36,8 @@ class User:
     @property
     def queries(self) -> list[Query]:
         """The queries of the next run in the form that `ExpectedRows` takes."""
-        mode = self.settings["on_query_change"]
-        return [
-            {"on_query_change": mode, **query, "api": self.settings["api"]}
-            for query in self.settings["queries"]
-        ]
+        settings = {name: self.settings[name] for name in ("api", "on_query_change", "window")}
+        return [{**settings, **query} for query in self.settings["queries"]]
 
     def edit(self, run: int) -> None:
         """Make the changes that are due before a run."""
