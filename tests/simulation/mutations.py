@@ -325,7 +325,7 @@ MUTATIONS = (
     ),
     mutation(
         "a run with a failed query succeeds",
-        (TapGenesysAggregates, "sync_all", "error = self.failures.error()", "error = None"),
+        (TapGenesysAggregates, "sync_all", "failed = self.failures.error()", "failed = None"),
     ),
     mutation(
         "the state of a failed query moves",
@@ -365,7 +365,12 @@ MUTATIONS = (
     ),
     mutation(
         "a start_date moved later hides what it skips",
-        (Bookmark, "starting", "if first > min(self.loaded_before", "if False and min(self.loaded_before"),
+        (
+            Bookmark,
+            "starting",
+            "if is_empty or first > min(self.loaded_before",
+            "if is_empty and first > min(self.loaded_before",
+        ),
     ),
     mutation(
         "a changed query goes on without a word",
