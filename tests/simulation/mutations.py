@@ -176,7 +176,6 @@ MUTATIONS = (
     mutation(
         "the incomplete bucket is read",
         (streams, "run_periods", "query.grid.floor(min(now", "query.grid.ceil(min(now"),
-        (streams, "run_periods", "query.grid.floor(min(now", "query.grid.ceil(min(now"),
         (windows, "plan", "grid.floor(start), grid.floor(stop)", "grid.floor(start), grid.ceil(stop)"),
     ),
     mutation(

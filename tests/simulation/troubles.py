@@ -41,15 +41,17 @@ def is_for(request: Request, query: Mapping[str, Any]) -> bool:
         return is_tree and bool(read_page(request, 0).body.get("metrics") == query["metrics"])
     if query["api"] == "group_tree":
         return False
-    family, is_async = families()[query.get("endpoint", "conversations")], _is_async(query)
-    if request.path == (family.jobs_path if is_async else family.path):
+    family, by_jobs = families()[query.get("endpoint", "conversations")], is_async(query)
+    if request.path == (family.jobs_path if by_jobs else family.path):
         return bool(_payload(request).get("metrics") == query["metrics"])
     is_job = family.jobs_path and request.path.startswith(f"{family.jobs_path}/")
-    return bool(is_job) and is_async and request.method == "GET"
+    return bool(is_job) and by_jobs and request.method == "GET"
 
 
-def _is_async(query: Mapping[str, Any]) -> bool:
+def is_async(query: Mapping[str, Any]) -> bool:
     """Whether a query is answered by jobs: it says so, or its family has nothing else."""
+    if query["api"] == "group_tree":
+        return False
     return query.get("mode") == "async" or not families()[query.get("endpoint", "conversations")].path
 
 
@@ -138,8 +140,8 @@ def is_same_request(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether requests for one query are taken for those of another, or of itself."""
     if one is other or one["api"] != other["api"] or one["api"] == "group_tree":
         return one is other or (one["api"] == other["api"] and one["metrics"] == other["metrics"])
-    one_of, other_of = ((each.get("endpoint", "conversations"), _is_async(each)) for each in (one, other))
-    return one_of == other_of and (one["metrics"] == other["metrics"] or _is_async(one))
+    one_of, other_of = ((each.get("endpoint", "conversations"), is_async(each)) for each in (one, other))
+    return one_of == other_of and (one["metrics"] == other["metrics"] or is_async(one))
 
 
 def _fault(trouble: Trouble, query: Mapping[str, Any], request: Request) -> Fault | None:

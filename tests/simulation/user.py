@@ -7,6 +7,8 @@ import copy
 import re
 from typing import TYPE_CHECKING, Any
 
+from tests.simulation.troubles import is_async
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from random import Random
@@ -37,7 +39,11 @@ class User:
     def queries(self) -> list[Query]:
         """The queries of the next run in the form that `ExpectedRows` takes."""
         settings = {name: self.settings[name] for name in ("api", "on_query_change", "window")}
-        return [{**settings, **query} for query in self.settings["queries"]]
+        queries = [{**settings, **query} for query in self.settings["queries"]]
+        for query, given in zip(queries, self.settings["queries"], strict=True):
+            if is_async(query) and "window" not in given:
+                query["window"] = self.settings["max_window"]
+        return queries
 
     def edit(self, run: int) -> None:
         """Make the changes that are due before a run."""
