@@ -40,6 +40,7 @@ class Options:
         jobs_fail: How many jobs fail first.
         jobs_expire: How many jobs expire after those.
         latency: Seconds before every response.
+        organization: Name of the organization; None if the path that tells it is not found.
     """
 
     seed: int = 7
@@ -68,3 +69,4 @@ class Options:
     jobs_fail: int = 0
     jobs_expire: int = 0
     latency: float = 0.0
+    organization: str | None = "Sandbox Ltd"

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 
 TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path
+ORGANIZATION_PATH = "/api/v2/organizations/me"
 _ENTRIES_KEPT = 50_000
 _TREE_PERMISSION = "analytics:conversation:view"
 
@@ -166,6 +167,10 @@ class Sandbox:
         if lookup is not None and request.method == "GET":
             self._check_permission(path, lookup.permission)
             return json_response(lookup.page(request))
+        if (request.method, path) == ("GET", ORGANIZATION_PATH) and self.options.organization is not None:
+            self._check_permission(path)
+            identity = stable_id("organization", self.options.seed)
+            return json_response({"id": identity, "name": self.options.organization, "state": "active"})
         return self._route_job(request, now)
 
     def _route_job(self, request: Request, now: datetime) -> Response:

@@ -8,7 +8,7 @@ from singer_sdk.streams import Stream
 from typing_extensions import override
 
 from tap_genesys_aggregates.core import instants
-from tap_genesys_aggregates.core.schema import Column, json_schema
+from tap_genesys_aggregates.core.schema import Column, json_schema, with_organization
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
     from singer_sdk.tap_base import Tap
 
+    from tap_genesys_aggregates.core.query import Query
     from tap_genesys_aggregates.core.rows import Row, Stamp
     from tap_genesys_aggregates.core.windows import Window
     from tap_genesys_aggregates.http.usage import Usage
 
 NAME = "extractions"
 
-COLUMNS = (
+COLUMNS: tuple[Column, ...] = (
     Column("query", "string", "Name of the query and of its table. [tap]", key=True),
     Column("window_start", "date-time", "Start of the window, UTC. [tap]", key=True),
     Column("window_end", "date-time", "Exclusive end of the window, UTC. [tap]", key=True),
@@ -47,21 +48,22 @@ COLUMNS = (
 )
 
 
-def entry(query: str, window: Window, stamp: Stamp, usage: Usage) -> Row:
+def entry(query: Query, window: Window, stamp: Stamp, usage: Usage) -> Row:
     """The ledger's row for a complete window.
 
     Args:
-        query: Name of the query.
+        query: The query.
         window: The window.
         stamp: When it was requested.
         usage: What it brought and what it cost.
 
     Returns:
-        A value for each of ``COLUMNS``.
+        A value for each of ``COLUMNS``, and the organization first if there is one.
     """
     end = instants.text(window.end)
     return {
-        "query": query,
+        **({"organization": query.organization} if query.organization else {}),
+        "query": query.name,
         "window_start": instants.text(window.start),
         "window_end": end,
         "extracted_at": stamp.extracted_at,
@@ -79,9 +81,10 @@ def entry(query: str, window: Window, stamp: Stamp, usage: Usage) -> Row:
 class LedgerStream(Stream):
     """The stream ``extractions``. Aggregate streams write its rows, each before the STATE of its window."""
 
-    def __init__(self, tap: Tap) -> None:
-        super().__init__(tap, schema=json_schema(COLUMNS), name=NAME)
-        self.primary_keys = tuple(each.name for each in COLUMNS if each.key)
+    def __init__(self, tap: Tap, organization: str | None = None) -> None:
+        table = with_organization(organization, COLUMNS)
+        super().__init__(tap, schema=json_schema(table), name=NAME)
+        self.primary_keys = tuple(each.name for each in table if each.key)
         self._announced = False
 
     def record(self, row: Row) -> None:

@@ -41,8 +41,8 @@ class LookupStream(Stream):
         """
         self._list = lookup_list
         self._failures = failures
-        super().__init__(tap, name=lookup_list.name, schema=json_schema(lookup_list.lookup.table))
-        self.primary_keys = ("id",)
+        super().__init__(tap, name=lookup_list.name, schema=json_schema(lookup_list.table))
+        self.primary_keys = tuple(each.name for each in lookup_list.table if each.key)
         self.state_manager.tap_state = {}  # every run reads the whole list, so there is no state to keep
 
     @override

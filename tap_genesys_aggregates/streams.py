@@ -245,7 +245,7 @@ class AggregateStream(RESTStream["str | None"]):
                 self.name,
                 window,
             )
-        self._run.ledger.record(entry(self.name, window, stamp, self._usage))
+        self._run.ledger.record(entry(self.query, window, stamp, self._usage))
         if period.is_earlier:
             bookmark = bookmark.after_earlier(window)
         else:

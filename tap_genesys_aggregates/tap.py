@@ -6,7 +6,7 @@ import logging
 import sys
 import threading
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import click
 from singer_sdk import Tap
@@ -27,10 +27,12 @@ from tap_genesys_aggregates.core.backfill import overlap
 from tap_genesys_aggregates.core.bookmarks import Bookmark
 from tap_genesys_aggregates.core.errors import SettingError, TapError
 from tap_genesys_aggregates.core.estimate import Estimate
+from tap_genesys_aggregates.core.query_changes import check_organization
 from tap_genesys_aggregates.extract.connection_test import report
 from tap_genesys_aggregates.extract.extractor import Extractor
 from tap_genesys_aggregates.extract.failures import Failures
 from tap_genesys_aggregates.extract.lookup_list import LookupList, lookup_lists
+from tap_genesys_aggregates.extract.organization import organization_line, platform_organization
 from tap_genesys_aggregates.extract.progress import Progress
 from tap_genesys_aggregates.extract.user_batches import UserBatches
 from tap_genesys_aggregates.ledger import LedgerStream
@@ -63,6 +65,9 @@ if TYPE_CHECKING:
 
 
 _ESTIMATE = "Say what a run would cost, in requests and minutes, without sending any."
+
+ORGANIZATION_ID = "organization_id"
+"""The key of the state for the id of the organization that it was first written for."""
 
 
 class Command(SingerCommand):
@@ -145,10 +150,12 @@ class TapGenesysAggregates(Tap):
     def load_state(self, state: dict[str, Any]) -> None:
         check_state(state)
         super().load_state(state)
-        for (
-            query
-        ) in self.settings.queries:  # so that a state that cannot be read is refused before any request
-            Bookmark.read(self.state.get("bookmarks", {}).get(query.name, {}), query.name)
+        if ORGANIZATION_ID in state:
+            cast("dict[str, Any]", self.state)[ORGANIZATION_ID] = state[ORGANIZATION_ID]
+        # So that a state that cannot be read, or of another organization, is refused before any request.
+        for query in self.settings.queries:
+            bookmark = Bookmark.read(self.state.get("bookmarks", {}).get(query.name, {}), query.name)
+            check_organization(query, bookmark)
 
     @override
     def setup_mapper(self) -> None:
@@ -164,6 +171,7 @@ class TapGenesysAggregates(Tap):
     def sync_all(self) -> None:
         try:
             self._warn_of_overlap()
+            self._identify()
             super().sync_all()
         except TapError as error:
             raise self.failures.error() or error from None  # with the failures before the one that stopped it
@@ -172,6 +180,24 @@ class TapGenesysAggregates(Tap):
         failed = self.failures.error()
         if failed is not None:
             raise failed
+
+    def _identify(self) -> None:
+        """Log whose data this is, and warn if the state was written for another organization."""
+        if self.settings.organization is None:
+            return
+        found = platform_organization(self.client)
+        self.logger.info("%s", organization_line(self.settings.organization, found))
+        if found is None:
+            return
+        before = cast("dict[str, Any]", self.state).setdefault(ORGANIZATION_ID, found.id)
+        if before != found.id:
+            self.logger.warning(
+                "The state was written for the organization with the id %s, and this client is of the one "
+                "with the id %s. If that is right, remove %s from the state; if not, check client_id",
+                before,
+                found.id,
+                ORGANIZATION_ID,
+            )
 
     def estimate(self) -> Iterator[str]:
         """What this run would cost, in words. No request is sent, so the time is the machine's.
@@ -233,7 +259,7 @@ class TapGenesysAggregates(Tap):
     @cached_property
     def ledger(self) -> LedgerStream:
         """The stream of pulled windows."""
-        return LedgerStream(self)
+        return LedgerStream(self, self.settings.organization)
 
     @cached_property
     def lookup_lists(self) -> dict[str, LookupList]:
@@ -296,6 +322,8 @@ class TapGenesysAggregates(Tap):
         given = ctx.params.get("config") or _ConfigInput()
         tap = cls(config=given.config, parse_env_config=given.parse_env)
         passed = True
+        if tap.settings.organization is not None:
+            click.echo(organization_line(tap.settings.organization, platform_organization(tap.client)))
         for works, line in report(tap.extractors()):
             click.echo(line)
             passed = passed and works

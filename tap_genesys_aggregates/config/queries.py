@@ -85,6 +85,7 @@ class QueryDefaults:
     max_window: Period
     page_size: int
     on_change: OnQueryChange
+    organization: str | None = None
 
     def window_for(self, mode: Mode) -> Period:
         """The window. Every job takes a while, however short its window, so jobs get the longest one."""
@@ -196,6 +197,7 @@ class _QueryReader:
             jobs_path=family.async_jobs if family else None,
             on_change=cast("OnQueryChange", read.text("on_query_change") or self._defaults.on_change),
             statistics=_statistics(read),
+            organization=self._defaults.organization,
         )
         found = conflict(query)
         if found is not None:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from tap_genesys_aggregates.core.periods import Period
     from tap_genesys_aggregates.core.query import Api, OnQueryChange, Query
 
+_MAX_ORGANIZATION = 100
+"""Characters: it is a part of every key, and of index entries in a warehouse."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -38,6 +41,7 @@ class Settings:
     request_timeout: float
     max_retries: int
     user_agent: str
+    organization: str | None = None
 
     @classmethod
     def read(cls, config: Mapping[str, object], sdk_settings: tuple[str, ...] = ()) -> Settings:
@@ -78,6 +82,7 @@ class Settings:
             max_window=max_window,
             page_size=int(read.number("page_size") or 0),
             on_change=cast("OnQueryChange", read.text("on_query_change")),
+            organization=_organization(read),
         )
         entries = read.items("queries")
         if entries is not None and not entries:
@@ -96,6 +101,7 @@ class Settings:
             request_timeout=read.number("request_timeout") or 0,
             max_retries=int(read.number("max_retries") or 0),
             user_agent=_user_agent(read),
+            organization=defaults.organization,
         )
 
 
@@ -130,6 +136,15 @@ def _hosts(read: Reader) -> Hosts:
         return regions.hosts(read.required("region"), base_url, token_url)
     except ValueError as error:
         raise read.error("region", str(error)) from None
+
+
+def _organization(read: Reader) -> str | None:
+    """The name of the organization, which becomes a part of every key."""
+    name = read.text("organization")
+    if name is not None and (name != name.strip() or len(name) > _MAX_ORGANIZATION):
+        problem = f"must have at most {_MAX_ORGANIZATION} characters, and no space before or after them"
+        raise read.error("organization", problem)
+    return name
 
 
 def _user_agent(read: Reader) -> str:

@@ -113,6 +113,12 @@ SETTINGS: dict[str, Setting] = {
             choices=("auto", "results", "group_tree"),
         ),
         Setting(
+            "organization",
+            "string",
+            "Name of this organization. If set, it is the first key column of every table, so that several "
+            "organizations can share tables.",
+        ),
+        Setting(
             "start_date",
             "date-time",
             "Load data from this date-time on, such as 2025-01-01T00:00:00Z.",

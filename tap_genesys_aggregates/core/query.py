@@ -66,6 +66,7 @@ class Query:
         jobs_path: Where jobs are submitted, if the family has them.
         on_change: What a run does if the query is no longer the one that its state was written for.
         statistics: Metric or view → statistics, where the user knows better than ``core/statistics.py``.
+        organization: Whose rows these are, as the first column of the key; None if there is no such column.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Query:
     jobs_path: str | None = None
     on_change: OnQueryChange = "stop"
     statistics: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    organization: str | None = None
 
     @property
     def grid(self) -> Grid:

@@ -55,6 +55,7 @@ def definition(query: Query) -> dict[str, object]:
         "shape": query.shape,
         "statistics": {name: list(names) for name, names in sorted(query.statistics.items())},
         "key": list(schema.keys(query)),
+        "organization": query.organization,
         **query.extra,
     }
     return {name: _compact(value) for name, value in fields.items() if value not in (None, [], {})}
@@ -137,6 +138,7 @@ def reconcile_query(query: Query, bookmark: Bookmark) -> tuple[Bookmark, list[st
         SettingError: The query changed, and ``on_change`` does not say how to go on, or the table cannot
             hold the new rows.
     """
+    check_organization(query, bookmark)
     new = definition(query)
     if bookmark.query is None:  # nothing was loaded, or by a version that did not keep the definition
         return replace(bookmark, query=new), []
@@ -155,6 +157,34 @@ def reconcile_query(query: Query, bookmark: Bookmark) -> tuple[Bookmark, list[st
     without = {*bookmark.metrics_without_history, *changes.added} & set(query.metrics) if is_loaded else ()
     continued = replace(bookmark, query=new, metrics_without_history=tuple(sorted(without)))
     return continued, list(_warnings(query, changes)) if is_loaded else []
+
+
+def check_organization(query: Query, bookmark: Bookmark) -> None:
+    """Check that a bookmark is of the organization whose rows a query asks for.
+
+    Raises:
+        SettingError: It is of another one, or only one of both has the setting, which changes every key.
+    """
+    if bookmark.query is None and bookmark.loaded_before is None:
+        return
+    before, now = (bookmark.query or {}).get("organization"), query.organization
+    if before == now:
+        return
+    if before is not None and now is not None:
+        what = f"the state of query {query.name!r} is that of organization {before!r}, not of {now!r}"
+        advice = (
+            "Give each organization a state of its own, with meltano run --state-id-suffix or with --state; "
+            "their rows can share tables"
+        )
+        raise SettingError(what, advice)
+    change = f"was {before!r} and is not set" if now is None else f"was not set and is {now!r}"
+    what = f"query {query.name!r} has another primary key than its table: organization {change}"
+    advice = (
+        "A target cannot change the key of a table. Load into another schema, and start without a state; or "
+        f"drop the tables {query.name} and extractions and those of the other queries and lookups, and start "
+        "without a state"
+    )
+    raise SettingError(what, advice)
 
 
 def _reason(changes: _Changes) -> str:

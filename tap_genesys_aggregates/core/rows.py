@@ -147,7 +147,7 @@ class UniqueKeys:
             query: The query whose rows these are.
         """
         self._query = query
-        self._keys = schema.keys(query)
+        self._keys = schema.response_keys(query)
         self._seen: set[tuple[str, ...]] = set()
 
     @property
@@ -230,7 +230,7 @@ class RowMaker:
     once per row.
     """
 
-    __slots__ = ("_blank", "_columns", "_integers", "_lead", "_long", "_names", "_plain", "_query")
+    __slots__ = ("_blank", "_columns", "_integers", "_lead", "_long", "_names", "_owner", "_plain", "_query")
 
     def __init__(self, query: Query) -> None:
         """Prepare the columns.
@@ -241,8 +241,11 @@ class RowMaker:
         table = schema.columns(query)
         self._query = query
         self._long = query.shape == "long"
-        self._lead = (*schema.keys(query), "interval_end", "extracted_at", "is_final")
+        self._lead = (*schema.response_keys(query), "interval_end", "extracted_at", "is_final")
         self._blank: Row = {each.name: None for each in table}
+        self._owner = (query.organization,) if query.organization else ()
+        if self._owner:
+            self._blank[schema.ORGANIZATION.name] = query.organization
         self._plain = _struct(tuple(each.name for each in table))
         self._integers = tuple(each.name for each in table if each.kind == "integer")
         self._names: dict[str, dict[str, str]] = {}
@@ -296,7 +299,7 @@ class RowMaker:
             One Struct per row, with a field for each column.
         """
         final = {end: end <= stamp.final_before for end in {*block.ends}}
-        columns = (block.starts, *block.keys, block.ends, *block.numbers)
+        columns = (*map(repeat, self._owner), block.starts, *block.keys, block.ends, *block.numbers)
         finals = map(final.__getitem__, block.ends)
         return [*map(self._plain, *columns, repeat(stamp.extracted_at), finals)]
 

@@ -43,6 +43,13 @@ class Column:
 
 OTHER_STATISTICS = "other_statistics"
 """The column of long rows for the statistics that have none of their own."""
+ORGANIZATION = Column(
+    "organization",
+    "string",
+    "Name of the organization. [setting organization]",
+    key=True,
+    source="organization",
+)
 INTERVAL_START = Column(
     "interval_start", "date-time", "Start of the bucket, UTC. [computed from the response]", key=True
 )
@@ -100,6 +107,16 @@ def keys(query: Query) -> tuple[str, ...]:
     return tuple(each.name for each in _all_columns(query) if each.key)
 
 
+def response_keys(query: Query) -> tuple[str, ...]:
+    """The part of the key that differs within one organization: ``interval_start`` and what follows it."""
+    return keys(query)[1:] if query.organization else keys(query)
+
+
+def with_organization(organization: str | None, table: tuple[Column, ...]) -> tuple[Column, ...]:
+    """A table, with the column ``organization`` first if the setting has a value."""
+    return (ORGANIZATION, *table) if organization else table
+
+
 def json_schema(table: tuple[Column, ...]) -> dict[str, object]:
     """The JSON schema of a table. Keys are never null, everything else is nullable.
 
@@ -125,6 +142,8 @@ def _property(each: Column) -> dict[str, object]:
 
 def _all_columns(query: Query) -> Iterator[Column]:
     """The columns that the settings of a query make, duplicates included."""
+    if query.organization:
+        yield ORGANIZATION
     yield INTERVAL_START
     for name in query.dimensions:
         yield Column(column(name), "string", _dimension(query, name), key=True, source=f"group_by: {name}")

@@ -42,7 +42,7 @@ def check_keys(leaves: Iterable[Leaf], query: Query) -> Iterator[Leaf]:
     Raises:
         UnforeseenError: A key contains NUL, or a value that is too long.
     """
-    names = schema.keys(query)[1:]
+    names = schema.response_keys(query)[1:]
     for leaf in leaves:
         for name, value in zip(names, leaf.key, strict=True):
             if _NUL in value or is_too_long(value):

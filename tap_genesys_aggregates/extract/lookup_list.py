@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tap_genesys_aggregates.client import LinkPaginator
 from tap_genesys_aggregates.core import instants
 from tap_genesys_aggregates.core.errors import IncompleteError, TapError
+from tap_genesys_aggregates.core.schema import with_organization
 from tap_genesys_aggregates.dialects.lookup_lists import Entries, lookups, read_list_page
 from tap_genesys_aggregates.dialects.protocol import Call, Page
 from tap_genesys_aggregates.http.errors import DeniedError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from tap_genesys_aggregates.client import Client
     from tap_genesys_aggregates.core.rows import Row
+    from tap_genesys_aggregates.core.schema import Column
     from tap_genesys_aggregates.dialects.lookup_lists import ListPage, Lookup
 
 ATTEMPTS = 3
@@ -41,6 +43,15 @@ class LookupList:
         self._lock = threading.Lock()
         self._rows: list[Row] | None = None
 
+    @property
+    def table(self) -> tuple[Column, ...]:
+        """The columns of its table."""
+        return with_organization(self._organization, self.lookup.table)
+
+    @property
+    def _organization(self) -> str | None:
+        return self._client.settings.organization
+
     def rows(self) -> list[Row]:
         """One row per entry; the first call reads the list.
 
@@ -61,7 +72,8 @@ class LookupList:
         try:
             for ask in self.lookup.requests:
                 found.update(self._entries(ask))
-            return [self.lookup.row(entity, extracted_at) for entity in found.values()]
+            owner: Row = {"organization": self._organization} if self._organization else {}
+            return [{**owner, **self.lookup.row(entity, extracted_at)} for entity in found.values()]
         except TapError as error:
             if isinstance(error, DeniedError):
                 error.advice = self.lookup.advice

@@ -66,7 +66,8 @@ class Warehouse:
         day = f"(interval_start at time zone 'UTC' at time zone {literal(query.zone.key)})::date"
         view = f"{quoted(self._schema)}.{quoted(query.name + '_current')}"
         between = f"interval_start >= {_timestamp(start)} and interval_start < {_timestamp(stop)}"
-        statement = f"select {day}, {totals} from {view} where {between} group by 1"  # noqa: S608  # all quoted above
+        own = f"organization = {literal(query.organization)} and " if query.organization else ""
+        statement = f"select {day}, {totals} from {view} where {own}{between} group by 1"  # noqa: S608  # all quoted above
         try:
             rows = self._connection.execute(statement.encode()).fetchall()
         except psycopg.Error as error:

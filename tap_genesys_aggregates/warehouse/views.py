@@ -60,9 +60,9 @@ create or replace view {missing} as
 _BY_DAY = """\
 -- {query}: the sum of each local day, for the columns that may be added up.{left_out}
 create or replace view {by_day} as
-select (interval_start at time zone 'UTC' at time zone {zone})::date as day{sums}
+select {by}(interval_start at time zone 'UTC' at time zone {zone})::date as day{sums}
 from {current}
-group by 1;
+group by {groups};
 """
 
 _NO_BY_DAY = """\
@@ -117,13 +117,15 @@ def views(queries: Iterable[Query], schema_name: str) -> str:
     Returns:
         SQL for PostgreSQL, in one transaction.
     """
+    queries = [*queries]
     ledger, gaps = _in(schema_name, LEDGER), _in(schema_name, f"{LEDGER}_gaps")
-    select_gaps = current_rows.sql(GAPS, current_rows.Source(ledger))
+    organizations = any(query.organization for query in queries)  # all queries of a config have the same
+    select_gaps = current_rows.sql(GAPS, current_rows.Source(ledger, organizations=organizations))
     statement = _GAPS.format(gaps=gaps, select_gaps=select_gaps)
     parts = ["begin;\n", _ledger_check(ledger), _block(LEDGER, (ledger,), (gaps,), statement)]
     for query in queries:
         table = _in(schema_name, query.name)
-        source = current_rows.Source(ledger, table, literal(query.name))
+        source = current_rows.Source(ledger, table, literal(query.name), organizations)
         names = {kind: _in(schema_name, f"{query.name}_{kind}") for kind in VIEW_KINDS}
         values = {
             "query": query.name,
@@ -132,6 +134,8 @@ def views(queries: Iterable[Query], schema_name: str) -> str:
             "select_current": current_rows.sql(CURRENT, source),
             "select_missing": current_rows.sql(MISSING, source),
             **names,
+            "by": "organization, " if organizations else "",
+            "groups": "1, 2" if organizations else "1",
             "sums": "".join(f",\n  sum({quoted(name)}) as {quoted(name)}" for name in additive(query)),
         }
         by_day = _BY_DAY if additive(query) else _NO_BY_DAY

@@ -1,0 +1,112 @@
+"""Two organizations in the same tables: their rows never meet, and neither hides what the other lacks."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+
+from genesys_sandbox import Options, Sandbox, SettableClock, serve
+from tap_genesys_aggregates import tap
+from tap_genesys_aggregates.config.settings import Settings
+from tap_genesys_aggregates.warehouse import command
+from tap_genesys_aggregates.warehouse.views import views
+from tests.pipeline.running import ManualClock, config, multiset, run
+from tests.warehouse.conftest import Connection, load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.pipeline.running import Row
+
+pytestmark = [pytest.mark.postgres]
+
+NOW = datetime(2026, 1, 20, 5, tzinfo=timezone.utc)
+QUERY = {"name": "calls", "metrics": ["nOffered", "tHandle"], "group_by": ["queueId"], "granularity": "PT1H"}
+SEEDS = {"acme": 7, "globex": 8}
+
+
+def settings(organization: str, **changes: Any) -> dict[str, Any]:
+    return config(start_date="2026-01-05T00:00:00Z", queries=[QUERY], organization=organization, **changes)
+
+
+def sandbox(organization: str, now: datetime = NOW) -> Sandbox:
+    options = Options(seed=SEEDS[organization], volume=0.05)
+    return Sandbox(options, now=SettableClock(now))
+
+
+@pytest.fixture
+def loaded(connection: Connection) -> dict[str, list[Row]]:
+    """The rows of each organization as the tap wrote them; the last to be loaded was pulled later."""
+    found: dict[str, list[Row]] = {}
+    for hour, name in enumerate(SEEDS, start=5):
+        outcome = run(sandbox(name, NOW.replace(hour=hour)), settings(name))
+        assert outcome.error is None
+        load(connection, outcome.messages)
+        found[name] = outcome.rows("calls")
+    connection.execute(views(Settings.read(settings("acme")).queries, "warehouse").encode())
+    return found
+
+
+def test_the_views_tell_organizations_apart(connection: Connection, loaded: dict[str, list[Row]]) -> None:
+    """The same buckets were pulled for both: without the column, the later pull would hide the earlier."""
+    for name, rows in loaded.items():
+        cursor = connection.execute(
+            "select to_jsonb(c) from warehouse.calls_current c where organization = %s", [name]
+        )
+        current = [row for (row,) in cursor.fetchall()]
+        for row in current:
+            for each in ("interval_start", "interval_end"):
+                row[each] += ".000Z"
+        assert multiset(current) == multiset(rows)
+        offered = connection.execute(
+            "select sum(n_offered_count) from warehouse.calls_by_day where organization = %s", [name]
+        ).fetchone()
+        assert offered[0] == sum(row["n_offered_count"] or 0 for row in rows)
+    assert connection.execute("select * from warehouse.calls_missing").fetchall() == []
+    assert connection.execute("select * from warehouse.extractions_gaps").fetchall() == []
+
+
+def test_what_one_organization_lacks_the_other_does_not_hide(
+    connection: Connection, loaded: dict[str, list[Row]]
+) -> None:
+    day = "2026-01-08"
+    lost = [row for row in loaded["acme"] if row["interval_start"].startswith(day)]
+    connection.execute(
+        "delete from warehouse.calls where organization = 'acme' and interval_start::date = %s", [day]
+    )
+    connection.execute(
+        "delete from warehouse.extractions where organization = 'globex' and window_start::date = %s", [day]
+    )
+    missing = connection.execute(
+        "select organization, rows_extracted - rows_present from warehouse.calls_missing"
+    ).fetchall()
+    assert missing == [("acme", len(lost))]
+    gaps = connection.execute("select organization, gap_start::date::text from warehouse.extractions_gaps")
+    assert gaps.fetchall() == [("globex", day)]
+
+
+def test_reconcile_compares_the_rows_of_its_own_organization(
+    connection: Connection,
+    loaded: dict[str, list[Row]],
+    database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert len(loaded) == 2
+    connection.execute(
+        "update warehouse.calls set n_offered_count = 1 + n_offered_count where organization = 'globex'"
+    )
+    monkeypatch.setattr(tap, "SystemClock", lambda: ManualClock(NOW))
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    codes = {}
+    for name in SEEDS:
+        with serve(sandbox(name)) as url:
+            path = tmp_path / f"{name}.json"
+            path.write_text(json.dumps(settings(name, base_url=url)), encoding="utf-8")
+            arguments = ["reconcile", "--config", str(path), "--schema", "warehouse"]
+            codes[name] = CliRunner().invoke(command.main, arguments).exit_code
+    assert codes == {"acme": command.EQUAL, "globex": command.DIFFERENT}
