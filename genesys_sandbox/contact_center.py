@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # A conversation may post its last event three hours after the hour in which it started.
 _LONGEST_CONVERSATION_HOURS = 3
-_HOURS_KEPT = 1_000
+_HOURS_KEPT = 6_000
 
 # Conversations that start in each local hour of an ordinary Monday: about 420 in all.
 _DAY = (1, 1, 0, 0, 0, 1, 3, 9, 28, 46, 52, 47, 36, 31, 36, 35, 30, 23, 15, 10, 7, 5, 3, 1)

@@ -16,7 +16,7 @@ from tap_genesys_aggregates.core import schema
 from tap_genesys_aggregates.core.bookmarks import REPLICATION_KEY, Bookmark, reread_period, run_periods
 from tap_genesys_aggregates.core.errors import SettingError, TapError
 from tap_genesys_aggregates.core.query_changes import resumed
-from tap_genesys_aggregates.core.rechecks import RereadCount, news
+from tap_genesys_aggregates.core.rechecks import RereadCount, can_recheck, news
 from tap_genesys_aggregates.core.rows import Stamp, UniqueKeys
 from tap_genesys_aggregates.extract.split_groups import merged
 from tap_genesys_aggregates.http.usage import Usage
@@ -269,7 +269,7 @@ class AggregateStream(RESTStream["str | None"]):
 
     def _rereads(self, now: datetime) -> Iterator[RunPeriod]:
         """Look at settled months, once everything else is loaded; the periods to read again."""
-        if not self.query.recheck_requests or self.replication_method == "FULL_TABLE":
+        if not can_recheck(self.query) or self.replication_method == "FULL_TABLE":
             return
         yield from self._left_to_reread()
         if not self._bookmark.rechecks.rereads:
@@ -286,6 +286,7 @@ class AggregateStream(RESTStream["str | None"]):
     def _look(self, now: datetime) -> None:
         """Ask for the settled months whose turn it is, and remember what came of it."""
         query, seen = self.query, set[str]()
+        fresh_since = self._periods(self._began, now)[-1].start
         first = query.grid.floor(self._client.settings.start_date)
         for _ in range(query.recheck_requests):
             bookmark = self._bookmark
@@ -301,9 +302,9 @@ class AggregateStream(RESTStream["str | None"]):
             if fingerprint is None:
                 after = rechecks.after_refusal(query, stretch, now)
             else:
-                after = rechecks.after_look(stretch, fingerprint, now)
+                after = rechecks.after_look(stretch, fingerprint, now, fresh_since=fresh_since)
             if line := news(query, stretch, rechecks, after):
-                self.logger.info("%s", line)
+                self.logger.warning("%s", line)
             self._save(replace(bookmark, rechecks=after))
 
     def _write_state(self) -> None:

@@ -2,7 +2,8 @@
 
 Genesys changes history of any age (docs/api-notes.md, "History changes"), long after the lookback. So a run
 asks for a few settled months in a single bucket each, and compares a fingerprint of the answer with the one
-in the state. A month that differs is read again. Everything here is a pure function of the state.
+in the state. A month that differs, or has no fingerprint yet, is read again after the look: so whatever
+changes later shows. Everything here is a pure function of the state.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ MANY_CHANGES = 3
 """Months in a row that changed, from which on most of history counts as changed."""
 _DEEPEST = 3
 """How often a month is halved if it cannot be asked for in one request: its parts have about four days."""
-_FINGERPRINT = 6
-"""Characters of a fingerprint, six bits each: a change goes unnoticed once in 2^36 times."""
+_FINGERPRINT = 5
+"""Characters of a fingerprint, six bits each: of a billion changes, one goes unnoticed."""
 _NOT_ANSWERED = "-"
 """In place of a fingerprint: the platform refuses to answer for this stretch."""
 _MONTH = Period("P1M", months=1)
@@ -61,7 +62,7 @@ class Reread:
         name: The name of the stretch.
         left: What has not been read yet.
         entry: The fingerprint to remember once all of it has been read, and when it was taken; empty if
-            it is not known.
+            it says nothing any more.
     """
 
     name: str
@@ -78,7 +79,7 @@ class Rechecks:
         floor: Rows before it belong to an older definition of the query, and are left as they are.
         last: The stretch that was looked at last: the next look is for the one after it.
         changed: How many looks in a row, up to the last one, found a change.
-        entries: Name of a stretch → its fingerprint and the day (UTC) of the last look, ``a1b2c3 261126``.
+        entries: Name of a stretch → its fingerprint and the day (UTC) of the last look, ``a1b2c 261126``.
             Parts of a month that have never been asked for have an empty one.
         rereads: What changed and is to be read again, the oldest first.
     """
@@ -180,37 +181,46 @@ class Rechecks:
         turn = [each for each in known if each.name > self.last]
         return [*unknown, *turn, *(each for each in known if each.name <= self.last)]
 
-    def after_look(self, stretch: Stretch, fingerprint: str, now: datetime) -> Rechecks:
-        """The rechecks after a look: the stretch is unchanged or new, or it is to be read again.
+    def after_look(
+        self, stretch: Stretch, fingerprint: str, now: datetime, *, fresh_since: datetime | None = None
+    ) -> Rechecks:
+        """The rechecks after a look: the stretch is unchanged, or it is to be read again.
 
-        The fingerprint of a stretch that changed is remembered only once its rows are out.
+        A fingerprint stands for rows that were read after it was taken, so it is remembered only once they
+        are out. A stretch without one may have changed since it was loaded, so it is read again too.
+
+        Args:
+            stretch: What was asked for.
+            fingerprint: The fingerprint of the answer.
+            now: The instant of the run.
+            fresh_since: Everything from there on was read in the same run, just before.
         """
         known, entry = self.fingerprint(stretch), f"{fingerprint} {now:%y%m%d}"
-        if known and known != fingerprint:
-            rereads = self._with(stretch, entry)
-            return replace(self, rereads=rereads, last=stretch.name, changed=self.changed + 1)
-        entries = {**self.entries, stretch.name: entry}
-        if not self.entries.get(stretch.name):  # it was not its turn yet
-            return replace(self, entries=entries)
-        return replace(self, entries=entries, last=stretch.name, changed=0)
+        is_fresh = fresh_since is not None and fresh_since <= stretch.window.start
+        if known == fingerprint or (not known and is_fresh):
+            entries = {**self.entries, stretch.name: entry}
+            return replace(self, entries=entries, last=stretch.name, changed=0)
+        changed = self.changed + 1 if known else self.changed
+        return replace(self, rereads=self._with(stretch, entry), last=stretch.name, changed=changed)
 
     def after_refusal(self, query: Query, stretch: Stretch, now: datetime) -> Rechecks:
-        """The rechecks after the platform could not answer for a stretch: it is asked for in halves.
-
-        If its fingerprint was known, nobody can tell whether it is unchanged, so it is read again.
-        """
+        """The rechecks after the platform could not answer for a stretch: it is asked for in halves."""
         entries = {name: entry for name, entry in self.entries.items() if name != stretch.name}
         if halves(query.grid, stretch.window) is None or _depth(stretch.name) >= _DEEPEST:
             entries[stretch.name] = f"{_NOT_ANSWERED} {now:%y%m%d}"
         else:
             dot = "" if "." in stretch.name else "."
             entries |= {f"{stretch.name}{dot}{number}": "" for number in (1, 2)}
-        rereads = self._with(stretch, "") if self.fingerprint(stretch) else self.rereads
-        return replace(self, entries=entries, rereads=rereads, last=stretch.name)
+        return replace(self, entries=entries, last=stretch.name)
 
     def fingerprint(self, stretch: Stretch) -> str:
         """The known fingerprint of a stretch; empty if there is none."""
         return self.entries.get(stretch.name, "").partition(" ")[0].strip(_NOT_ANSWERED)
+
+    @property
+    def has_unanswered(self) -> bool:
+        """Whether there is a stretch for which the platform does not answer, however short."""
+        return any(entry.startswith(_NOT_ANSWERED) for entry in self.entries.values())
 
     def after_window(self, window: Window) -> Rechecks:
         """The rechecks after a window of the first reread was written."""
@@ -237,6 +247,11 @@ class Rechecks:
                 window = found[int(digit) - 1] if found else None
             if window is not None:
                 yield Stretch(name, window)
+
+
+def can_recheck(query: Query) -> bool:
+    """Whether settled months can be looked at: a ranking of a month is not the ranking of its windows."""
+    return query.recheck_requests > 0 and not query.is_ranked
 
 
 def coarse(query: Query) -> Query:
@@ -301,13 +316,12 @@ def _depth(name: str) -> int:
 def news(query: Query, stretch: Stretch, before: Rechecks, after: Rechecks) -> str:
     """A line for the log about a look; empty if it found nothing new."""
     name = f"query {query.name!r}"
-    if len(after.rereads) > len(before.rereads):
+    if len(after.rereads) > len(before.rereads) and before.fingerprint(stretch):
         return f"{name}: {stretch.name} is no longer what was loaded; it is read again"
-    told = after.entries.get(stretch.name, "")
-    if told.startswith(_NOT_ANSWERED) and not before.entries.get(stretch.name, "").startswith(_NOT_ANSWERED):
+    if after.has_unanswered and not before.has_unanswered:
         return (
-            f"{name}: the platform does not answer for {stretch.window} in a single bucket, so changes there "
-            "are not noticed"
+            f"{name}: the platform does not answer for {stretch.window} in a single bucket. Changes there, "
+            "and in others like it, are not noticed"
         )
     return ""
 
