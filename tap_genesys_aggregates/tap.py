@@ -23,6 +23,7 @@ from tap_genesys_aggregates.clock import Clock, SystemClock
 from tap_genesys_aggregates.config.families import warnings
 from tap_genesys_aggregates.config.settings import Settings, from_environment
 from tap_genesys_aggregates.config.settings_table import CONFIG_SCHEMA
+from tap_genesys_aggregates.core import instants
 from tap_genesys_aggregates.core.backfill import overlap
 from tap_genesys_aggregates.core.bookmarks import Bookmark
 from tap_genesys_aggregates.core.errors import SettingError, TapError
@@ -160,6 +161,7 @@ class TapGenesysAggregates(Tap):
     @override  # type: ignore[misc]  # final in the SDK, which has no other hook for the end of a run
     def sync_all(self) -> None:
         try:
+            self.warn_of_future()
             self._warn_of_overlap()
             super().sync_all()
         except TapError as error:
@@ -169,6 +171,16 @@ class TapGenesysAggregates(Tap):
         failed = self.failures.error()
         if failed is not None:
             raise failed
+
+    def warn_of_future(self) -> None:
+        """Warn if no data can exist yet since ``start_date``: the year is easily mistyped."""
+        start, now = self.settings.start_date, self.clock.now()
+        if start > now:
+            self.logger.warning(
+                "start_date %s is in the future, so nothing is loaded before that: it is %s now",
+                instants.text(start),
+                instants.text(now),
+            )
 
     def _warn_of_overlap(self) -> None:
         """Warn if this run reads days that daily runs with another state read as well."""
@@ -277,6 +289,7 @@ class TapGenesysAggregates(Tap):
             return
         given = ctx.params.get("config") or _ConfigInput()
         tap = cls(config=given.config, parse_env_config=given.parse_env)
+        tap.warn_of_future()
         passed = True
         for works, line in report(tap.extractors()):
             click.echo(line)

@@ -31,7 +31,7 @@ _ADVICE = {
 }
 
 
-_YAML = re.compile(r"(---\s|- |[\w\"'-]+:(\s|$))")
+_YAML = re.compile(r"(---(\s|$)|- |[\w\"'-]+:(\s|$))")
 """How a line of YAML begins."""
 _VARIABLES = re.compile(r"(export +)?[A-Z][A-Z0-9_]*=")
 """How a line of an ``.env`` file begins."""
@@ -113,7 +113,7 @@ def _parsed(content: bytes) -> dict[str, Any]:
 def _problem(error: json.JSONDecodeError) -> str:
     """What is wrong with text that is not JSON, and what it seems to be instead."""
     where = f"line {error.lineno}, column {error.colno}"
-    if error.msg == "Extra data":
+    if error.msg == "Extra data" and error.doc[error.pos] in '{["':
         return (
             f"contains more than one JSON value, the second at {where}; keep one (of states, the last line)"
         )
