@@ -258,17 +258,24 @@ class Reader:
             except (ValueError, RecursionError):
                 raise self.error(name, "must be valid JSON if it is given as text") from None
         try:
-            json.dumps(value, allow_nan=False)
+            as_text = json.dumps(value, allow_nan=False, default=_date_as_text)
         except (TypeError, ValueError, RecursionError):
             raise self.error(name, "must be valid JSON, without NaN and not nested too deeply") from None
         if _is_deeper(value, _MAX_DEPTH):
             raise self.error(name, f"must not be nested deeper than {_MAX_DEPTH} levels")
-        return value
+        return json.loads(as_text)
 
     def _value(self, name: str) -> object:
         """What the user wrote, or the default."""
         value = self._values.get(name)
         return self._table[name].default if value is None else value
+
+
+def _date_as_text(value: object) -> str:
+    """A date of YAML as JSON has it."""
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError
 
 
 def _is_deeper(value: object, levels: int) -> bool:
