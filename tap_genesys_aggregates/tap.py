@@ -126,6 +126,7 @@ class TapGenesysAggregates(Tap):
         if isinstance(kwargs.get("catalog"), dict):
             kwargs["catalog"] = read_catalog(kwargs["catalog"])
         super().__init__(**kwargs)
+        self._warn_of_future()
 
     @override
     def discover_streams(self) -> Sequence[Stream]:
@@ -161,7 +162,6 @@ class TapGenesysAggregates(Tap):
     @override  # type: ignore[misc]  # final in the SDK, which has no other hook for the end of a run
     def sync_all(self) -> None:
         try:
-            self.warn_of_future()
             self._warn_of_overlap()
             super().sync_all()
         except TapError as error:
@@ -172,7 +172,7 @@ class TapGenesysAggregates(Tap):
         if failed is not None:
             raise failed
 
-    def warn_of_future(self) -> None:
+    def _warn_of_future(self) -> None:
         """Warn if no data can exist yet since ``start_date``: the year is easily mistyped."""
         start, now = self.settings.start_date, self.clock.now()
         if start > now:
@@ -289,7 +289,6 @@ class TapGenesysAggregates(Tap):
             return
         given = ctx.params.get("config") or _ConfigInput()
         tap = cls(config=given.config, parse_env_config=given.parse_env)
-        tap.warn_of_future()
         passed = True
         for works, line in report(tap.extractors()):
             click.echo(line)

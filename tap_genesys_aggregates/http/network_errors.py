@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.utils import select_proxy
-from urllib3.exceptions import HTTPError, NewConnectionError, ProxySchemeUnknown, ReadTimeoutError
+from urllib3.exceptions import NewConnectionError, ProxySchemeUnknown, ReadTimeoutError
+from urllib3.exceptions import SSLError as TlsError
 
 from tap_genesys_aggregates.config.reader import suggestion
 from tap_genesys_aggregates.config.regions import domains
@@ -153,7 +154,7 @@ def _connection(route: Route, error: OSError) -> TapError | None:
     root, words = _root(error), _words(error)
     is_proxy = isinstance(error, requests.exceptions.ProxyError)
     peer = f"the proxy {route.proxy}" if is_proxy else route.host
-    if isinstance(error, requests.exceptions.SSLError) or isinstance(root, ssl.SSLError):
+    if _is_handshake(error):
         return _tls(peer, error, _PROXY if is_proxy else "")
     if isinstance(root, socket.gaierror):
         what = f"the name of {peer} cannot be found{words}"
@@ -171,12 +172,19 @@ def _connection(route: Route, error: OSError) -> TapError | None:
     return None
 
 
+def _is_handshake(error: OSError) -> bool:
+    """Whether TLS could not be set up; an error in the middle of a response is not within a MaxRetryError."""
+    if isinstance(error, requests.exceptions.ProxyError):
+        return isinstance(_root(error), ssl.SSLError)
+    return isinstance(error, requests.exceptions.SSLError) and not isinstance(_wrapped(error), TlsError)
+
+
 def _tls(peer: str, error: OSError, advice: str) -> TapError:
     """The error for a handshake that failed."""
     root, words = _root(error), _words(error)
     if isinstance(root, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in str(error):
         return _certificate(peer, root, words)
-    reason = root.reason if isinstance(root, ssl.SSLError) else ""
+    reason = getattr(root, "reason", None)
     if reason in _NO_TLS:
         what = f"{peer} does not speak TLS on this port{words}"
         plain = "write its URL with http:// instead of https://"
@@ -268,12 +276,11 @@ def _root(error: BaseException) -> BaseException:
 def _words(error: OSError) -> str:
     """Python's own words about an error, in parentheses: a class, and its text if that holds no URL."""
     root = _root(error)
+    is_shown = isinstance(root, OSError | http.client.HTTPException)
+    if not is_shown or isinstance(root, requests.RequestException):
+        return f" ({type(error).__name__})"
     kind = type(root).__name__
-    if isinstance(root, requests.RequestException) or not isinstance(
-        root, OSError | http.client.HTTPException
-    ):
-        return f" ({kind})"
     text = re.sub(r" *\(_ssl\.c:\d+\)|^_ssl\.c:\d+: ", "", str(root))
-    if isinstance(root, HTTPError):  # of urllib3
-        text = text.removeprefix(kind).strip("()")
-    return f" ({kind}: {shorten(text)})" if text else f" ({kind})"
+    if text.startswith(f"{kind}("):
+        text = text[len(kind) :].strip("()")
+    return f" ({kind}: {shorten(text).strip()})" if text else f" ({kind})"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _MAX_BYTES = 64 << 20
 """Much more than the largest catalog; a file of this size is something else."""
 _ADVICE = {
-    "--config": "Write the settings as a JSON object; docs/reference.md has them all",
+    "--config": "Write the settings as a JSON object; --about lists them",
     "--state": "Pass the value of the last STATE message of an earlier run, or leave --state out to load "
     "everything again",
     "--catalog": "Make a new one with --discover, or leave --catalog out to select all streams",
