@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.utils import select_proxy
-from urllib3.exceptions import NewConnectionError, ProxySchemeUnknown, ReadTimeoutError
+from urllib3.exceptions import InvalidChunkLength, NewConnectionError, ProxySchemeUnknown, ReadTimeoutError
 from urllib3.exceptions import SSLError as TlsError
 
 from tap_genesys_aggregates.config.reader import suggestion
@@ -184,6 +184,9 @@ def _tls(peer: str, error: OSError, advice: str) -> TapError:
     root, words = _root(error), _words(error)
     if isinstance(root, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in str(error):
         return _certificate(peer, root, words)
+    if getattr(root, "library", None) in {"X509", "PEM"}:
+        what = f"the certificates that {peer} is checked against cannot be read{words}"
+        return _final(what, "Set REQUESTS_CA_BUNDLE to the path of a PEM file, or remove it")
     reason = getattr(root, "reason", None)
     if reason in _NO_TLS:
         what = f"{peer} does not speak TLS on this port{words}"
@@ -222,8 +225,9 @@ def _response(route: Route, error: OSError) -> TapError:
     if isinstance(root, http.client.RemoteDisconnected | ConnectionError | ssl.SSLError):
         more = "; if it expects TLS, write https:// instead of http://" if route.is_plain else ""
         return TransientError(f"{what}: it closed the connection{words}", f"{advice}{more}")
-    if isinstance(root, http.client.BadStatusLine | http.client.LineTooLong | http.client.UnknownProtocol):
-        return TransientError(f"{what}: it does not speak HTTP{words}", f"{_PORT}")
+    is_cut = isinstance(root, http.client.IncompleteRead) and not isinstance(root, InvalidChunkLength)
+    if not is_cut and isinstance(root, http.client.HTTPException | requests.exceptions.ChunkedEncodingError):
+        return TransientError(f"{what}: it is not valid HTTP{words}", f"{_PORT}, and any proxy or gateway")
     return TransientError(f"{what}: it was cut off{words}", advice)
 
 
@@ -283,4 +287,5 @@ def _words(error: OSError) -> str:
     text = re.sub(r" *\(_ssl\.c:\d+\)|^_ssl\.c:\d+: ", "", str(root))
     if text.startswith(f"{kind}("):
         text = text[len(kind) :].strip("()")
-    return f" ({kind}: {shorten(text).strip()})" if text else f" ({kind})"
+    text = shorten(text).strip()
+    return f" ({kind}: {text})" if text else f" ({kind})"

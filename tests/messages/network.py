@@ -179,6 +179,11 @@ CASES = tuple(
             lambda: _at("https://localhost:8443", REQUESTS_CA_BUNDLE="/nowhere.pem"),
             {},
         ),
+        (
+            "`REQUESTS_CA_BUNDLE` names a file that is not PEM",
+            lambda: _tls("https", "localhost", REQUESTS_CA_BUNDLE="config.json"),
+            {},
+        ),
         ("nothing listens at the proxy's port", _proxy, {}),
         (
             "the proxy's host does not exist",
