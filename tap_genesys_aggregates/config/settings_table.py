@@ -290,7 +290,8 @@ QUERY_FIELDS: dict[str, Setting] = {
         Setting(
             "statistics",
             "object",
-            "Metric → list of statistics, if a metric has others than the tap expects; any name is accepted.",
+            "Metric → list of statistics, if you want fewer, or a metric has others than the tap expects; "
+            "any name is accepted. A known statistic that is not listed has no column in wide rows.",
         ),
     )
 }
