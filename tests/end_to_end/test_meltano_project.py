@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import stat
 import threading
 import time
@@ -110,3 +111,22 @@ def test_a_killed_meltano_leaves_no_secret_where_run_started_it(project: Project
     killer.join()
     assert seen == [(0o600, True)]
     assert not leftovers.exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    re.findall(
+        r"`(meltano [^`]*)`", (CLONE / "docs" / "install.md").read_text("utf-8").split("\n## Upgrade")[1]
+    ),
+)
+def test_meltano_has_the_commands_and_options_to_upgrade_and_uninstall(
+    project: Project, command: str
+) -> None:
+    """They are not run, because they would reinstall or remove what the tests share."""
+    _, *words = command.split()
+    options = [word for word in words if word.startswith("--")]
+    names = words[: 2 if words[0] == "state" else 1]
+    project.run([*names, "--help"], {})
+    known = project.log.read_text(encoding="utf-8")
+    assert f"Usage: meltano {' '.join(names)}" in known
+    assert [option for option in options if option not in known] == []
