@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ import psycopg
 
 from demo.errors import DemoError
 from demo.paths import CLONE
+from demo.postgres_process import BUNDLED_PSQL, KEEP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,6 +49,12 @@ class Postgres:
             "TARGET_POSTGRES_DEFAULT_TARGET_SCHEMA": SCHEMA,
         }
 
+    @property
+    def psql(self) -> str:
+        """A command that shows the demo's tables, for an embedded server."""
+        program = "psql" if shutil.which("psql") else str(BUNDLED_PSQL)
+        return shlex.join([program, f"{self.url}&options=-csearch_path%3D{SCHEMA}"])
+
     @contextlib.contextmanager
     def connect(self) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
         """Connect, in UTC, with the demo's schema as the search path.
@@ -70,11 +79,12 @@ class Postgres:
 
 
 @contextlib.contextmanager
-def embedded(folder: Path) -> Iterator[Postgres]:
+def embedded(folder: Path, *, keep: bool = False) -> Iterator[Postgres]:
     """Start an embedded Postgres, and stop it at the end of the block.
 
     Args:
         folder: The data folder; it is kept for the next time.
+        keep: Let the server run on if the block ends without an exception.
 
     Yields:
         The server.
@@ -83,7 +93,7 @@ def embedded(folder: Path) -> Iterator[Postgres]:
         DemoError: The server does not start.
     """
     process = subprocess.Popen(
-        [sys.executable, "-m", "demo.postgres_process", str(folder)],
+        [sys.executable, "-m", "demo.postgres_process", str(folder.resolve())],
         cwd=CLONE,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -91,19 +101,26 @@ def embedded(folder: Path) -> Iterator[Postgres]:
         text=True,
         start_new_session=True,  # Ctrl-C must not reach it: it stops when its input is closed
     )
-    with process:
-        try:
-            assert process.stdin is not None  # noqa: S101  # it is a pipe
-            assert process.stdout is not None  # noqa: S101  # it is a pipe
-            url = process.stdout.readline().strip()
-            if not url:
-                _, errors = process.communicate()
-                message = f"The embedded Postgres did not start:\n{errors[-2000:]}"
-                raise DemoError(message)
-            yield Postgres(url, f"embedded, in {folder.parent}")
-        finally:
-            with contextlib.suppress(BrokenPipeError, ValueError):
-                process.communicate(timeout=_STOPPING_SECONDS)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(process)
+        stack.callback(_stop, process)
+        assert process.stdin is not None  # noqa: S101  # it is a pipe
+        assert process.stdout is not None  # noqa: S101  # it is a pipe
+        url = process.stdout.readline().strip()
+        if not url:
+            _, errors = process.communicate()
+            message = f"The embedded Postgres did not start:\n{errors[-2000:]}"
+            raise DemoError(message)
+        yield Postgres(url, f"embedded, in {folder.parent}")
+        if keep:
+            process.stdin.write(KEEP)
+            process.stdin.flush()
+            stack.pop_all()  # neither stop it nor wait for it
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    with contextlib.suppress(BrokenPipeError, ValueError):
+        process.communicate(timeout=_STOPPING_SECONDS)
 
 
 def from_environment(variables: Mapping[str, str] = os.environ) -> Postgres | None:
