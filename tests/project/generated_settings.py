@@ -97,6 +97,12 @@ TARGET_POSTGRES_DATABASE=postgres
 # All other settings have defaults.
 """
 
+_NO_CACHE = {"TAP_GENESYS_AGGREGATES__USE_CACHED_CATALOG": "false"}
+"""Which lookups a catalog offers depends on what is selected; Meltano's cache would not notice.
+
+``meltano add --from-ref`` leaves out ``use_cached_catalog`` itself.
+"""
+
 
 def _setting(setting: Setting) -> dict[str, Any]:
     """A setting for Meltano, in its order."""
@@ -158,22 +164,18 @@ def _published() -> dict[str, Any]:
     project = tomlkit.parse((ROOT / "pyproject.toml").read_text(encoding="utf-8")).unwrap()["project"]
     repository = project["urls"]["Repository"]
     versions = [each.rpartition(" ")[2] for each in project["classifiers"] if re.search(r":: 3\.\d+$", each)]
-    return {
-        **_definition(
-            docs=project["urls"]["Documentation"],
-            repo=repository,
-            pip_url=f"tap-genesys-aggregates[warehouse]@git+{repository}",
-            description=project["description"],
-            supported_python_versions=versions,
-        ),
-        # Which lookups a catalog offers depends on what is selected; Meltano's cache would not notice.
-        "use_cached_catalog": False,
-    }
+    return _definition(
+        docs=project["urls"]["Documentation"],
+        repo=repository,
+        pip_url=f"tap-genesys-aggregates[warehouse]@git+{repository}",
+        description=project["description"],
+        supported_python_versions=versions,
+    )
 
 
 def plugin() -> str:
     """``plugin.yaml``."""
-    return _PLUGIN_HEAD + _yaml({"plugin_type": "extractors", **_published()})
+    return _PLUGIN_HEAD + _yaml({"plugin_type": "extractors", **_published(), "env": _NO_CACHE})
 
 
 def hub() -> str:

@@ -1,4 +1,4 @@
-"""``meltano.yml``, ``plugin.yaml``, ``.env.example`` and ``docs/reference.md`` agree with the tap and its settings."""
+"""The definitions for Meltano, ``.env.example`` and ``docs/reference.md`` agree with the tap."""
 
 from __future__ import annotations
 
@@ -115,17 +115,20 @@ def test_meltano_selects_everything_without_a_pattern_that_would_win_over_those_
 
 def test_meltano_installs_the_tap_with_the_driver_that_its_commands_need(extractor: dict[str, Any]) -> None:
     assert extractor["pip_url"] == "-e .[warehouse]"
-    assert yaml.safe_load(generated_settings.plugin())["pip_url"].startswith("tap-genesys-aggregates[warehouse]@")
+    assert yaml.safe_load(generated_settings.plugin())["pip_url"].startswith(
+        "tap-genesys-aggregates[warehouse]@"
+    )
 
 
 @pytest.mark.parametrize("name", ["test", "views", "reconcile"])
 def test_no_command_of_meltano_has_a_config_file_or_a_secret(extractor: dict[str, Any], name: str) -> None:
     """They take everything from variables; their executables are installed with the tap."""
     arguments = extractor["commands"][name]["args"].split()
-    scripts = tomlkit.parse((generated_settings.ROOT / "pyproject.toml").read_text(encoding="utf-8")).unwrap()
+    text = (generated_settings.ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    scripts = tomlkit.parse(text).unwrap()["project"]["scripts"]
     assert arguments[arguments.index("--config") + 1] == "ENV"
     assert not any(each.startswith(("$", "--database-url")) for each in arguments)
-    assert extractor["commands"][name].get("executable", extractor["executable"]) in scripts["project"]["scripts"]
+    assert extractor["commands"][name].get("executable", extractor["executable"]) in scripts
 
 
 # Extractors in the schema of the Hub: github.com/meltano/hub, schemas/plugin_definitions and schemas/common.
@@ -133,7 +136,7 @@ HUB_SETTING = {"name", "kind", "value", "label", "description", "options", "sens
 HUB_PLUGIN = {
     "capabilities", "commands", "description", "docs", "domain_url", "executable", "keywords", "label",
     "maintenance_status", "name", "namespace", "pip_url", "repo", "settings", "settings_group_validation",
-    "settings_preamble", "supported_python_versions", "usage", "use_cached_catalog", "variant",
+    "settings_preamble", "supported_python_versions", "usage", "variant",
 }  # fmt: skip
 
 
