@@ -23,9 +23,11 @@ from tap_genesys_aggregates.clock import Clock, SystemClock
 from tap_genesys_aggregates.config.families import warnings
 from tap_genesys_aggregates.config.settings import Settings, from_environment
 from tap_genesys_aggregates.config.settings_table import CONFIG_SCHEMA
+from tap_genesys_aggregates.core import estimate
 from tap_genesys_aggregates.core.backfill import overlap
 from tap_genesys_aggregates.core.bookmarks import Bookmark
 from tap_genesys_aggregates.core.errors import SettingError, TapError
+from tap_genesys_aggregates.core.estimate import Estimate
 from tap_genesys_aggregates.extract.connection_test import report
 from tap_genesys_aggregates.extract.extractor import Extractor
 from tap_genesys_aggregates.extract.failures import Failures
@@ -51,7 +53,8 @@ from tap_genesys_aggregates.singer.sdk_settings import (
 from tap_genesys_aggregates.streams import AggregateStream, RunContext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
     from types import FrameType
 
     import requests
@@ -59,6 +62,9 @@ if TYPE_CHECKING:
     from singer_sdk.streams import Stream
 
     from tap_genesys_aggregates.core.query import Query
+
+
+_ESTIMATE = "Say what a run would cost, in requests and minutes, without sending any."
 
 
 class Command(SingerCommand):
@@ -169,6 +175,35 @@ class TapGenesysAggregates(Tap):
         failed = self.failures.error()
         if failed is not None:
             raise failed
+
+    def estimate(self) -> Iterator[str]:
+        """What this run would cost, in words. No request is sent, so the time is the machine's.
+
+        Raises:
+            TapError: A query would be refused; the others are told.
+        """
+        settings, now = self.settings, self.clock.now()
+        streams = [stream for stream in self.streams.values() if stream.selected]
+        queries = [stream for stream in streams if isinstance(stream, AggregateStream)]
+        lists = {stream.name for stream in streams if isinstance(stream, LookupStream)}
+        if any(stream.query.names_users for stream in queries):
+            lists.add("users")
+        yield from estimate.report(
+            [each for each in (self._estimate(stream, now) for stream in queries) if each is not None],
+            sum(len(self.lookup_lists[name].lookup.requests) for name in lists),
+            max_window=settings.max_window,
+            per_minute=settings.requests_per_minute,
+        )
+        if (failed := self.failures.error()) is not None:
+            raise failed
+
+    def _estimate(self, stream: AggregateStream, now: datetime) -> Estimate | None:
+        """The estimate of one query; None if it would be refused."""
+        try:
+            return Estimate.of(stream.query, stream.periods(now), self.settings.max_window)
+        except SettingError as error:
+            self.failures.add(stream.name, error)
+            return None
 
     def _warn_of_overlap(self) -> None:
         """Warn if this run reads days that daily runs with another state read as well."""
@@ -284,12 +319,18 @@ class TapGenesysAggregates(Tap):
         config: _ConfigInput | None = None,
         state: dict[str, Any] | None = None,
         catalog: dict[str, Any] | None = None,
+        estimate: bool = False,
     ) -> None:
         """As the SDK's, with the objects of the files instead of the files (see ``JsonFile``)."""
         super(Tap, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
         given = config or _ConfigInput()
-        cls(config=given.config, state=state, catalog=catalog, parse_env_config=given.parse_env).sync_all()
+        tap = cls(config=given.config, state=state, catalog=catalog, parse_env_config=given.parse_env)
+        if not estimate:
+            tap.sync_all()
+            return
+        for line in tap.estimate():
+            click.echo(line)
 
     @classmethod
     @override
@@ -301,7 +342,7 @@ class TapGenesysAggregates(Tap):
         return Command(
             name=command.name,
             callback=command.callback,
-            params=command.params,
+            params=[*command.params, click.Option(["--estimate"], is_flag=True, help=_ESTIMATE)],
             context_settings=command.context_settings,
             help=command.help,
             logger=cls.logger,
