@@ -87,7 +87,7 @@ def test_target_jsonl_writes_every_row(project: Project, sandbox: Sandbox, url: 
 
 
 def test_a_lookup_is_selected_by_a_pattern_that_names_it(project: Project, url: str) -> None:
-    """Which adds one line; the other streams stay selected. Without it, Meltano's file is the committed one."""
+    """It adds one line, and the other streams stay selected; taken back, the file is as committed."""
     config = settings(url, "results")
     variables = {f"TAP_GENESYS_AGGREGATES_{name.upper()}": value for name, value in config.items()}
     file, queues = project.folder / "meltano.yml", ("tap-genesys-aggregates", "queues", "*")
