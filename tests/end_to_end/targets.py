@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 from abc import ABC, abstractmethod
 from datetime import datetime, timezone
@@ -13,7 +14,7 @@ import psycopg
 from psycopg.rows import dict_row
 from typing_extensions import override
 
-from demo.paths import PLUGINS
+from demo.paths import CLONE, PLUGINS
 
 from . import process
 from .process import TIMEOUT, write_json
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from tap_genesys_aggregates.core.schema import Column
 
 Row = dict[str, Any]
+_PAGE = (CLONE / "docs" / "targets.md").read_text(encoding="utf-8")
+_BLOCK = re.compile(r"```json\n(.*?)```", re.DOTALL)
 
 
 class Target(ABC):
@@ -36,12 +39,15 @@ class Target(ABC):
     def __init__(self, folder: Path, **config: Any) -> None:
         self.folder = folder
         self.program = PLUGINS / self.name / "bin" / self.name
-        self.config = write_json(folder, self.name, {**self.settings, **config})
+        section = _PAGE.split(f"\n## {self.name}\n")[1].partition("\n## ")[0]
+        (documented,) = map(json.loads, _BLOCK.findall(section))
+        assert documented.keys() >= self.place.keys()
+        self.config = write_json(folder, self.name, {**documented, **self.place, **config})
 
     @property
     @abstractmethod
-    def settings(self) -> dict[str, Any]:
-        """Its config, as docs/targets.md recommends it."""
+    def place(self) -> dict[str, Any]:
+        """Where it loads to; its other settings are those of docs/targets.md."""
 
     @abstractmethod
     def rows(self, stream: str, keys: Iterable[str]) -> list[Row]:
@@ -97,12 +103,8 @@ class Csv(InFiles):
 
     @property
     @override
-    def settings(self) -> dict[str, Any]:
-        return {
-            "output_path": str(self.folder / "csv"),
-            "file_naming_scheme": "{stream_name}.{timestamp}.csv",
-            "timestamp_format": "%Y-%m-%dT%H%M%S.%f",
-        }
+    def place(self) -> dict[str, Any]:
+        return {"output_path": str(self.folder / "csv")}
 
     @override
     def lines(self, stream: str) -> list[Row]:
@@ -118,8 +120,8 @@ class Jsonl(InFiles):
 
     @property
     @override
-    def settings(self) -> dict[str, Any]:
-        return {"destination_path": str(self.folder / "jsonl"), "do_timestamp_file": False}
+    def place(self) -> dict[str, Any]:
+        return {"destination_path": str(self.folder / "jsonl")}
 
     @override
     def lines(self, stream: str) -> list[Row]:
@@ -132,8 +134,8 @@ class DuckDb(Target):
 
     @property
     @override
-    def settings(self) -> dict[str, Any]:
-        return {"path": str(self.folder / "warehouse.duckdb"), "default_target_schema": "genesys"}
+    def place(self) -> dict[str, Any]:
+        return {"path": str(self.folder / "warehouse.duckdb")}
 
     @override
     def rows(self, stream: str, keys: Iterable[str]) -> list[Row]:
@@ -155,7 +157,7 @@ class InPostgres(Target):
 
     @property
     @override
-    def settings(self) -> dict[str, Any]:
+    def place(self) -> dict[str, Any]:
         url = self._server.settings["TARGET_POSTGRES_SQLALCHEMY_URL"]
         return {"sqlalchemy_url": url, "default_target_schema": self.schema}
 

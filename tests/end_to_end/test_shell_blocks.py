@@ -45,6 +45,7 @@ _MELTANO = """\
 case "$1" in
     install) exit 0 ;;
     run | invoke | select) command=$1; shift; set -- "$command" --no-install "$@" ;;
+    schedule) [ "$2" != run ] || set -- "$@" --no-install ;;
 esac
 exec {meltano} "$@"
 """

@@ -122,6 +122,12 @@ def test_after_its_last_row_a_lookup_activates_the_version_of_its_rows() -> None
     ]
 
 
+def test_every_row_of_a_lookup_was_extracted_at_the_same_instant() -> None:
+    """For targets that do not know versions: older rows are of entries that are gone (docs/targets.md)."""
+    rows = run_with(sandbox_with(), "queues").rows("queues")
+    assert {row["extracted_at"] for row in rows} == {"2026-03-04T12:00:00.000Z"}
+
+
 def test_a_later_run_activates_a_greater_version() -> None:
     found, settings = [], config(**ONE_DAY)
     for now in (NOW, NOW + timedelta(milliseconds=1)):
