@@ -52,7 +52,7 @@ class Project:
             DemoError: Meltano failed.
         """
         first, *rest = arguments
-        if first == "run":
+        if first in {"run", "invoke", "select"}:
             rest.insert(0, "--no-install")  # ./run has installed the plugins
         environment = {**_SETTINGS, **_inherited(), **settings}
         with self.log.open("ab") as log, self._without_leftovers():

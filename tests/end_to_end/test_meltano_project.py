@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import json
 import re
 import stat
@@ -83,6 +84,46 @@ def test_target_jsonl_writes_every_row(project: Project, sandbox: Sandbox, url: 
     file = project.folder / "output" / f"{TREE}.jsonl"
     lines = file.read_text(encoding="utf-8").splitlines()
     assert len(lines) == ExpectedRows(sandbox).count(presets()[TREE], START, END) > 0
+
+
+def test_a_lookup_is_selected_by_a_pattern_that_names_it(project: Project, url: str) -> None:
+    """It adds one line, and the other streams stay selected; taken back, the file is as committed."""
+    config = settings(url, "results")
+    variables = {f"TAP_GENESYS_AGGREGATES_{name.upper()}": value for name, value in config.items()}
+    file, queues = project.folder / "meltano.yml", ("tap-genesys-aggregates", "queues", "*")
+    before = file.read_text(encoding="utf-8").splitlines()
+
+    def selected() -> set[str]:
+        found = _json_output(project, "select", "--json", "tap-genesys-aggregates", **variables)
+        return {each["stream"] for each in found["streams"]}
+
+    assert selected() == {"agent_performance", "extractions", "queue_performance"}
+    project.run(["select", *queues], {})
+    assert selected() == {"agent_performance", "extractions", "queue_performance", "queues"}
+    after = file.read_text(encoding="utf-8").splitlines()
+    assert list(difflib.ndiff(before, after)).count("+     - queues.*") == len(after) - len(before) == 1
+    project.run(["select", "--rm", *queues], {})
+    assert file.read_text(encoding="utf-8").splitlines() == before
+
+
+def test_the_queries_of_the_readme_are_loaded_as_they_are_pasted(project: Project, url: str) -> None:
+    """The lines above ``queries:`` are in ``meltano.yml`` already; the others go below them."""
+    readme = (CLONE / "README.md").read_text(encoding="utf-8")
+    (snippet,) = re.findall(r"```yaml\n(plugins:.*?)```", readme, re.DOTALL)
+    parents, key, queries = snippet.partition("      queries:\n")
+    file = project.folder / "meltano.yml"
+    text = file.read_text(encoding="utf-8")
+    before, config, after = text.partition(parents.splitlines(keepends=True)[-1])
+    lines = iter(before.splitlines())
+    assert all(line in lines for line in parents.splitlines()[:-1])  # in this order
+    file.write_text(before + config + key + queries + after, encoding="utf-8")
+    variables = {
+        f"TAP_GENESYS_AGGREGATES_{name.upper()}": value for name, value in settings(url, "results").items()
+    }
+    project.run(["run", "tap-genesys-aggregates", "target-jsonl"], variables)
+    assert {each.stem for each in (project.folder / "output").iterdir()} == {
+        "queue_performance", "agent_status", "calls_by_wrap_up_code", "extractions",
+    }  # fmt: skip
 
 
 def test_a_killed_meltano_leaves_no_secret_where_run_started_it(project: Project, url: str) -> None:
