@@ -122,7 +122,7 @@ def test_meltano_installs_the_tap_with_the_driver_that_its_commands_need(extract
     )
 
 
-@pytest.mark.parametrize("name", ["test", "views", "reconcile"])
+@pytest.mark.parametrize("name", ["test", "estimate", "views", "reconcile"])
 def test_no_command_of_meltano_has_a_config_file_or_a_secret(extractor: dict[str, Any], name: str) -> None:
     """They take everything from variables; their executables are installed with the tap."""
     arguments = extractor["commands"][name]["args"].split()
