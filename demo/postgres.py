@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 SCHEMA = "genesys_demo"
 """The schema of every table that the demo creates, so that none collides with a table of yours."""
 
+MARTS_SCHEMA = "genesys_demo_marts"
+"""The schema in which dbt builds the demo's marts."""
+
 _STOPPING_SECONDS = 30
 _PLAIN = "postgresql://"
 
@@ -62,8 +65,10 @@ class Postgres:
             yield connection
 
     def drop_tables(self, tables: list[str]) -> None:
-        """Drop these tables of the demo's schema if they exist."""
+        """Drop these tables of the demo's schema if they exist, and the marts that dbt made from them."""
         with self.connect() as connection:
+            marts = psycopg.sql.Identifier(MARTS_SCHEMA)
+            connection.execute(psycopg.sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(marts))
             for table in tables:
                 name = psycopg.sql.Identifier(SCHEMA, table)
                 connection.execute(psycopg.sql.SQL("DROP TABLE IF EXISTS {}").format(name))
