@@ -50,8 +50,8 @@ def age(seconds: float) -> str:
     )
 
 
-def plural(number: float, noun: str) -> str:
-    return f"{number:,.0f} {noun}{'' if number == 1 else 's'}"
+def plural(number: float, noun: str, nouns: str = "") -> str:
+    return f"{number:,.0f} {noun if number == 1 else nouns or noun + 's'}"
 
 
 def day(value: date) -> str:
@@ -126,7 +126,7 @@ def status_title(rows: list[Row]) -> str:
 
 
 def quality_title(rows: list[Row]) -> str:
-    """Whether anything is missing; a null means that it is not known."""
+    """Whether anything is missing. Where the number of missing windows is null, it was not checked."""
     gaps = sum(row["gaps"] for row in rows)
     missing = sum(row["missing_windows"] or 0 for row in rows)
     found = [
@@ -134,4 +134,7 @@ def quality_title(rows: list[Row]) -> str:
     ]
     if found:
         return f"Data is missing: {' and '.join(found)}"
+    checked = sum(row["missing_windows"] is not None for row in rows)
+    if checked < len(rows):
+        return f"No gaps; rows were counted for {checked} of {plural(len(rows), 'query', 'queries')}"
     return "The data is complete: no gaps, and no window lacks rows" if rows else "Nothing is loaded"
