@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import vl_convert
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from report.queries import Numbers
 
 _WIDTH = 760
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def picture(numbers: Numbers) -> bytes:
@@ -35,7 +38,7 @@ def picture(numbers: Numbers) -> bytes:
         "resolve": {"scale": {"color": "independent", "x": "independent"}},
     }
     spec["config"] = {**config, "background": "#ffffff", "padding": 16}
-    return draw(spec, scale=1.5)
+    return compressed(draw(spec, scale=1.5))
 
 
 def draw(spec: Spec, *, dark: bool = False, scale: float = 1.0) -> bytes:
@@ -43,6 +46,22 @@ def draw(spec: Spec, *, dark: bool = False, scale: float = 1.0) -> bytes:
     text = palette.resolved(json.dumps(spec, default=str), palette.DARK if dark else palette.LIGHT)
     found: bytes = vl_convert.vegalite_to_png(text, scale=scale)
     return found
+
+
+def compressed(png: bytes) -> bytes:
+    """The same picture in a quarter of the bytes: vl-convert compresses fast, not well."""
+    parts, place = [], len(_SIGNATURE)
+    while place < len(png):
+        (size,) = struct.unpack_from(">I", png, place)
+        parts.append((png[place + 4 : place + 8], png[place + 8 : place + 8 + size]))
+        place += size + 12
+    pixels = zlib.decompress(b"".join(content for kind, content in parts if kind == b"IDAT"))
+    (header,) = (content for kind, content in parts if kind == b"IHDR")
+    written = ((b"IHDR", header), (b"IDAT", zlib.compress(pixels, 9)), (b"IEND", b""))
+    return _SIGNATURE + b"".join(
+        struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        for kind, content in written
+    )
 
 
 def fixed(spec: Spec, width: int = _WIDTH) -> Spec:
