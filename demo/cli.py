@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 from rich.console import Console
 
-from demo import paths, postgres, project
+from demo import paths, postgres, postgres_process, project
 from demo.errors import DemoError
 from demo.history import DemoHistory
 from demo.run import DemoRun
@@ -33,6 +33,8 @@ def run(argv: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="./run demo", description=DESCRIPTION)
     parser.add_argument("--fresh", action="store_true", help="discard the data and state of earlier demos")
+    parser.add_argument("--keep", action="store_true", help="leave the embedded Postgres running at the end")
+    parser.add_argument("--stop", action="store_true", help="stop the Postgres that --keep left running")
     options = parser.parse_args(argv)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _exit_on_signal)
@@ -40,22 +42,34 @@ def run(argv: Sequence[str] | None = None) -> int:
     try:
         with ExitStack() as stack:
             stack.enter_context(_lock())
-            return _demo(console, stack, fresh=options.fresh)
+            if options.stop:
+                return _stop(console)
+            return _demo(console, stack, fresh=options.fresh, keep=options.keep)
     except DemoError as error:
         console.print(f"\n{error}", style="red", markup=False)
         return 1
 
 
-def _demo(console: Console, stack: ExitStack, *, fresh: bool) -> int:
+def _stop(console: Console) -> int:
+    running = postgres_process.stop(DemoHistory(None).postgres)
+    console.print("Stopped. The data is kept." if running else "No Postgres of the demo is running.")
+    return 0
+
+
+def _demo(console: Console, stack: ExitStack, *, fresh: bool, keep: bool) -> int:
     began = time.monotonic()
     own_server = postgres.from_environment()
     history = DemoHistory(own_server.url if own_server else None)
     if fresh:
+        postgres_process.stop(history.postgres)
         history.clear()
     meltano = project.prepare()
     with console.status("Starting Postgres ..."):
-        server = own_server or stack.enter_context(postgres.embedded(history.postgres))
+        server = own_server or stack.enter_context(postgres.embedded(history.postgres, keep=keep))
     status = DemoRun(console, meltano, server, history).run()
+    if keep and own_server is None:
+        console.print("\nPostgres keeps running. To look at the tables, and to stop it:\n")
+        console.print(f"{server.psql}\n./run demo --stop", soft_wrap=True, markup=False)
     console.print(f"\nFinished in {time.monotonic() - began:.0f} seconds.", style="dim")
     return status
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import psycopg
 
+from demo import urls
 from demo.errors import DemoError
 from demo.paths import CLONE
+from demo.postgres_process import BUNDLED_PSQL, KEEP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,6 +52,12 @@ class Postgres:
             "TARGET_POSTGRES_DEFAULT_TARGET_SCHEMA": SCHEMA,
         }
 
+    @property
+    def psql(self) -> str:
+        """A command that shows the demo's tables, for an embedded server."""
+        program = "psql" if shutil.which("psql") else str(BUNDLED_PSQL)
+        return shlex.join([program, f"{self.url}&options=-csearch_path%3D{SCHEMA}"])
+
     @contextlib.contextmanager
     def connect(self) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
         """Connect, in UTC, with the demo's schema as the search path.
@@ -75,11 +84,12 @@ class Postgres:
 
 
 @contextlib.contextmanager
-def embedded(folder: Path) -> Iterator[Postgres]:
+def embedded(folder: Path, *, keep: bool = False) -> Iterator[Postgres]:
     """Start an embedded Postgres, and stop it at the end of the block.
 
     Args:
         folder: The data folder; it is kept for the next time.
+        keep: Let the server run on if the block ends without an exception.
 
     Yields:
         The server.
@@ -88,7 +98,7 @@ def embedded(folder: Path) -> Iterator[Postgres]:
         DemoError: The server does not start.
     """
     process = subprocess.Popen(
-        [sys.executable, "-m", "demo.postgres_process", str(folder)],
+        [sys.executable, "-m", "demo.postgres_process", str(folder.resolve())],
         cwd=CLONE,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -96,27 +106,30 @@ def embedded(folder: Path) -> Iterator[Postgres]:
         text=True,
         start_new_session=True,  # Ctrl-C must not reach it: it stops when its input is closed
     )
-    with process:
-        try:
-            assert process.stdin is not None  # noqa: S101  # it is a pipe
-            assert process.stdout is not None  # noqa: S101  # it is a pipe
-            url = process.stdout.readline().strip()
-            if not url:
-                _, errors = process.communicate()
-                message = f"The embedded Postgres did not start:\n{errors[-2000:]}"
-                raise DemoError(message)
-            yield Postgres(url, f"embedded, in {folder.parent}")
-        finally:
-            with contextlib.suppress(BrokenPipeError, ValueError):
-                process.communicate(timeout=_STOPPING_SECONDS)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(process)
+        stack.callback(_stop, process)
+        assert process.stdin is not None  # noqa: S101  # it is a pipe
+        assert process.stdout is not None  # noqa: S101  # it is a pipe
+        url = process.stdout.readline().strip()
+        if not url:
+            _, errors = process.communicate()
+            message = f"The embedded Postgres did not start:\n{errors[-2000:]}"
+            raise DemoError(message)
+        yield Postgres(url, f"embedded, in {folder.parent}")
+        if keep:
+            process.stdin.write(KEEP)
+            process.stdin.flush()
+            stack.pop_all()  # neither stop it nor wait for it
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    with contextlib.suppress(BrokenPipeError, ValueError):
+        process.communicate(timeout=_STOPPING_SECONDS)
 
 
 def from_environment(variables: Mapping[str, str] = os.environ) -> Postgres | None:
-    """Return the server that environment variables point to.
-
-    Args:
-        variables: The environment. ``TARGET_POSTGRES_SQLALCHEMY_URL`` is read first, then ``DATABASE_URL``,
-            then ``TARGET_POSTGRES_HOST`` with ``_PORT``, ``_USER``, ``_PASSWORD`` and ``_DATABASE``.
+    """Return the server that environment variables point to; see ``demo.urls``.
 
     Returns:
         The server; None if no variable is set, which means the embedded server.
@@ -124,21 +137,5 @@ def from_environment(variables: Mapping[str, str] = os.environ) -> Postgres | No
     Raises:
         DemoError: The URL is not a Postgres URL.
     """
-    url = variables.get("TARGET_POSTGRES_SQLALCHEMY_URL") or variables.get("DATABASE_URL")
-    if url:
-        scheme, separator, rest = url.partition("://")
-        if not separator or scheme.partition("+")[0] not in {"postgres", "postgresql"}:
-            message = "DATABASE_URL must look like postgresql://user:password@host:5432/database"
-            raise DemoError(message)
-        return Postgres(_PLAIN + rest, f"yours, {rest.rpartition('@')[2].partition('?')[0]}")
-    host = variables.get("TARGET_POSTGRES_HOST")
-    if not host:
-        return None
-
-    def part(name: str, default: str) -> str:
-        return quote(variables.get(f"TARGET_POSTGRES_{name}") or default, safe="")
-
-    password = part("PASSWORD", "")
-    login = part("USER", "postgres") + (f":{password}" if password else "")
-    place = f"{host}:{part('PORT', '5432')}/{part('DATABASE', 'postgres')}"
-    return Postgres(f"{_PLAIN}{login}@{place}", f"yours, {place}")
+    found = urls.from_environment(variables)
+    return None if found is None else Postgres(*found)

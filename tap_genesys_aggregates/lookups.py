@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk.streams import Stream
 from typing_extensions import override
 
+from tap_genesys_aggregates.core import instants
 from tap_genesys_aggregates.core.errors import TapError
 from tap_genesys_aggregates.core.schema import json_schema
 from tap_genesys_aggregates.http.errors import DeniedError
@@ -27,9 +28,15 @@ class LookupStream(Stream):
 
     If it cannot be read, its table is left as it is and the run goes on; the run still ends as a failure,
     after everything else is done.
+
+    Its rows carry a version, and the ACTIVATE_VERSION after the last one tells the target to delete the rows
+    of older versions: the entries that are no longer in the list. The target decides how (docs/targets.md).
     """
 
     selected_by_default = False
+    # The SDK's own comes before the rows. A target would then delete every row, and a run that is killed
+    # before it has written them again would leave none.
+    emit_activate_version_messages = False
 
     def __init__(self, tap: Tap, lookup_list: LookupList, failures: Failures) -> None:
         """Prepare the stream of a list.
@@ -70,8 +77,16 @@ class LookupStream(Stream):
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[dict[str, Any], Any, Any]:
-        if self._is_readable:
-            yield from super()._sync_records(context, write_messages=write_messages)
+        if not self._is_readable:
+            return
+        rows = self._list.rows()
+        if not rows:
+            return  # more likely that the client may see nothing than that everything was deleted
+        read_at = instants.parse(str(rows[0]["extracted_at"]))
+        version = self._stream_version = round(read_at.timestamp() * 1000)
+        yield from super()._sync_records(context, write_messages=write_messages)
+        if write_messages:
+            self._write_activate_version_message(version)
 
     @override
     def _write_state_message(self) -> None:

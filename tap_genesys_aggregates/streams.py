@@ -15,7 +15,7 @@ from typing_extensions import override
 from tap_genesys_aggregates.core import schema
 from tap_genesys_aggregates.core.bookmarks import REPLICATION_KEY, Bookmark, run_periods
 from tap_genesys_aggregates.core.errors import SettingError, TapError
-from tap_genesys_aggregates.core.query_changes import reconcile_query
+from tap_genesys_aggregates.core.query_changes import resumed
 from tap_genesys_aggregates.core.rows import Stamp, UniqueKeys
 from tap_genesys_aggregates.extract.split_groups import merged
 from tap_genesys_aggregates.http.usage import Usage
@@ -168,17 +168,10 @@ class AggregateStream(RESTStream["str | None"]):
 
     def _pages(self) -> Iterator[Page]:
         """Every page of this run, in order; after the pages of a window comes its commit."""
-        settings, now = self._client.settings, self._client.now()
+        now = self._client.now()
         bookmark = self._start(now)
-        periods = run_periods(
-            self.query,
-            Bookmark() if self.replication_method == "FULL_TABLE" else bookmark,
-            start_date=settings.start_date,
-            end_date=settings.end_date,
-            now=now,
-        )
         puller = self.extractor.puller()
-        for period in periods:
+        for period in self._periods(bookmark, now):
             for part in self._parts(puller, period):
                 yield from part.pages
                 part.usage.rows = self._unique.rows - self._usage.rows
@@ -187,22 +180,47 @@ class AggregateStream(RESTStream["str | None"]):
                 if part.completes is not None:
                     bookmark = self._commit(part.completes, part.stamp, bookmark, period, now)
 
-    def _start(self, now: datetime) -> Bookmark:
-        """The bookmark to go on from, written into the state.
+    def periods(self, now: datetime) -> tuple[RunPeriod, ...]:
+        """What a run would read; nothing is written.
+
+        Raises:
+            SettingError: The query would be refused.
+        """
+        return self._periods(self._resumed(now)[0], now)
+
+    def _periods(self, bookmark: Bookmark, now: datetime) -> tuple[RunPeriod, ...]:
+        settings = self._client.settings
+        return run_periods(
+            self.query,
+            Bookmark() if self.replication_method == "FULL_TABLE" else bookmark,
+            start_date=settings.start_date,
+            end_date=settings.end_date,
+            now=now,
+        )
+
+    def _resumed(self, now: datetime) -> tuple[Bookmark, list[str]]:
+        """The bookmark to go on from, and lines to warn with.
 
         Raises:
             SettingError: The query is no longer the one that its state or its catalog was written for.
         """
         if self._catalog_error is not None:
             raise self._catalog_error
-        bookmark = Bookmark.read(self.stream_state, self.name).clipped(now, self.query.lookback)
-        bookmark, warnings = reconcile_query(self.query, bookmark)
+        start_date = self._client.settings.start_date
+        return resumed(self.query, self.stream_state, start_date=start_date, now=now)
+
+    def _start(self, now: datetime) -> Bookmark:
+        """The bookmark to go on from, written into the state.
+
+        Raises:
+            SettingError: The query is no longer the one that its state or its catalog was written for.
+        """
+        bookmark, warnings = self._resumed(now)
         for line in filter(None, (self._columns_left_out, *warnings)):
             self.logger.warning("%s", line)
-        first = self.query.grid.floor(self._client.settings.start_date)
-        bookmark = bookmark.starting(first)
         if bookmark.earlier is not None:
-            self.logger.info("query %r: loading what is missing since %s", self.name, first.isoformat())
+            since = bookmark.earlier.start.isoformat()
+            self.logger.info("query %r: loading what is missing since %s", self.name, since)
         bookmark.store(self.stream_state)
         self.write_awaited_schema()
         return bookmark

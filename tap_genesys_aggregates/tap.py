@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 from singer_sdk import Tap
+from singer_sdk.cli import plugin_cli
 from singer_sdk.exceptions import ConfigValidationError, MappingError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
@@ -22,9 +23,11 @@ from tap_genesys_aggregates.clock import Clock, SystemClock
 from tap_genesys_aggregates.config.families import warnings
 from tap_genesys_aggregates.config.settings import Settings, from_environment
 from tap_genesys_aggregates.config.settings_table import CONFIG_SCHEMA
+from tap_genesys_aggregates.core import estimate, instants
 from tap_genesys_aggregates.core.backfill import overlap
 from tap_genesys_aggregates.core.bookmarks import Bookmark
 from tap_genesys_aggregates.core.errors import SettingError, TapError
+from tap_genesys_aggregates.core.estimate import Estimate
 from tap_genesys_aggregates.extract.connection_test import report
 from tap_genesys_aggregates.extract.extractor import Extractor
 from tap_genesys_aggregates.extract.failures import Failures
@@ -41,6 +44,7 @@ from tap_genesys_aggregates.singer.input_files import (
 )
 from tap_genesys_aggregates.singer.log_redaction import redact_logs
 from tap_genesys_aggregates.singer.messages import MessageWriter
+from tap_genesys_aggregates.singer.sdk_log import set_up_log
 from tap_genesys_aggregates.singer.sdk_settings import (
     check_sdk_settings,
     config_input,
@@ -49,7 +53,8 @@ from tap_genesys_aggregates.singer.sdk_settings import (
 from tap_genesys_aggregates.streams import AggregateStream, RunContext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
     from types import FrameType
 
     import requests
@@ -57,6 +62,9 @@ if TYPE_CHECKING:
     from singer_sdk.streams import Stream
 
     from tap_genesys_aggregates.core.query import Query
+
+
+_ESTIMATE = "Say what a run would cost, in requests and minutes, without sending any."
 
 
 class Command(SingerCommand):
@@ -71,6 +79,7 @@ class Command(SingerCommand):
             each.exc_type, each.exc_value or each.exc_type(), each.exc_traceback
         )
         try:
+            set_up_log(self.logger.name)
             return super().main(*args, **kwargs)
         except ConfigValidationError as error:
             self.logger.error("%s", " ".join(error.errors))  # noqa: TRY400  # a traceback would bury the line that helps
@@ -122,6 +131,7 @@ class TapGenesysAggregates(Tap):
         if isinstance(kwargs.get("catalog"), dict):
             kwargs["catalog"] = read_catalog(kwargs["catalog"])
         super().__init__(**kwargs)
+        self._warn_of_future()
 
     @override
     def discover_streams(self) -> Sequence[Stream]:
@@ -166,6 +176,45 @@ class TapGenesysAggregates(Tap):
         failed = self.failures.error()
         if failed is not None:
             raise failed
+
+    def _warn_of_future(self) -> None:
+        """Warn if no data can exist yet since ``start_date``: the year is easily mistyped."""
+        start, now = self.settings.start_date, self.clock.now()
+        if start > now:
+            self.logger.warning(
+                "start_date %s is in the future, so nothing is loaded before that: it is %s now",
+                instants.text(start),
+                instants.text(now),
+            )
+
+    def estimate(self) -> Iterator[str]:
+        """What this run would cost, in words. No request is sent, so the time is the machine's.
+
+        Raises:
+            TapError: A query would be refused; the others are told.
+        """
+        settings, now = self.settings, self.clock.now()
+        streams = [stream for stream in self.streams.values() if stream.selected]
+        queries = [stream for stream in streams if isinstance(stream, AggregateStream)]
+        lists = {stream.name for stream in streams if isinstance(stream, LookupStream)}
+        if any(stream.query.names_users for stream in queries):
+            lists.add("users")
+        yield from estimate.report(
+            [each for each in (self._estimate(stream, now) for stream in queries) if each is not None],
+            sum(len(self.lookup_lists[name].lookup.requests) for name in lists),
+            max_window=settings.max_window,
+            per_minute=settings.requests_per_minute,
+        )
+        if (failed := self.failures.error()) is not None:
+            raise failed
+
+    def _estimate(self, stream: AggregateStream, now: datetime) -> Estimate | None:
+        """The estimate of one query; None if it would be refused."""
+        try:
+            return Estimate.of(stream.query, stream.periods(now), self.settings.max_window)
+        except SettingError as error:
+            self.failures.add(stream.name, error)
+            return None
 
     def _warn_of_overlap(self) -> None:
         """Warn if this run reads days that daily runs with another state read as well."""
@@ -252,6 +301,20 @@ class TapGenesysAggregates(Tap):
         except ConfigValidationError as error:
             raise SettingError(" ".join(error.errors)) from None
 
+    @plugin_cli
+    @override
+    def cli(cls) -> click.Command:  # noqa: N805  # a class property, as the SDK's own
+        """The command, which sets up logging when it starts: an error of that is one line, too."""
+        return cls.get_singer_command()
+
+    @classmethod
+    @override
+    def cb_discover(cls, ctx: click.Context, param: click.Option, value: bool) -> None:
+        if value:  # as the SDK's, which words a config error in another way than the other modes
+            given = ctx.params.get("config") or _ConfigInput()
+            cls(config=given.config, parse_env_config=given.parse_env, setup_mapper=False).run_discovery()
+            ctx.exit()
+
     @classmethod
     @override
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
@@ -281,12 +344,18 @@ class TapGenesysAggregates(Tap):
         config: _ConfigInput | None = None,
         state: dict[str, Any] | None = None,
         catalog: dict[str, Any] | None = None,
+        estimate: bool = False,
     ) -> None:
         """As the SDK's, with the objects of the files instead of the files (see ``JsonFile``)."""
         super(Tap, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
         given = config or _ConfigInput()
-        cls(config=given.config, state=state, catalog=catalog, parse_env_config=given.parse_env).sync_all()
+        tap = cls(config=given.config, state=state, catalog=catalog, parse_env_config=given.parse_env)
+        if not estimate:
+            tap.sync_all()
+            return
+        for line in tap.estimate():
+            click.echo(line)
 
     @classmethod
     @override
@@ -298,7 +367,7 @@ class TapGenesysAggregates(Tap):
         return Command(
             name=command.name,
             callback=command.callback,
-            params=command.params,
+            params=[*command.params, click.Option(["--estimate"], is_flag=True, help=_ESTIMATE)],
             context_settings=command.context_settings,
             help=command.help,
             logger=cls.logger,

@@ -22,6 +22,8 @@ OnQueryChange = Literal["stop", "continue", "reload"]
 
 VIEW_KINDS = ("by_day", "current", "missing")
 """What the names of a query's views in the warehouse end with, after its own name."""
+USERS_PER_REQUEST = 100
+"""Users that one request of the family ``users`` may name (docs/api-notes.md, "Results: users")."""
 INTERVAL = "interval"
 """The level of a group-tree query's ``groupBy`` that asks for buckets."""
 
@@ -108,6 +110,11 @@ class Query:
         a window must be exactly one bucket.
         """
         return self.granularity if self._is_bucketless else self.window
+
+    @property
+    def names_users(self) -> bool:
+        """Whether its requests must name the users they ask about."""
+        return self.endpoint == "users" and not self.filter
 
     @property
     def is_ranked(self) -> bool:

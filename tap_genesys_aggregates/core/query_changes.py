@@ -18,6 +18,7 @@ from tap_genesys_aggregates.core.errors import SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from tap_genesys_aggregates.core.query import Query
 
@@ -98,6 +99,28 @@ def _shown(value: object) -> str:
     """A value of a definition for a message."""
     text = "nothing" if value is None else value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}…"
+
+
+def resumed(
+    query: Query, state: Mapping[str, object], *, start_date: datetime, now: datetime
+) -> tuple[Bookmark, list[str]]:
+    """The bookmark from which a run of a query goes on.
+
+    Args:
+        query: The query.
+        state: ``bookmarks[stream]`` of the state.
+        start_date: The first instant wanted at all.
+        now: The instant of the run.
+
+    Returns:
+        The bookmark, and lines to warn with.
+
+    Raises:
+        SettingError: The state cannot be read, or is that of another query (``reconcile_query``).
+    """
+    bookmark = Bookmark.read(state, query.name).clipped(now, query.lookback)
+    bookmark, warnings = reconcile_query(query, bookmark)
+    return bookmark.starting(query.grid.floor(start_date)), warnings
 
 
 def reconcile_query(query: Query, bookmark: Bookmark) -> tuple[Bookmark, list[str]]:

@@ -7,10 +7,18 @@ the server refused as too long, is not tried again in the same run.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from tap_genesys_aggregates.core import windows
+
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from collections.abc import Callable, Iterator
+
+    from tap_genesys_aggregates.core.bookmarks import RunPeriod
+    from tap_genesys_aggregates.core.periods import Period
+    from tap_genesys_aggregates.core.query import Query
+    from tap_genesys_aggregates.core.windows import Window
 
 ROWS_WANTED = 5_000
 """Rows that a window should have: well below the limits of the API (docs/api-notes.md, "Results: limits")."""
@@ -35,6 +43,10 @@ class WindowGrowth:
     maximum: timedelta
     failed: timedelta | None = None
     refused: timedelta | None = None
+
+    def at_maximum(self) -> WindowGrowth:
+        """The growth of a query whose windows turned out to have no rows."""
+        return replace(self, length=self.maximum)
 
     def fits(self, length: timedelta) -> bool:
         """Whether a window of this length may be requested: none of it or shorter has failed."""
@@ -82,3 +94,48 @@ class WindowGrowth:
             plain: The length of a window that has not grown, from which growth starts again.
         """
         return replace(self, refused=min(length, self.refused or length), length=min(self.length, plain))
+
+
+def plain_length(query: Query) -> timedelta:
+    """The length of a window that has not grown, give or take an hour for changing clocks."""
+    return timedelta(seconds=query.span.min_seconds)
+
+
+def growth_at_start(query: Query, max_window: Period) -> WindowGrowth:
+    """What a run begins with: windows of the plain length.
+
+    Args:
+        query: The query.
+        max_window: The limit of growth.
+    """
+    plain = plain_length(query)
+    return WindowGrowth(plain, max(plain, timedelta(seconds=max_window.min_seconds)))
+
+
+def run_windows(query: Query, period: RunPeriod, growth: Callable[[], WindowGrowth]) -> Iterator[Window]:
+    """The windows of a period. They grow only over settled history.
+
+    What will be read again keeps the plain windows, so that the next run covers whole windows of the ledger.
+
+    Args:
+        query: The query.
+        period: What to read.
+        growth: Called before each window: how long it may be.
+
+    Yields:
+        Windows in order.
+    """
+    plain = plain_length(query)
+
+    def grown() -> timedelta | None:
+        length = growth().length
+        # Less than two plain windows end where one does; more than one could end within a long day or month.
+        return None if plain <= length < 2 * plain else length
+
+    def shrunk() -> timedelta | None:
+        length = growth().length
+        return length if length < plain else None
+
+    middle = min(max(period.start, windows.align(query.grid, query.span, period.settled)), period.stop)
+    yield from windows.plan(query.grid, period.start, middle, query.span, grown)
+    yield from windows.plan(query.grid, middle, period.stop, query.span, shrunk)

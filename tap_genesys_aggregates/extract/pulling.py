@@ -8,13 +8,12 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from tap_genesys_aggregates.core import windows
 from tap_genesys_aggregates.core.errors import TapError
 from tap_genesys_aggregates.core.rows import Stamp
-from tap_genesys_aggregates.core.window_growth import WindowGrowth
+from tap_genesys_aggregates.core.window_growth import WindowGrowth, growth_at_start, plain_length, run_windows
 from tap_genesys_aggregates.dialects.protocol import WindowRequest
 from tap_genesys_aggregates.http.errors import BadRequestError, RefusedError, SlowError, TooLargeError
 from tap_genesys_aggregates.http.usage import Usage
@@ -77,31 +76,20 @@ class Puller:
     _growth: WindowGrowth = field(init=False)
 
     def __post_init__(self) -> None:
-        most = timedelta(seconds=self.max_window.min_seconds)
-        self._growth = WindowGrowth(self._plain, max(self._plain, most))
+        self._growth = growth_at_start(self.query, self.max_window)
 
     def tasks(self, period: RunPeriod) -> Iterator[Callable[[], list[WindowPart]]]:
         """The tasks that pull a period, in order; iterate lazily, run each in any thread.
-
-        Windows grow only over settled history. What will be read again keeps the plain windows, so that
-        the next run covers whole windows of the ledger.
 
         Yields:
             Functions that return the parts of one window, or of one batch of users in it.
         """
         batches = self.batches()
-        for window in self._windows(period):
+        for window in run_windows(self.query, period, lambda: self._growth):
             stamp = Stamp.of(self.query, self.clock.now())
             for number, users in enumerate(batches, start=1):
                 last = number == len(batches)
                 yield _Task(self, window, users, stamp, alone=len(batches) == 1, last=last)
-
-    def _windows(self, period: RunPeriod) -> Iterator[Window]:
-        """Windows that may grow up to where history is settled, plain ones from there."""
-        grid, length = self.query.grid, self.query.span
-        middle = min(max(period.start, windows.align(grid, length, period.settled)), period.stop)
-        yield from windows.plan(grid, period.start, middle, length, self._length)
-        yield from windows.plan(grid, middle, period.stop, length, self._shrunk_length)
 
     def learn(self, part: WindowPart) -> None:
         """Let windows grow if a part brought few rows."""
@@ -163,7 +151,7 @@ class Puller:
             if len(plain) == 1:
                 raise self._bad_request(error).within(self.place(window)) from None
             with self._lock:
-                self._growth = self._growth.after_refusal(length, self._plain)
+                self._growth = self._growth.after_refusal(length, plain_length(self.query))
             _LOGGER.info("%s: asking for shorter windows: %s", self.place(window), error.what)
             return [], plain
         finally:
@@ -176,21 +164,6 @@ class Puller:
     def _plain_windows(self, window: Window) -> list[Window]:
         """A window that has grown, in windows that have not."""
         return list(windows.plan(self.query.grid, window.start, window.end, self.query.span))
-
-    @property
-    def _plain(self) -> timedelta:
-        """The length of a window that has not grown."""
-        return timedelta(seconds=self.query.span.min_seconds)
-
-    def _length(self) -> timedelta | None:
-        """The length of the next window; None for the plain one."""
-        length = self._growth.length
-        return None if length == self._plain else length
-
-    def _shrunk_length(self) -> timedelta | None:
-        """The length of the next window if it must be shorter than the plain one."""
-        length = self._length()
-        return length if length and length < self._plain else None
 
     def _does_not_fit(self, error: TapError, window: Window) -> TapError:
         """The error for a window that is too large or too slow and cannot be split."""

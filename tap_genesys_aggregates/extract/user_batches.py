@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tap_genesys_aggregates.core.errors import IncompleteError
+from tap_genesys_aggregates.core.query import USERS_PER_REQUEST
 from tap_genesys_aggregates.http.errors import DeniedError
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 PERMISSION = "directory:user:view"
 """What the list of users depends on: not documented for it, but named when it is refused."""
-BATCH = 100
-"""Users that one request may name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class UserBatches:
             IncompleteError: The list has no user, or not all of them. Nobody found is no success: the
                 windows would be committed without rows.
         """
-        if query.endpoint != "users" or query.filter:
+        if not query.names_users:
             return [()]
         users = self.lists["users"]
         own_filter = (
@@ -63,4 +62,5 @@ class UserBatches:
             what = f"query {query.name!r} needs the ids of all users, and the list of users is empty"
             advice = f"Check that the OAuth client has a role with {PERMISSION} in all divisions"
             raise IncompleteError(what, f"{advice}, {own_filter}")
-        return [tuple(ids[start : start + BATCH]) for start in range(0, len(ids), BATCH)]
+        starts = range(0, len(ids), USERS_PER_REQUEST)
+        return [tuple(ids[start : start + USERS_PER_REQUEST]) for start in starts]

@@ -51,7 +51,7 @@ def additive(query: Query) -> tuple[str, ...]:
     Returns:
         Names of columns, in order.
     """
-    if query.shape == "long" or _multi_valued(query):
+    if query.shape == "long" or multi_valued(query):
         return ()
     return tuple(each.name for each in schema.columns(query) if each.wire and _sums_up(each))
 
@@ -60,7 +60,7 @@ def left_out(query: Query) -> str:
     """What ``additive`` leaves out and why, on one line; empty if it leaves nothing out."""
     if query.shape == "long":
         return "every column, because a column of a long table holds the numbers of different metrics"
-    several = _multi_valued(query)
+    several = multi_valued(query)
     if several:
         return (
             f"every column, because a conversation can be in several groups of {', '.join(several)} "
@@ -70,7 +70,7 @@ def left_out(query: Query) -> str:
     return f"{', '.join(names)} (ratios, extremes and distinct counts do not add up)" if names else ""
 
 
-def _multi_valued(query: Query) -> list[str]:
+def multi_valued(query: Query) -> list[str]:
     """The multi-valued dimensions that a query is grouped by, unless each combination is one group."""
     is_flat = bool(query.extra.get("flattenMultivaluedDimensions"))
     if is_flat or query.endpoint not in _FAMILIES_OF_CONVERSATIONS:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-ROWS_COLUMN = "rows"
+ROWS_COLUMN = "row_count"
 """The ledger's column with the number of rows of a window."""
 
 _BLOCKS = """\
@@ -169,7 +169,7 @@ select
 from latest
 join pulled using ({by}window_start, window_end, extracted_at)
 left join present using ({by}window_start, window_end, extracted_at)
-where coalesce(rows_present, 0) <> rows_extracted
+where rows_extracted is null or coalesce(rows_present, 0) <> rows_extracted
 """
 )
 """Windows that no later pull overlaps and that do not have as many rows as the ledger says."""

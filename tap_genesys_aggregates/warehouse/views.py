@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tap_genesys_aggregates.core.query import VIEW_KINDS
 from tap_genesys_aggregates.warehouse import current_rows
 from tap_genesys_aggregates.warehouse.additivity import additive, left_out
-from tap_genesys_aggregates.warehouse.current_rows import CURRENT, GAPS, MISSING
+from tap_genesys_aggregates.warehouse.current_rows import CURRENT, GAPS, MISSING, ROWS_COLUMN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,6 +19,25 @@ if TYPE_CHECKING:
     from tap_genesys_aggregates.core.query import Query
 
 LEDGER = "extractions"
+
+FORMER_ROWS_COLUMN = "rows"
+"""What ``ROWS_COLUMN`` was called before 0.1.0. Views of that time read it and follow when it is renamed."""
+
+# A load after the update adds the new column beside the old one, and neither is then complete.
+_LEDGER_CHECK = """\
+do {tag}
+declare
+  names text[] := array(
+    select attname from pg_attribute where attrelid = to_regclass({ledger}) and not attisdropped
+  );
+begin
+if {former} = any(names) then
+  raise exception using message = {message}, hint = 'Rename it, then run this again: '
+    || case when {column} = any(names) then {merge} else '' end || {rename};
+end if;
+end
+{tag};
+"""
 
 _GAPS = """\
 -- Time between two pulled windows that no window covers. Empty when nothing is missing.
@@ -101,7 +120,7 @@ def views(queries: Iterable[Query], schema_name: str) -> str:
     ledger, gaps = _in(schema_name, LEDGER), _in(schema_name, f"{LEDGER}_gaps")
     select_gaps = current_rows.sql(GAPS, current_rows.Source(ledger))
     statement = _GAPS.format(gaps=gaps, select_gaps=select_gaps)
-    parts = ["begin;\n", _block(LEDGER, (ledger,), (gaps,), statement)]
+    parts = ["begin;\n", _ledger_check(ledger), _block(LEDGER, (ledger,), (gaps,), statement)]
     for query in queries:
         table = _in(schema_name, query.name)
         source = current_rows.Source(ledger, table, literal(query.name))
@@ -121,16 +140,40 @@ def views(queries: Iterable[Query], schema_name: str) -> str:
     return "\n".join([*parts, "commit;\n"])
 
 
+def _ledger_check(ledger: str) -> str:
+    """A block that refuses a ledger with the column that an older version of the tap filled."""
+    former, column = quoted(FORMER_ROWS_COLUMN), ROWS_COLUMN
+    merge = (
+        f"update {ledger} set {former} = {column} where {former} is null; "  # noqa: S608  # all quoted above
+        f"alter table {ledger} drop column {column}; "
+    )
+    values = {
+        "ledger": ledger,
+        "former": FORMER_ROWS_COLUMN,
+        "column": column,
+        "message": f"{ledger} has the column {former} of an older version of the tap; it is now {column}",
+        "merge": merge,
+        "rename": f"alter table {ledger} rename column {former} to {column};",
+    }
+    check = _LEDGER_CHECK.format(tag="{tag}", **{name: literal(text) for name, text in values.items()})
+    return check.replace("{tag}", _tag(check))
+
+
+def _tag(text: str) -> str:
+    """Dollar quotes that do not occur in a text; they could, in the name of a schema."""
+    tag = "$views$"
+    while tag in text:
+        tag = f"{tag[:-1]}_$"
+    return tag
+
+
 def _block(name: str, tables: tuple[str, ...], names: tuple[str, ...], statements: str) -> str:
     """A block that creates views, unless one of the tables that they read does not exist yet."""
-    tag = "$views$"
-    while tag in statements:  # in the name of a schema
-        tag = f"{tag[:-1]}_$"
     notice = (
         f"{name}: skipped, because {' or '.join(tables)} does not exist yet; load it, then run this again"
     )
     return _BLOCK.format(
-        tag=tag,
+        tag=_tag(statements),
         absent=" || ".join(f"to_regclass({literal(table)})::text" for table in tables),
         notice=literal(notice),
         statements=statements,

@@ -78,7 +78,7 @@ def test_the_output_of_every_peer_can_be_read(text: str, number: float, tmp_path
     others = [
         '{"type": "STATE", "value": {"n": 7}}',
         '{"type": "LOG", "log": {"level": "INFO"}}',
-        '{"type": "RECORD", "stream": "extractions", "record": {"rows": 7}}',
+        '{"type": "RECORD", "stream": "extractions", "record": {"row_count": 7}}',
     ]
     output = tmp_path / "out"
     output.write_text("\n".join([*others, text, text]) + "\n", encoding="utf-8")

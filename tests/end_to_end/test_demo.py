@@ -19,6 +19,7 @@ from demo.paths import CLONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from demo.postgres import Postgres
 
@@ -37,9 +38,9 @@ def history(postgres: Postgres) -> Iterator[DemoHistory]:
     shutil.rmtree(history.folder, ignore_errors=True)
 
 
-def _demo(url: str) -> subprocess.Popen[str]:
+def _demo(url: str, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "demo"],
+        [sys.executable, "-m", "demo", *options],
         cwd=CLONE,
         env={**os.environ, **_PROXIES, "DATABASE_URL": url},
         stdout=subprocess.PIPE,
@@ -101,3 +102,72 @@ def test_the_demo_can_be_stopped(postgres: Postgres, history: DemoHistory) -> No
     assert history.started
     assert history.first is None
     assert _processes_of_the_demo(history) == []
+
+
+_WITHOUT_LOADS = """\
+import sys
+from pathlib import Path
+from demo import cli, errors, history, paths
+
+class Run:
+    def __init__(self, *_):
+        pass
+
+    def run(self):
+        if "fails" in sys.argv:
+            raise errors.DemoError("A load failed.")
+        return 0
+
+history.DEMO = paths.DEMO = Path(sys.argv[1])
+cli.project.prepare = lambda: None
+cli.DemoRun = Run
+sys.exit(cli.run([each for each in sys.argv[2:] if each != "fails"]))
+"""
+
+
+def _quick_demo(folder: Path, *options: str) -> str:
+    """The demo's command line with an embedded Postgres but without loads; its output."""
+    command = [sys.executable, "-c", _WITHOUT_LOADS, str(folder), *options]
+    done = subprocess.run(command, cwd=CLONE, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    assert done.returncode == ("fails" in options), done.stderr
+    return done.stdout
+
+
+def _servers(folder: Path) -> list[str]:
+    """Commands that run with or in a folder; a zombie has ended."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.status() != psutil.STATUS_ZOMBIE and (
+                str(folder) in " ".join(process.cmdline()) or process.cwd().startswith(str(folder))
+            ):
+                found.append(" ".join(process.cmdline()))
+    return found
+
+
+@pytest.fixture
+def demos(tmp_path: Path) -> Iterator[Path]:
+    """The folder of demos; none of them outlives the test."""
+    yield tmp_path
+    _quick_demo(tmp_path, "--stop")
+
+
+def test_the_demo_can_keep_postgres_running(demos: Path) -> None:
+    """It prints a command to look at the tables, and another to stop; a new demo takes over the server."""
+    output = _quick_demo(demos, "--keep")
+    psql, stop = output.split("to stop it:\n\n")[1].splitlines()[:2]
+    assert stop == "./run demo --stop"
+    command = ["/bin/sh", "-c", f"{psql} -At -c 'show search_path'"]
+    for _ in range(2):
+        shown = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert shown.stdout == "genesys_demo\n"
+        assert psql in _quick_demo(demos, "--keep")
+    assert _quick_demo(demos, "--stop") == "Stopped. The data is kept.\n"
+    assert _servers(demos) == []
+    assert _quick_demo(demos, "--stop") == "No Postgres of the demo is running.\n"
+
+
+@pytest.mark.parametrize("options", [[], ["--keep", "fails"]], ids=["without --keep", "a demo that fails"])
+def test_otherwise_the_demo_leaves_no_postgres_behind(demos: Path, options: list[str]) -> None:
+    assert "keeps running" not in _quick_demo(demos, *options)
+    assert _servers(demos) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ import pytest
 
 from demo.paths import CLONE
 
-from .newcomer import machine, publish
+from .newcomer import git, machine, publish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 PAGE = (CLONE / "docs" / "install.md").read_text(encoding="utf-8")
 README = (CLONE / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"```(?:sh|json)\n.*?```", re.DOTALL)
+COMMANDS = re.findall(r"^\| (?:uv|pipx|pip)\b.*?\| `(.*?)` \| `(.*?)` \|$", PAGE, re.MULTILINE)
+"""To upgrade and to uninstall, for each way to install."""
 SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres]
@@ -56,8 +59,8 @@ def test_the_readme_shows_blocks_of_the_page_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("way", range(3), ids=["uv", "pipx", "pip"])
-def test_each_way_to_install_works(way: int, newcomer: Machine) -> None:
-    """Both commands are on the path afterwards, and `--test` tries every query."""
+def test_each_way_to_install_works(way: int, newcomer: Machine, published: Path) -> None:
+    """Both commands are on the path, and `--test` tries every query; then upgrade and uninstall."""
     blocks = SHELL.findall(section(PAGE, "The tap"))
     assert len(blocks) == 3
     newcomer.write_files(PAGE)
@@ -68,10 +71,31 @@ def test_each_way_to_install_works(way: int, newcomer: Machine) -> None:
     assert "queue_performance: ok" in output
     assert "agent_performance: ok" in output
     assert "agent_performance_current" in output
+    environment = ". genesys/bin/activate\n" if "venv" in blocks[way] else ""
+    upgrade, uninstall = COMMANDS[way]
+    with _next_version(published):
+        output = newcomer.run(f"{environment}{upgrade}\ntap-genesys-aggregates --version\n{uninstall}\n")
+    assert "tap-genesys-aggregates v99.0.0" in output
+    assert newcomer.run(f"{environment}command -v tap-genesys-aggregates || echo gone") == "gone\n"
+
+
+@contextlib.contextmanager
+def _next_version(published: Path) -> Iterator[None]:
+    """Publish another version, for the time of a block."""
+    project = published / "pyproject.toml"
+    text, count = re.subn(
+        r'^version = ".*"$', 'version = "99.0.0"', project.read_text("utf-8"), flags=re.MULTILINE
+    )
+    assert count == 1
+    project.write_text(text, encoding="utf-8")
+    author = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+    git(published, *author, "commit", "--quiet", "--all", "--message", "the next version")
+    yield
+    git(published, "reset", "--quiet", "--hard", "HEAD~1")
 
 
 def test_rows_arrive_in_files_and_in_postgres(newcomer: Machine, postgres: Postgres) -> None:
-    """From nothing, with the commands of the page in their order; then upgrade and uninstall."""
+    """From nothing, with the commands of the page in their order."""
     newcomer.write_files(PAGE)
     newcomer.run(SHELL.findall(section(PAGE, "The tap"))[0])
     (to_files,) = SHELL.findall(section(PAGE, "Rows in files"))
@@ -86,10 +110,6 @@ def test_rows_arrive_in_files_and_in_postgres(newcomer: Machine, postgres: Postg
     assert _count(postgres) == len(lines)
     state = json.loads((newcomer.home / "state.json").read_text(encoding="utf-8"))
     assert "queue_performance" in state["bookmarks"]
-    for heading in ("Upgrade", "Uninstall"):
-        (block,) = SHELL.findall(section(PAGE, heading))
-        newcomer.run(block)
-    assert not (newcomer.home / ".local" / "bin" / "tap-genesys-aggregates").exists()
 
 
 def _count(postgres: Postgres) -> int:

@@ -45,6 +45,7 @@ _MELTANO = """\
 case "$1" in
     install) exit 0 ;;
     run) shift; set -- run --no-install "$@" ;;
+    schedule) [ "$2" != run ] || set -- "$@" --no-install ;;
 esac
 exec {meltano} "$@"
 """

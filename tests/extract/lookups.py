@@ -34,7 +34,7 @@ PATHS = {
     "languages": "/api/v2/routing/languages",
     "flows": "/api/v2/flows",
     "teams": "/api/v2/teams",
-    "groups": "/api/v2/groups",
+    "user_groups": "/api/v2/groups",
 }
 
 
@@ -88,7 +88,7 @@ def expected_names(sandbox: Sandbox) -> dict[str, dict[str, str]]:
         "languages": directory.LANGUAGES,
         "flows": directory.FLOWS,
         "teams": directory.TEAMS,
-        "groups": directory.GROUPS,
+        "user_groups": directory.GROUPS,
     }
     return {name: {each.id: each.name for each in things} for name, things in known.items()}
 

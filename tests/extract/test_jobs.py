@@ -196,7 +196,7 @@ def test_the_ledger_counts_every_request_of_a_job() -> None:
     (line,) = outcome.rows("extractions")
     assert line["requests"] == len([entry for entry in sandbox.log if JOBS in entry.path])
     assert line["pages"] == len(requests_to(sandbox, "GET", "/results"))
-    assert line["rows"] == len(outcome.rows("calls"))
+    assert line["row_count"] == len(outcome.rows("calls"))
     assert line["retries"] == 0
 
 

@@ -105,7 +105,7 @@ def test_all_batches_of_a_window_share_one_extracted_at_one_ledger_row_and_one_s
         rows = [row for row in outcome.rows("agent_status") if row["interval_start"].startswith(day)]
         assert {row["extracted_at"] for row in rows} == {f"2026-03-04T{stamp}.000Z"}
         (entry,) = (row for row in outcome.rows("extractions") if row["window_start"].startswith(day))
-        assert (entry["rows"], entry["pages"], entry["requests"]) == (len(rows), 2, requests)
+        assert (entry["row_count"], entry["pages"], entry["requests"]) == (len(rows), 2, requests)
 
 
 def test_a_window_whose_last_batch_fails_is_not_committed() -> None:

@@ -60,7 +60,7 @@ def test_a_group_in_two_results_is_one_row(stream_maps: dict[str, Any]) -> None:
     assert outcome.error is None
     whole = run(sandbox(), settings)
     assert multiset(outcome.rows("calls")) == multiset(whole.rows("calls")) != {}
-    assert [each["rows"] for each in outcome.rows("extractions")] == [len(whole.rows("calls"))]
+    assert [each["row_count"] for each in outcome.rows("extractions")] == [len(whole.rows("calls"))]
 
 
 def test_a_group_in_two_results_with_other_numbers_is_refused_before_a_row_is_written() -> None:

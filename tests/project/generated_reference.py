@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from tap_genesys_aggregates.core.query import Query
     from tap_genesys_aggregates.core.schema import Column
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference.md"
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "reference.md"
 
 _HEAD = """\
 # Reference
@@ -40,7 +41,7 @@ def text() -> str:
     return "\n".join(parts)
 
 
-def _table(heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+def table(heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     """A table; vertical bars within a cell are escaped."""
     lines = [list(heads), *([str(cell).replace("|", "\\|") for cell in row] for row in rows)]
     lines.insert(1, ["---"] * len(lines[0]))
@@ -49,9 +50,9 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
 
 def _settings() -> Iterator[str]:
     yield "## Settings\n"
-    yield _table(["setting", "type", "default", "description"], map(_setting, SETTINGS.values()))
+    yield table(["setting", "type", "default", "description"], map(_setting, SETTINGS.values()))
     yield "## Fields of a query\n"
-    yield _table(["field", "type", "default", "description"], map(_setting, QUERY_FIELDS.values()))
+    yield table(["field", "type", "default", "description"], map(_setting, QUERY_FIELDS.values()))
 
 
 def _setting(setting: Setting) -> tuple[str, ...]:
@@ -62,7 +63,10 @@ def _setting(setting: Setting) -> tuple[str, ...]:
 
 def _families() -> Iterator[str]:
     yield "## Families\n"
-    yield "The values of `endpoint`, and what each family supports. One of the permissions is enough.\n"
+    yield (
+        "The values of `endpoint`, and what each family supports. One of the permissions is enough.\n"
+        "[Metrics and dimensions](metrics.md) lists the names of each family.\n"
+    )
     rows = (
         (
             f"`{name}`{' (preview)' if family.preview else ''}",
@@ -76,7 +80,7 @@ def _families() -> Iterator[str]:
         for name, family in families().items()
     )
     heads = ["endpoint", "permission", "async", "topN", "alternate times", "dimensions", "metrics"]
-    yield _table(heads, rows)
+    yield table(heads, rows)
 
 
 def _queries(api: str) -> tuple[Query, ...]:
@@ -106,7 +110,7 @@ def _columns(columns: Iterable[Column]) -> str:
     rows = (
         (f"`{each.name}`", f"{each.kind}{', key' if each.key else ''}", each.description) for each in columns
     )
-    return _table(["column", "type", "description"], rows)
+    return table(["column", "type", "description"], rows)
 
 
 def _lookups() -> Iterator[str]:

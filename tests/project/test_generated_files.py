@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -9,9 +10,10 @@ import pytest
 import yaml
 
 from tap_genesys_aggregates.config.settings_table import SETTINGS
+from tap_genesys_aggregates.core.query import column
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 
-from . import generated_reference, generated_settings
+from . import generated_metrics, generated_reference, generated_settings
 
 DOCUMENTED = {
     "client_id": (None, "required"),
@@ -150,3 +152,50 @@ def test_the_example_environment_starts_with_what_to_fill_in_and_lists_every_set
 def test_the_reference_page_is_up_to_date() -> None:
     """``./run docs`` would change nothing."""
     assert generated_reference.PAGE.read_text(encoding="utf-8") == generated_reference.text()
+
+
+def test_the_page_of_metrics_is_up_to_date() -> None:
+    """``./run docs`` would change nothing."""
+    assert generated_metrics.PAGE.read_text(encoding="utf-8") == generated_metrics.text()
+
+
+AGGREGATES = json.loads(
+    (generated_reference.ROOT / "tap_genesys_aggregates/data/aggregates.json").read_text("utf-8")
+)
+
+
+@pytest.mark.parametrize("family", AGGREGATES)
+def test_the_page_of_metrics_has_every_dimension_metric_and_column_of_a_family(family: str) -> None:
+    """The columns are those of the tap's catalog, for a query of all metrics."""
+    page = generated_metrics.PAGE.read_text(encoding="utf-8")
+    section = page.split(f"\n## {family}\n")[1].split("\n## ")[0]
+    line, names = next(each for each in section.splitlines() if each), AGGREGATES[family]
+    assert re.findall(r"`(\w+)`", line) == names["group_by"]
+    query = {
+        "name": "all_metrics",
+        "endpoint": family,
+        "metrics": names["metrics"],
+        "group_by": names["group_by"],
+    }
+    config = {"client_id": "-", "client_secret": "-", "start_date": "2025-01-01", "queries": [query]}
+    columns = set(TapGenesysAggregates(config=config).streams["all_metrics"].schema["properties"])
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \| .+? \| (.*?) ?\|$", section, re.MULTILINE)
+    assert [metric for metric, _, _ in rows] == names["metrics"]
+    for _, cell, presets in rows:
+        first, *others = re.findall(r"`(\w+)`", cell)
+        begin = first.removesuffix("_count").removesuffix("_ratio")
+        assert {first, *(f"{begin}{each}" for each in others)} <= columns
+        columns -= {first, *(f"{begin}{each}" for each in others)}
+        assert set(re.findall(r"\[(\w+)\]", presets)) <= set(_presets_of(family))
+    assert all("_count" not in each and "_ratio" not in each for each in columns - _dimensions(names))
+
+
+def _presets_of(family: str) -> list[str]:
+    presets = json.loads(
+        (generated_reference.ROOT / "tap_genesys_aggregates/data/presets.json").read_text("utf-8")
+    )
+    return [name for name, preset in presets.items() if preset.get("endpoint", "conversations") == family]
+
+
+def _dimensions(names: dict[str, Any]) -> set[str]:
+    return {column(each) for each in names["group_by"]}

@@ -95,8 +95,8 @@ class MessageChecker:
         self._last_window[query] = start, end
         self._last_end[query] = max(self._last_end.get(query, end), end)
         self._covered[query] = _union([*self._covered[query], (start, end)])
-        if entry["rows"] != len(rows):
-            yield f"{place}: the ledger counts {entry['rows']} rows, but {len(rows)} were written"
+        if entry["row_count"] != len(rows):
+            yield f"{place}: the ledger counts {entry['row_count']} rows, but {len(rows)} were written"
         if not all(start <= row["interval_start"] < end for row in rows):
             yield f"{place}: a row is outside of the window"
         if {row["extracted_at"] for row in rows} - {entry["extracted_at"]}:

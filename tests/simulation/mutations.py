@@ -316,7 +316,7 @@ MUTATIONS = (
     ),
     mutation(
         "a bookmark later than now is believed",
-        (AggregateStream, "_start", ".clipped(now, self.query.lookback)", ""),
+        (streams, "resumed", ".clipped(now, query.lookback)", ""),
     ),
     mutation(
         "a failed query ends the run",
@@ -373,11 +373,11 @@ MUTATIONS = (
     ),
     mutation(
         "a changed query goes on without a word",
-        (streams, "reconcile_query", 'query.on_change == "stop"', "False"),
+        (query_changes, "reconcile_query", 'query.on_change == "stop"', "False"),
     ),
     mutation(
         "another key goes on without a word",
-        (streams, "reconcile_query", "if changes.key:", "if False:"),
+        (query_changes, "reconcile_query", "if changes.key:", "if False:"),
     ),
     mutation(
         "a filter is no part of the definition",
@@ -386,7 +386,7 @@ MUTATIONS = (
     mutation(
         "a query with other rows is not loaded again",
         (
-            streams,
+            query_changes,
             "reconcile_query",
             "return Bookmark(query=new), [",
             "return replace(bookmark, query=new), [",

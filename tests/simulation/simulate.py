@@ -122,7 +122,7 @@ class Result:
 def simulate(seed: int) -> Result:
     """Simulate the scenario of a seed."""
     scenario = make_scenario(seed)
-    with patch.object(user_batches, "BATCH", scenario.user_batch_size):
+    with patch.object(user_batches, "USERS_PER_REQUEST", scenario.user_batch_size):
         return _Simulation(scenario).run_all()
 
 

@@ -243,7 +243,7 @@ def create_tables(connection: Connection, *names: str, **columns: str) -> None:
     """Create the ledger, and tables of queries that have these numbers."""
     connection.execute(
         "create table if not exists warehouse.extractions (query text, window_start timestamp,"
-        " window_end timestamp, extracted_at timestamp, rows bigint)"
+        " window_end timestamp, extracted_at timestamp, row_count bigint)"
     )
     more = "".join(f", {name} {kind}" for name, kind in (columns or {"n_offered_count": "bigint"}).items())
     for name in names:
@@ -306,6 +306,49 @@ def test_if_others_depend_on_a_column_that_is_gone_nothing_changes(connection: C
     connection.execute("rollback")
     assert "warehouse.report depends on view warehouse.calls_by_day" in str(refused.value.diag.message_detail)
     assert view_names(connection) == {"extractions_gaps", *THREE_VIEWS, "report"}
+
+
+@pytest.mark.parametrize("loaded_since", [False, True])
+def test_a_ledger_of_an_older_version_is_refused_with_what_to_run(
+    connection: Connection,
+    *,
+    loaded_since: bool,
+) -> None:
+    """``row_count`` was ``rows``. A load after the update adds it, empty for the windows of before."""
+    create_tables(connection, "calls")
+    values = "'calls', timestamp '2026-01-01', timestamp '2026-01-02', timestamp '2026-01-03'"
+    connection.execute("alter table warehouse.extractions rename row_count to rows")
+    connection.execute(f"insert into warehouse.extractions values ({values}, 7)")  # noqa: S608  # fixed text
+    connection.execute("create view warehouse.loads as select rows from warehouse.extractions")  # as of then
+    if loaded_since:
+        connection.execute("alter table warehouse.extractions add column row_count bigint")
+        connection.execute(f"insert into warehouse.extractions values ({values}, null, 8)")  # noqa: S608  # see above
+    with pytest.raises(psycopg.errors.RaiseException) as refused:
+        create_views(connection, OFFERED)
+    connection.execute("rollback")
+    said = refused.value.diag
+    assert said.message_primary == (
+        '"warehouse"."extractions" has the column "rows" of an older version of the tap; it is now row_count'
+    )
+    head, _, statements = str(said.message_hint).partition(": ")
+    assert head == "Rename it, then run this again"
+    connection.execute(statements.encode())
+    create_views(connection, OFFERED)
+    cursor = connection.execute("select rows_extracted, rows_present from warehouse.calls_missing order by 1")
+    assert cursor.fetchall() == ([(7, 0), (8, 0)] if loaded_since else [(7, 0)])
+    cursor = connection.execute("select row_count from warehouse.extractions order by 1")
+    assert cursor.fetchall() == ([(7,), (8,)] if loaded_since else [(7,)])
+
+
+def test_a_window_whose_row_count_is_unknown_counts_as_missing(connection: Connection) -> None:
+    create_tables(connection, "calls")
+    create_views(connection, OFFERED)
+    connection.execute(
+        "insert into warehouse.extractions values"
+        " ('calls', timestamp '2026-01-01', timestamp '2026-01-02', timestamp '2026-01-03', null)"
+    )
+    cursor = connection.execute("select rows_extracted, rows_present from warehouse.calls_missing")
+    assert cursor.fetchall() == [(None, 0)]
 
 
 def test_a_table_is_never_dropped_for_a_view(connection: Connection) -> None:

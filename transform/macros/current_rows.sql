@@ -87,7 +87,7 @@ left join last_pulls using ({% if organizations %}organization, {% endif %}inter
 where last_pulls.pulled_at is null or r.extracted_at >= last_pulls.pulled_at
 {% endmacro %}
 
-{% macro missing_windows(ledger, table, query, organizations=false, rows='rows') %}
+{% macro missing_windows(ledger, table, query, organizations=false, rows='row_count') %}
 with pulls as (  -- the last pull of each window
   select {% if organizations %}organization, {% endif %}window_start, window_end, max(extracted_at) as extracted_at
   from {{ ledger }}
@@ -199,7 +199,7 @@ select
 from latest
 join pulled using ({% if organizations %}organization, {% endif %}window_start, window_end, extracted_at)
 left join present using ({% if organizations %}organization, {% endif %}window_start, window_end, extracted_at)
-where coalesce(rows_present, 0) <> rows_extracted
+where rows_extracted is null or coalesce(rows_present, 0) <> rows_extracted
 {% endmacro %}
 
 {% macro gaps(ledger, organizations=false) %}
