@@ -52,7 +52,7 @@ class Project:
             DemoError: Meltano failed.
         """
         first, *rest = arguments
-        if first == "run":
+        if first in {"run", "invoke", "select"}:
             rest.insert(0, "--no-install")  # ./run has installed the plugins
         with self._without_leftovers():
             run_logged([str(MELTANO), first, *rest], self.folder, {**_SETTINGS, **settings}, self.log)

@@ -51,6 +51,8 @@ def _wanted(lock: str) -> list[Requirement]:
     wanted = _group(project["dependency-groups"], LOCKS[lock])
     if LOCKS[lock] in {"dev", "tap"}:
         wanted += map(Requirement, project["project"]["dependencies"] + project["build-system"]["requires"])
+    if LOCKS[lock] == "tap":
+        wanted += map(Requirement, project["project"]["optional-dependencies"]["warehouse"])
     return wanted
 
 
