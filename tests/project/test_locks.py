@@ -26,6 +26,7 @@ LOCKS = {
     "requirements-peers.lock": "peers",
     "requirements-audit.lock": "audit",
     "requirements-dbt.lock": "dbt",
+    "requirements-report.lock": "report",
 }
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 
