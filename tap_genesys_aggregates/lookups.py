@@ -5,22 +5,28 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from singer_sdk.singerlib import Metadata
 from singer_sdk.streams import Stream
 from typing_extensions import override
 
 from tap_genesys_aggregates.core import instants
-from tap_genesys_aggregates.core.errors import TapError
+from tap_genesys_aggregates.core.errors import SettingError, TapError
 from tap_genesys_aggregates.core.schema import json_schema
 from tap_genesys_aggregates.http.errors import DeniedError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+    from singer_sdk import singerlib as singer
     from singer_sdk.helpers.types import Context, Record
     from singer_sdk.tap_base import Tap
 
     from tap_genesys_aggregates.extract.failures import Failures
     from tap_genesys_aggregates.extract.lookup_list import LookupList
+    from tap_genesys_aggregates.singer.meltano_selection import MeltanoSelection
+
+_UNSUPPORTED = Metadata.InclusionType.UNSUPPORTED
+"""The inclusion of a stream that Meltano must not select."""
 
 
 class LookupStream(Stream):
@@ -38,19 +44,47 @@ class LookupStream(Stream):
     # before it has written them again would leave none.
     emit_activate_version_messages = False
 
-    def __init__(self, tap: Tap, lookup_list: LookupList, failures: Failures) -> None:
+    def __init__(
+        self, tap: Tap, lookup_list: LookupList, failures: Failures, selection: MeltanoSelection
+    ) -> None:
         """Prepare the stream of a list.
 
         Args:
             tap: The tap.
             lookup_list: The list.
             failures: Collects the errors of single streams.
+            selection: What the Meltano project selects, if there is one.
         """
+        self._selection = selection
         self._list = lookup_list
         self._failures = failures
         super().__init__(tap, name=lookup_list.name, schema=json_schema(lookup_list.lookup.table))
         self.primary_keys = ("id",)
         self.state_manager.tap_state = {}  # every run reads the whole list, so there is no state to keep
+
+    @property
+    @override
+    def metadata(self) -> singer.MetadataMapping:
+        found = super().metadata
+        if self._tap_input_catalog is None and self._selection.leaves_out(self.name):
+            for each in found.values():
+                each.inclusion = _UNSUPPORTED
+        return found
+
+    @override
+    def apply_catalog(self, catalog: singer.Catalog) -> None:
+        """Use a catalog.
+
+        Raises:
+            SettingError: The catalog was made before this stream was selected.
+        """
+        super().apply_catalog(catalog)
+        if self._selection.names(self.name) and self.metadata.root.inclusion == _UNSUPPORTED:
+            raise SettingError(
+                f"the catalog is older than the selection of {self.name!r}",
+                "Run `meltano select --list --refresh-catalog tap-genesys-aggregates` once, or set "
+                "use_cached_catalog: false for the tap in meltano.yml",
+            )
 
     @override
     def get_records(self, context: Context | None) -> Iterator[Record]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 from functools import cached_property
@@ -43,6 +44,7 @@ from tap_genesys_aggregates.singer.input_files import (
     read_catalog,
 )
 from tap_genesys_aggregates.singer.log_redaction import redact_logs
+from tap_genesys_aggregates.singer.meltano_selection import MeltanoSelection
 from tap_genesys_aggregates.singer.messages import MessageWriter
 from tap_genesys_aggregates.singer.sdk_log import set_up_log
 from tap_genesys_aggregates.singer.sdk_settings import (
@@ -138,7 +140,8 @@ class TapGenesysAggregates(Tap):
         for query in self.settings.queries:
             for line in warnings(query):
                 self.logger.warning("%s", line)
-        lookups = [LookupStream(self, each, self.failures) for each in self.lookup_lists.values()]
+        selection = MeltanoSelection(os.environ)
+        lookups = [LookupStream(self, each, self.failures, selection) for each in self.lookup_lists.values()]
         run = RunContext(self.ledger, Progress(self.clock.monotonic, sys.stderr), self.failures)
         queries = [AggregateStream(self, extractor, run) for extractor in self.extractors()]
         if self.input_catalog is not None:

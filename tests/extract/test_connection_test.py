@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -73,3 +74,15 @@ def test_nothing_more_is_asked_after_an_error_that_concerns_every_query() -> Non
     assert len(lines) == 1
     assert lines[0][1].startswith("calls: ")
     assert paths == []
+
+
+def test_nothing_more_is_asked_of_a_host_that_cannot_be_reached() -> None:
+    """Over a real socket that nobody listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    where = {"base_url": f"http://127.0.0.1:{port}", "api": "results", "max_retries": 0}
+    tap = TapGenesysAggregates(config=config(**where, queries=QUERIES, start_date="2026-03-01"))
+    lines = list(report(tap.extractors()))
+    tap.client.close()
+    assert len(lines) == 1
+    assert f"127.0.0.1:{port} refused the connection" in lines[0][1]

@@ -129,8 +129,11 @@ def _rows() -> Iterable[str]:
 
 
 def main() -> int:
-    """Write the page."""
-    PAGE.write_text("".join(_rows()), encoding="utf-8")
+    """Write the page; a row that differs only in Python's own words stays as it is."""
+    lines = PAGE.read_text("utf-8").splitlines(keepends=True) if PAGE.exists() else []
+    before = {without_words(line): line for line in lines}
+    new = "".join(_rows()).splitlines(keepends=True)
+    PAGE.write_text("".join(before.get(without_words(line), line) for line in new), encoding="utf-8")
     return 0
 
 

@@ -26,6 +26,7 @@ LOCKS = {
     "requirements-peers.lock": "peers",
     "requirements-audit.lock": "audit",
     "requirements-dbt.lock": "dbt",
+    "requirements-report.lock": "report",
 }
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 
@@ -50,6 +51,8 @@ def _wanted(lock: str) -> list[Requirement]:
     wanted = _group(project["dependency-groups"], LOCKS[lock])
     if LOCKS[lock] in {"dev", "tap"}:
         wanted += map(Requirement, project["project"]["dependencies"] + project["build-system"]["requires"])
+    if LOCKS[lock] == "tap":
+        wanted += map(Requirement, project["project"]["optional-dependencies"]["warehouse"])
     return wanted
 
 

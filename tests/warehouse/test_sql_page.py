@@ -32,7 +32,7 @@ NOW = datetime(2025, 11, 10, tzinfo=timezone.utc)
 
 @pytest.fixture(scope="module")
 def loaded(database_url: str) -> Iterator[Connection]:
-    """Two weeks around 26 October 2025, with look-ups and views."""
+    """Two weeks around 26 October 2025, with lookups and views."""
     sandbox = Sandbox(Options(volume=0.1, requests_per_minute=100_000), now=SettableClock(NOW))
     settings = config(
         queries=[{"preset": "queue_performance"}, {"preset": "agent_status", "granularity": "PT1H"}],
@@ -92,7 +92,7 @@ def test_the_night_on_which_clocks_go_back_has_a_day_of_25_hours(loaded: Connect
 
 
 def test_the_columns_of_the_joins_exist() -> None:
-    """The look-ups, and dimensions of a family that become the columns."""
+    """The lookups, and dimensions of a family that become the columns."""
     joins = re.findall(r"^\| `(\w+)`.*?\| `(\w+)`", PAGE, re.MULTILINE)
     assert len(joins) > 8
     dimensions = (Path(__file__).resolve().parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
