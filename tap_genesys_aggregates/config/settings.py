@@ -127,6 +127,9 @@ def from_environment(
 def _hosts(read: Reader) -> Hosts:
     """The hosts to send requests to."""
     base_url, token_url = read.url("base_url"), read.url("token_url")
+    meant = regions.api_instead_of(base_url or "")
+    if meant:
+        raise read.error("base_url", f"{base_url!r} is not where the API is; did you mean {meant!r}?")
     try:
         return regions.hosts(read.required("region"), base_url, token_url)
     except ValueError as error:

@@ -65,7 +65,7 @@ class Setting:
             **({"default": self.default} if self.default is not None else {}),
             **({"secret": True, "writeOnly": True} if self.secret else {}),
             # The SDK requires it to read an array from the environment.
-            **({"items": {"type": "object"}} if kind == "array" else {}),
+            **({"items": {"type": ["object", "string"]}} if kind == "array" else {}),
         }
 
 
@@ -90,7 +90,8 @@ SETTINGS: dict[str, Setting] = {
         Setting(
             "region",
             "string",
-            "Genesys Cloud region: a name such as eu_west_1, or a bare domain such as mypurecloud.ie.",
+            "Genesys Cloud region: a name such as eu_west_1 or eu-west-1, or a bare domain such as "
+            "mypurecloud.ie.",
             default="us_east_1",
             alias="GENESYS_REGION",
         ),
@@ -115,7 +116,7 @@ SETTINGS: dict[str, Setting] = {
         Setting(
             "start_date",
             "date-time",
-            "Load data from this date-time on, such as 2025-01-01T00:00:00Z.",
+            "Load data from this date-time on, such as 2025-01-01T00:00:00Z; a date alone is midnight UTC.",
             required=True,
         ),
         Setting(
@@ -123,7 +124,12 @@ SETTINGS: dict[str, Setting] = {
             "date-time",
             "Load data before this date-time. Defaults to the end of the last complete bucket.",
         ),
-        Setting("queries", "array", "Queries to load, one stream each. Defaults to the presets of the API."),
+        Setting(
+            "queries",
+            "array",
+            "Queries to load, one stream each: objects, or just names of presets. "
+            "Defaults to the presets of the API.",
+        ),
         Setting(
             "lookback_days",
             "number",
@@ -221,7 +227,9 @@ QUERY_FIELDS: dict[str, Setting] = {
         Setting(
             "path", "string", "Path to post the query to, for a family that this version does not know yet."
         ),
-        Setting("group_by", "array", "Dimensions to group by, in the API's own spelling."),
+        Setting(
+            "group_by", "array", "Dimensions to group by, in the API's own spelling; one alone needs no list."
+        ),
         Setting(
             "metrics", "array", "Metrics to load, at least one, in the API's own spelling.", required=True
         ),
@@ -298,7 +306,8 @@ QUERY_FIELDS: dict[str, Setting] = {
         Setting(
             "statistics",
             "object",
-            "Metric → list of statistics, if a metric has others than the tap expects; any name is accepted.",
+            "Metric → list of statistics, if you want fewer, or a metric has others than the tap expects; "
+            "any name is accepted. A known statistic that is not listed has no column in wide rows.",
         ),
     )
 }

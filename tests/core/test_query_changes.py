@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -167,3 +168,54 @@ def test_a_definition_is_short_json() -> None:
     found = definition(query(filter=LONG_FILTER, views=(VIEW,), extra=TOP))
     assert json.loads(json.dumps(found)) == found
     assert len(json.dumps(found)) < 700
+
+
+WEEKS = {"granularity": Period.parse("P1W")}
+EXAMPLES: list[list[tuple[dict[str, Any], dict[str, Any]]]] = [
+    [
+        ({}, {"lookback": timedelta(days=1)}),
+        ({}, {"window": Period.parse("P7D")}),
+        ({}, {"page_size": 100}),
+        ({}, {"mode": "async"}),
+        ({}, {"metrics": ("tHandle", "nOffered")}),
+    ],
+    [({}, {"statistics": {"tHandle": ("count", "sum")}})],
+    [({}, {"metrics": ("nOffered", "tHandle", "nError")})],
+    [({}, {"metrics": ("nOffered",)})],
+    [
+        *(({}, changes) for changes, _ in MEANING.values()),
+        ({}, {"extra": {"flattenMultivaluedDimensions": True}}),
+        (WEEKS, {**WEEKS, "anchor": date(2023, 11, 2)}),
+        ({"extra": TOP}, {"extra": TOP, "window": Period.parse("P7D")}),
+    ],
+    [({}, changes) for changes, _ in KEY.values()],
+]
+"""For each row of the table in the docs: a query as it was, and as it is."""
+
+
+def documented() -> list[list[str]]:
+    """The cells of the table in the docs, without what follows a colon."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    head = "| what you change | `stop` (the default) | `continue` | `reload` |\n|---|---|---|---|\n"
+    lines = page.split(head)[1].split("\n\n")[0].splitlines()
+    return [[cell.partition(":")[0].strip() for cell in line.strip("|").split("|")[1:]] for line in lines]
+
+
+@pytest.mark.parametrize("row", range(len(EXAMPLES)))
+def test_a_change_does_what_the_table_in_the_docs_says(row: int) -> None:
+    assert len(documented()) == len(EXAMPLES)
+    expected = ""
+    for mode, cell in zip(("stop", "continue", "reload"), documented()[row], strict=True):
+        expected = expected if cell == "the same" else cell
+        for before, after in EXAMPLES[row]:
+            assert _outcome(before, {**after, "on_change": mode}) == expected, after
+
+
+def _outcome(before: dict[str, Any], after: dict[str, Any]) -> str:
+    try:
+        bookmark, warned = reconcile_query(query(**after), loaded(**before))
+    except SettingError:
+        return "stops"
+    if bookmark.loaded_before is None:
+        return "loads everything again"
+    return "goes on, warns" if warned else "goes on"
