@@ -396,7 +396,7 @@ MUTATIONS = (
         (
             query_changes,
             "reconcile_query",
-            "return Bookmark(query=new), [",
+            "return Bookmark(query=new, reload_before=again), [",
             "return replace(bookmark, query=new), [",
         ),
     ),
