@@ -139,6 +139,15 @@ SETTINGS: dict[str, Setting] = {
             maximum=3660,
         ),
         Setting(
+            "recheck_requests",
+            "integer",
+            "Number of settled months that each run of a query asks for again, in one coarse request each. "
+            "Months that changed are read again. 0 turns it off.",
+            default=1,
+            minimum=0,
+            maximum=1200,
+        ),
+        Setting(
             "on_query_change",
             "string",
             "What to do if a query is no longer the one that its state was written for: stop, continue with "
@@ -257,6 +266,13 @@ QUERY_FIELDS: dict[str, Setting] = {
         ),
         Setting(
             "lookback_days", "number", "Overrides lookback_days for this query.", minimum=0, maximum=3660
+        ),
+        Setting(
+            "recheck_requests",
+            "integer",
+            "Overrides recheck_requests for this query.",
+            minimum=0,
+            maximum=1200,
         ),
         Setting(
             "on_query_change",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from tap_genesys_aggregates.core import schema
 from tap_genesys_aggregates.core.bookmarks import Bookmark
 from tap_genesys_aggregates.core.errors import SettingError
+from tap_genesys_aggregates.core.rechecks import Rechecks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -171,12 +172,25 @@ def reconcile_query(query: Query, bookmark: Bookmark) -> tuple[Bookmark, list[st
         and query.on_change == "reload"
         and (changes.meaning or changes.added or bookmark.metrics_without_history)
     ):
-        return Bookmark(query=new), [f"query {query.name!r}: {_reason(changes)}; everything is loaded again"]
-    without = (
-        {*bookmark.metrics_without_history, *changes.added} & _with_columns(query, new) if is_loaded else ()
+        again = max(filter(None, (bookmark.loaded_before, bookmark.reload_before)))
+        return Bookmark(query=new, reload_before=again), [
+            f"query {query.name!r}: {_reason(changes)}; everything is loaded again"
+        ]
+    without = {*bookmark.metrics_without_history, *changes.added} if is_loaded else set()
+    continued = replace(
+        bookmark,
+        query=new,
+        metrics_without_history=tuple(sorted(without & _with_columns(query, new))),
+        rechecks=_rechecks(bookmark, changes) if is_loaded else bookmark.rechecks,
     )
-    continued = replace(bookmark, query=new, metrics_without_history=tuple(sorted(without)))
     return continued, list(_warnings(query, changes)) if is_loaded else []
+
+
+def _rechecks(bookmark: Bookmark, changes: _Changes) -> Rechecks:
+    """What is still known about settled months once a query that changed goes on."""
+    if changes.meaning and bookmark.loaded_before is not None:  # what was loaded before stays as it is
+        return Rechecks(floor=min(bookmark.loaded_before, bookmark.final_before or bookmark.loaded_before))
+    return bookmark.rechecks.forgotten() if changes.added or changes.removed else bookmark.rechecks
 
 
 def _reason(changes: _Changes) -> str:

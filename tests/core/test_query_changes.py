@@ -72,7 +72,7 @@ def test_continue_goes_on_from_the_bookmark_with_a_warning(change: str) -> None:
 def test_reload_starts_over_once(change: str) -> None:
     changed = query(**MEANING[change][0], on_change="reload")
     bookmark, warnings = reconcile_query(changed, loaded())
-    assert bookmark == Bookmark(query=definition(changed))
+    assert bookmark == Bookmark(query=definition(changed), reload_before=loaded().loaded_before)
     assert len(warnings) == 1
     again = Bookmark(LOADED, LOADED, query=bookmark.query)
     assert reconcile_query(changed, again) == (again, [])
