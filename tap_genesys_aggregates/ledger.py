@@ -44,10 +44,16 @@ COLUMNS = (
         "boolean",
         "Whether a longer window was split because the server could not answer it. [tap]",
     ),
+    Column(
+        "reason",
+        "string",
+        "Why it was pulled: new, lookback, recheck (settled history had changed), reload (the query had "
+        "changed), or backfill (start_date was moved earlier). [tap]",
+    ),
 )
 
 
-def entry(query: str, window: Window, stamp: Stamp, usage: Usage) -> Row:
+def entry(query: str, window: Window, stamp: Stamp, usage: Usage, reason: str) -> Row:
     """The ledger's row for a complete window.
 
     Args:
@@ -55,6 +61,7 @@ def entry(query: str, window: Window, stamp: Stamp, usage: Usage) -> Row:
         window: The window.
         stamp: When it was requested.
         usage: What it brought and what it cost.
+        reason: Why it was pulled.
 
     Returns:
         A value for each of ``COLUMNS``.
@@ -73,6 +80,7 @@ def entry(query: str, window: Window, stamp: Stamp, usage: Usage) -> Row:
         "seconds": round(usage.seconds, 3),
         "is_final": end <= stamp.final_before,
         "was_split": usage.split,
+        "reason": reason,
     }
 
 

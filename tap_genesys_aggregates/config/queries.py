@@ -84,6 +84,7 @@ class QueryDefaults:
     window: Period
     max_window: Period
     page_size: int
+    recheck_requests: int
     on_change: OnQueryChange
 
     def window_for(self, mode: Mode) -> Period:
@@ -196,6 +197,7 @@ class _QueryReader:
             page_size=int(read.number("page_size") or self._defaults.page_size_for(mode)),
             mode=mode,
             jobs_path=family.async_jobs if family else None,
+            recheck_requests=self._recheck_requests(),
             on_change=cast("OnQueryChange", read.text("on_query_change") or self._defaults.on_change),
             statistics=_statistics(read),
         )
@@ -267,6 +269,11 @@ class _QueryReader:
                 "path", f"must be a path on the API host that begins with /, not {path[:80]!r}"
             )
         return path
+
+    def _recheck_requests(self) -> int:
+        """How many settled months a run looks at again: the query's own number, or the config's."""
+        own = self._read.number("recheck_requests")
+        return self._defaults.recheck_requests if own is None else int(own)
 
     def _lookback(self) -> float:
         """The lookback in days: the query's own, the config's, or what the family needs."""

@@ -77,6 +77,7 @@ class Settings:
             window=window,
             max_window=max_window,
             page_size=int(read.number("page_size") or 0),
+            recheck_requests=int(read.number("recheck_requests") or 0),
             on_change=cast("OnQueryChange", read.text("on_query_change")),
         )
         entries = read.items("queries")

@@ -139,6 +139,15 @@ SETTINGS: dict[str, Setting] = {
             maximum=3660,
         ),
         Setting(
+            "recheck_requests",
+            "integer",
+            "Number of settled months that each run of a query asks for again, in one coarse request each. "
+            "Months that changed are read again. 0 turns it off.",
+            default=1,
+            minimum=0,
+            maximum=1200,
+        ),
+        Setting(
             "on_query_change",
             "string",
             "What to do if a query is no longer the one that its state was written for: stop, continue with "
@@ -259,6 +268,13 @@ QUERY_FIELDS: dict[str, Setting] = {
             "lookback_days", "number", "Overrides lookback_days for this query.", minimum=0, maximum=3660
         ),
         Setting(
+            "recheck_requests",
+            "integer",
+            "Overrides recheck_requests for this query.",
+            minimum=0,
+            maximum=1200,
+        ),
+        Setting(
             "on_query_change",
             "string",
             "Overrides on_query_change for this query.",
@@ -290,7 +306,8 @@ QUERY_FIELDS: dict[str, Setting] = {
         Setting(
             "statistics",
             "object",
-            "Metric → list of statistics, if a metric has others than the tap expects; any name is accepted.",
+            "Metric → list of statistics, if you want fewer, or a metric has others than the tap expects; "
+            "any name is accepted. A known statistic that is not listed has no column in wide rows.",
         ),
     )
 }

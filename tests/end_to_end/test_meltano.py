@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.meltano, pytest.mark.postgres, pytest.mark.slow]
 
 TAP_COLUMNS = ("_sdc", "extracted_at", "is_final")
 LOOKBACK = timedelta(days=7)
-TABLES = ("queue_performance", "agent_performance", TREE)
+TABLES = ("queue_performance", "agent_performance", "agent_status", TREE)
 ACCESS = {"GENESYS_CLIENT_ID": "sandbox", "GENESYS_CLIENT_SECRET": "sandbox"}
 RUN = ("run", "tap-genesys-aggregates", "target-postgres")
 DAILY_STATE = "dev:tap-genesys-aggregates-to-target-postgres"
@@ -154,17 +154,18 @@ def test_the_recorded_week_is_loaded_exactly(project: Project, postgres: Postgre
 
 
 def _check_commands(project: Project) -> None:
-    """``test``, ``views`` and ``reconcile`` take everything from Meltano, from ``meltano.yml`` as well."""
+    """The plugin's commands take everything from Meltano, from ``meltano.yml`` as well."""
     file = project.folder / ".env"
     variable = "TARGET_POSTGRES_DEFAULT_TARGET_SCHEMA"
     lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
     file.write_text("".join(each for each in lines if variable not in each), encoding="utf-8")
     project.run(["config", "set", "target-postgres", "default_target_schema", "week"], {})
     before = project.log.stat().st_size
-    for name in ("test", "views", "reconcile"):
+    for name in ("test", "estimate", "views", "reconcile"):
         project.run(["invoke", f"tap-genesys-aggregates:{name}"], {})
     output = project.log.read_bytes()[before:].decode()
     assert "week: ok (" in output
+    assert "in all, with the token: 2 requests" in output
     assert "The views of the queries are up to date in schema 'week'." in output
     assert "week: equal (1 days with data, " in output
     assert "hush" not in output

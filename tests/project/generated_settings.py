@@ -61,6 +61,10 @@ COMMANDS = {
         "args": "--config ENV --test",
         "description": "Check that the client may read what each query asks for.",
     },
+    "estimate": {
+        "args": "--config ENV --estimate",
+        "description": "Say what a first load would cost, in requests and minutes, without sending any.",
+    },
     "views": {
         "args": "views --config ENV --create",
         "description": "Create the views in the database of target-postgres.",

@@ -122,7 +122,7 @@ def test_meltano_installs_the_tap_with_the_driver_that_its_commands_need(extract
     )
 
 
-@pytest.mark.parametrize("name", ["test", "views", "reconcile"])
+@pytest.mark.parametrize("name", ["test", "estimate", "views", "reconcile"])
 def test_no_command_of_meltano_has_a_config_file_or_a_secret(extractor: dict[str, Any], name: str) -> None:
     """They take everything from variables; their executables are installed with the tap."""
     arguments = extractor["commands"][name]["args"].split()
@@ -172,7 +172,13 @@ def test_targets_are_pinned_and_defined_without_the_meltano_hub() -> None:
     postgres, lines = _plugin("loaders", "target-postgres"), _plugin("loaders", "target-jsonl")
     assert postgres["pip_url"] == "meltanolabs-target-postgres==0.8.1"
     assert lines["pip_url"] == "target-jsonl==0.1.4"
-    assert postgres["config"] == {"use_copy": True, "validate_records": False}
+    assert postgres["config"] == {
+        "use_copy": True,
+        "validate_records": False,
+        "add_record_metadata": False,
+        "activate_version": False,
+        "batch_size_rows": 20_000,
+    }
     hidden = {entry["name"] for entry in postgres["settings"] if entry.get("sensitive")}
     assert hidden == {"sqlalchemy_url", "password"}
     names = {entry["name"] for entry in postgres["settings"]}
