@@ -32,7 +32,7 @@ LEVELS = {
     "target met": "met",
     "missed by up to 10 points": "near",
     "missed by more": "far",
-    "no target": "none",
+    "no service level or target": "none",
 }
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
 
@@ -182,7 +182,7 @@ def _label(row: Row) -> str:
 
 def _level(row: Row) -> str:
     if row["service_level"] is None or row["target"] is None:
-        return "no target"
+        return "no service level or target"
     gap = row["service_level"] - row["target"]
     return "target met" if gap >= 0 else "missed by up to 10 points" if gap >= -_NEAR else "missed by more"
 

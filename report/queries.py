@@ -169,7 +169,9 @@ _STATUS = """
         row_number() over (order by coalesce(on_queue, 0) desc, name, user_id) as place
       from agents
     )
-    select agent, status, hours::float as hours, (hours / nullif(total, 0))::float as share
+    select agent, status, hours::float as hours, (hours / nullif(total, 0))::float as share,
+      (select sum(case when status = 'INTERACTING' then hours end) / nullif(sum(hours), 0) from times)::float
+        as interacting_share_of_all
     from times join labels using (user_id) where place <= %(agents)s order by place, status
 """
 _QUALITY = """

@@ -120,9 +120,8 @@ def service_level_title(numbers: Numbers) -> str:
 
 
 def status_title(rows: list[Row]) -> str:
-    total = sum(row["hours"] for row in rows)
-    busy = sum(row["hours"] for row in rows if row["status"] == "INTERACTING")
-    return f"Agents spent {share(busy / total if total else None)} of their time interacting"
+    """About all agents, also those that are not drawn."""
+    return f"Agents spent {share(rows[0]['interacting_share_of_all'])} of their time interacting"
 
 
 def quality_title(rows: list[Row]) -> str:

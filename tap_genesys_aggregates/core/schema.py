@@ -127,12 +127,18 @@ def dropped_statistics(query: Query) -> dict[str, tuple[str, ...]]:
     """
     if query.shape == "long":
         return {}
-    targets = {metric: metric for metric in query.metrics} | {view.name: view.target for view in query.views}
+    known = known_statistics(query)
     return {
-        name: tuple(each for each in _known_statistics(query, targets[name]) if each not in wanted)
+        name: tuple(each for each in known[name] if each not in wanted)
         for name, wanted in query.statistics.items()
-        if name in targets
+        if name in known
     }
+
+
+def known_statistics(query: Query) -> dict[str, tuple[str, ...]]:
+    """The statistics that each metric and view of a query is known to come with."""
+    targets = {metric: metric for metric in query.metrics} | {view.name: view.target for view in query.views}
+    return {name: _known_statistics(query, metric) for name, metric in targets.items()}
 
 
 def _known_statistics(query: Query, metric: str) -> tuple[str, ...]:

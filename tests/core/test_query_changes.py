@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,17 @@ def test_a_state_without_a_definition_takes_on_the_present_one() -> None:
     assert bookmark == Bookmark(LOADED, LOADED, query=definition(query()))
 
 
+def test_a_statistic_that_is_added_later_has_no_history_until_it_is_reloaded() -> None:
+    """The warning names it; a metric that is new is named alone, without its statistics."""
+    counts = loaded(statistics={"tHandle": ("count",)})
+    wider = query(metrics=("nOffered", "tHandle", "nError"), statistics={"tHandle": ("count", "p95")})
+    bookmark, (line,) = reconcile_query(wider, counts)
+    assert "metrics nError, tHandle.p95 were added" in line
+    assert bookmark.metrics_without_history == ("nError", "tHandle.p95")
+    reloaded, _ = reconcile_query(replace(wider, on_change="reload"), bookmark)
+    assert reloaded.loaded_before is None
+
+
 def test_before_anything_is_loaded_a_query_may_change_but_for_its_key() -> None:
     """After a reload that has not committed yet, only the table is there."""
     started = Bookmark(query=definition(query()))
@@ -179,9 +191,16 @@ EXAMPLES: list[list[tuple[dict[str, Any], dict[str, Any]]]] = [
         ({}, {"mode": "async"}),
         ({}, {"metrics": ("tHandle", "nOffered")}),
     ],
-    [({}, {"statistics": {"tHandle": ("count", "sum")}})],
-    [({}, {"metrics": ("nOffered", "tHandle", "nError")})],
-    [({}, {"metrics": ("nOffered",)})],
+    [
+        ({}, {"metrics": ("nOffered", "tHandle", "nError")}),
+        ({}, {"statistics": {"nOffered": ("count", "p95")}}),
+        ({"statistics": {"tHandle": ("count",)}}, {}),
+    ],
+    [
+        ({}, {"metrics": ("nOffered",)}),
+        ({}, {"statistics": {"tHandle": ("count", "sum")}}),
+        ({"statistics": {"nOffered": ("count", "p95")}}, {}),
+    ],
     [
         *(({}, changes) for changes, _ in MEANING.values()),
         ({}, {"extra": {"flattenMultivaluedDimensions": True}}),

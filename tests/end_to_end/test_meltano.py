@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.meltano, pytest.mark.postgres, pytest.mark.slow]
 
 TAP_COLUMNS = ("_sdc", "extracted_at", "is_final")
 LOOKBACK = timedelta(days=7)
-TABLES = ("queue_performance", "agent_performance", TREE)
+TABLES = ("queue_performance", "agent_performance", "agent_status", TREE)
 ACCESS = {"GENESYS_CLIENT_ID": "sandbox", "GENESYS_CLIENT_SECRET": "sandbox"}
 RUN = ("run", "tap-genesys-aggregates", "target-postgres")
 DAILY_STATE = "dev:tap-genesys-aggregates-to-target-postgres"

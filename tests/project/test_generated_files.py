@@ -172,7 +172,13 @@ def test_targets_are_pinned_and_defined_without_the_meltano_hub() -> None:
     postgres, lines = _plugin("loaders", "target-postgres"), _plugin("loaders", "target-jsonl")
     assert postgres["pip_url"] == "meltanolabs-target-postgres==0.8.1"
     assert lines["pip_url"] == "target-jsonl==0.1.4"
-    assert postgres["config"] == {"use_copy": True, "validate_records": False}
+    assert postgres["config"] == {
+        "use_copy": True,
+        "validate_records": False,
+        "add_record_metadata": False,
+        "activate_version": False,
+        "batch_size_rows": 20_000,
+    }
     hidden = {entry["name"] for entry in postgres["settings"] if entry.get("sensitive")}
     assert hidden == {"sqlalchemy_url", "password"}
     names = {entry["name"] for entry in postgres["settings"]}

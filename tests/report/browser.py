@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 PROGRAM = next(filter(None, map(shutil.which, NAMES)), None)
 """The browser of this machine, or None."""
 
+_SECONDS = 120
 _OPTIONS = (
     "--headless=new", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
     "--no-first-run", "--disable-background-networking", "--disable-component-update",
@@ -63,6 +65,8 @@ class Page:
         match message.get("method"):
             case "Network.requestWillBeSent":
                 self.requests.append(parameters["request"]["url"])
+            case "Page.javascriptDialogOpening":
+                raise AssertionError(parameters["message"])  # it would block everything else
             case "Runtime.exceptionThrown":
                 self.errors.append(str(parameters["exceptionDetails"]))
             case "Runtime.consoleAPICalled":
@@ -114,6 +118,8 @@ def open_page(folder: Path) -> Iterator[Page]:
         pipes[0].open("wb", buffering=0) as outgoing,
         pipes[1].open("rb") as incoming,
     ):  # fmt: skip
+        overdue = threading.Timer(_SECONDS, process.kill)
+        overdue.start()
         try:
             page = Page(
                 lambda message: outgoing.write(json.dumps(message).encode() + b"\0"),
@@ -123,8 +129,8 @@ def open_page(folder: Path) -> Iterator[Page]:
             page.session = page.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
             yield page
         finally:
-            page.session = ""
-            page.call("Browser.close")
+            overdue.cancel()
+            process.terminate()
             process.wait(20)
 
 

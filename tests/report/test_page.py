@@ -162,6 +162,8 @@ def test_the_time_of_agents_is_that_of_the_routing_statuses(made: Report) -> Non
         if row["status_type"] == "routing_status":
             hours[row["user_name"], row["status"]] += row["seconds"] / 3600
     found = {(row["agent"], row["status"]): (row["hours"], row["share"]) for row in made.values("status")}
+    busy = sum(each for (_, status), each in hours.items() if status == "INTERACTING")
+    assert f"<h2>Agents spent {busy / sum(hours.values()):.1%} of their time interacting</h2>" in made.text
     totals = {agent: sum(each for (name, _), each in hours.items() if name == agent) for agent, _ in hours}
     assert found == {
         key: (pytest.approx(each), pytest.approx(each / totals[key[0]])) for key, each in hours.items()
