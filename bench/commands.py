@@ -46,6 +46,21 @@ class Commands:
         """The tap; ``settings`` override windows of one day and one request at a time."""
         return [sys.executable, "-c", _TAP, "--config", str(self._tap_config(windows, settings))]
 
+    def tap_with_a_column_deselected(self, windows: int) -> list[str]:
+        """The tap without the last of its columns of numbers."""
+        path = self.folder / "tap-catalog.json"
+        if not path.exists():
+            run(self.discover(), path)
+            catalog = json.loads(path.read_text(encoding="utf-8"))
+            (stream,) = (each for each in catalog["streams"] if each["tap_stream_id"] == "rows")
+            columns = stream["schema"]["properties"].items()
+            *_, last = (name for name, column in columns if {"integer", "number"} & {*column["type"]})
+            for entry in stream["metadata"]:
+                if entry["breadcrumb"] == ["properties", last]:
+                    entry["metadata"]["selected"] = False
+            path.write_text(json.dumps(catalog), encoding="utf-8")
+        return [*self.tap(windows), "--catalog", str(path)]
+
     def discover(self) -> list[str]:
         """``--discover`` of the tap."""
         return [*self.tap(0), "--discover"]

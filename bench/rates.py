@@ -82,13 +82,27 @@ def measure(sizes: Sizes, folder: Path) -> Iterator[Figure]:
         place = folder / api
         place.mkdir()
         with replay_server(api, sizes.groups) as url:
-            entries = benchmarks(Commands(api, url, sizes.groups, place), sizes)
+            commands = Commands(api, url, sizes.groups, place)
+            entries = benchmarks(commands, sizes)
             verify_outputs(entries, sizes, place)
             rounds = [
                 {name: entry.seconds_per_row(sizes.groups * BUCKETS) for name, entry in entries.items()}
                 for _ in range(sizes.rounds)
             ]
+            deselected = Benchmark(commands.tap_with_a_column_deselected, sizes.fast)
+            shares = [_share(entries["tap"], deselected, sizes) for _ in range(sizes.rounds)]
         yield from _figures(api, sizes, entries, rounds)
+        title = f"`{api}`: rows per second with a column deselected, relative to all columns"
+        method = (
+            f"{sizes.groups * BUCKETS * sizes.fast:,} rows, {sizes.rounds} rounds, CPU time net of startup"
+        )
+        yield Figure.from_ratios(title, shares, ("at least", 0.8), method)
+
+
+def _share(whole: Benchmark, other: Benchmark, sizes: Sizes) -> float:
+    """Rows per second of another benchmark, relative to a whole one."""
+    rows = sizes.groups * BUCKETS
+    return whole.seconds_per_row(rows) / other.seconds_per_row(rows)
 
 
 def benchmarks(commands: Commands, sizes: Sizes) -> dict[str, Benchmark]:

@@ -12,11 +12,12 @@ from tap_genesys_aggregates.config.queries import presets
 ARGUMENTS = ("run", "--state-id-suffix", "{name}", "tap-genesys-aggregates", "target-postgres")
 """Arguments of ``meltano``. The suffix gives each load a bookmark of its own."""
 
-_RESULTS = ("queue_performance", "agent_performance")
-COMPANION_TABLES = ("extractions", "queues", "users")
-"""Tables loaded along with the aggregates: one row per window read, and the names of queues and users."""
+_RESULTS = ("queue_performance", "agent_performance", "agent_status")
+COMPANION_TABLES = ("extractions", "queues", "users", "presence_definitions")
+"""Tables loaded along with the aggregates: one row per window read, and the names behind the ids."""
 
 _SELECT = tuple(f"{stream}.*" for stream in (*_RESULTS, *COMPANION_TABLES))
+_BY_NAME = tuple({"preset": name} for name in _RESULTS)
 _GROUP_TREE = ("conversation_aggregates",)
 _WEEK: dict[str, Any] = {
     "name": "sample_week",
@@ -84,7 +85,7 @@ def loads(start: datetime, end: datetime) -> tuple[Load, ...]:
     hours = "Voice conversations per hour, from a gateway with the group-tree API"
     week = "One week of real data: six queues, in Nairobi time"
     return (
-        Load("results", half_hours, "results", start, end, _presets(*_RESULTS), select=_SELECT),
+        Load("results", half_hours, "results", start, end, _presets(*_RESULTS), _BY_NAME, _SELECT),
         Load("group-tree", hours, "group_tree", start, end, _presets(*_GROUP_TREE)),
         Load("sample-week", week, "results", _WEEK_START, _WEEK_END, {_WEEK["name"]: _WEEK}, (_WEEK,)),
     )

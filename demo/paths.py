@@ -9,6 +9,12 @@ DEMO = CLONE / ".demo"
 MELTANO = DEMO / "meltano" / "bin" / "meltano"
 """The ``meltano`` command, installed in an environment of its own."""
 
+DBT = DEMO / "dbt" / "bin" / "dbt"
+"""The ``dbt`` command, also in an environment of its own."""
+
+REPORT = DEMO / "report" / "bin" / "python"
+"""The Python that draws the page."""
+
 PLUGINS = DEMO / "plugins"
 """The environments of Meltano's plugins, one folder each."""
 

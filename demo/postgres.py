@@ -10,10 +10,10 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import psycopg
 
+from demo import urls
 from demo.errors import DemoError
 from demo.paths import CLONE
 from demo.postgres_process import BUNDLED_PSQL, KEEP
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 SCHEMA = "genesys_demo"
 """The schema of every table that the demo creates, so that none collides with a table of yours."""
+
+MARTS_SCHEMA = "genesys_demo_marts"
+"""The schema in which dbt builds the demo's marts."""
 
 _STOPPING_SECONDS = 30
 _PLAIN = "postgresql://"
@@ -71,8 +74,10 @@ class Postgres:
             yield connection
 
     def drop_tables(self, tables: list[str]) -> None:
-        """Drop these tables of the demo's schema if they exist."""
+        """Drop these tables of the demo's schema if they exist, and the marts that dbt made from them."""
         with self.connect() as connection:
+            marts = psycopg.sql.Identifier(MARTS_SCHEMA)
+            connection.execute(psycopg.sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(marts))
             for table in tables:
                 name = psycopg.sql.Identifier(SCHEMA, table)
                 connection.execute(psycopg.sql.SQL("DROP TABLE IF EXISTS {}").format(name))
@@ -124,11 +129,7 @@ def _stop(process: subprocess.Popen[str]) -> None:
 
 
 def from_environment(variables: Mapping[str, str] = os.environ) -> Postgres | None:
-    """Return the server that environment variables point to.
-
-    Args:
-        variables: The environment. ``TARGET_POSTGRES_SQLALCHEMY_URL`` is read first, then ``DATABASE_URL``,
-            then ``TARGET_POSTGRES_HOST`` with ``_PORT``, ``_USER``, ``_PASSWORD`` and ``_DATABASE``.
+    """Return the server that environment variables point to; see ``demo.urls``.
 
     Returns:
         The server; None if no variable is set, which means the embedded server.
@@ -136,21 +137,5 @@ def from_environment(variables: Mapping[str, str] = os.environ) -> Postgres | No
     Raises:
         DemoError: The URL is not a Postgres URL.
     """
-    url = variables.get("TARGET_POSTGRES_SQLALCHEMY_URL") or variables.get("DATABASE_URL")
-    if url:
-        scheme, separator, rest = url.partition("://")
-        if not separator or scheme.partition("+")[0] not in {"postgres", "postgresql"}:
-            message = "DATABASE_URL must look like postgresql://user:password@host:5432/database"
-            raise DemoError(message)
-        return Postgres(_PLAIN + rest, f"yours, {rest.rpartition('@')[2].partition('?')[0]}")
-    host = variables.get("TARGET_POSTGRES_HOST")
-    if not host:
-        return None
-
-    def part(name: str, default: str) -> str:
-        return quote(variables.get(f"TARGET_POSTGRES_{name}") or default, safe="")
-
-    password = part("PASSWORD", "")
-    login = part("USER", "postgres") + (f":{password}" if password else "")
-    place = f"{host}:{part('PORT', '5432')}/{part('DATABASE', 'postgres')}"
-    return Postgres(f"{_PLAIN}{login}@{place}", f"yours, {place}")
+    found = urls.from_environment(variables)
+    return None if found is None else Postgres(*found)

@@ -52,17 +52,10 @@ class Project:
             DemoError: Meltano failed.
         """
         first, *rest = arguments
-        if first == "run":
+        if first in {"run", "invoke", "select"}:
             rest.insert(0, "--no-install")  # ./run has installed the plugins
-        environment = {**_SETTINGS, **_inherited(), **settings}
-        with self.log.open("ab") as log, self._without_leftovers():
-            begin = log.tell()
-            status = _wait([str(MELTANO), first, *rest], self.folder, environment, log.fileno())
-        if status:
-            output = self.log.read_bytes()[begin:].decode(errors="replace")[-_SHOWN_CHARACTERS:]
-            command = " ".join(["meltano", *arguments])
-            message = f"{output}\n{command} failed with exit status {status}. The full log is in {self.log}"
-            raise DemoError(message)
+        with self._without_leftovers():
+            run_logged([str(MELTANO), first, *rest], self.folder, {**_SETTINGS, **settings}, self.log)
 
     @contextlib.contextmanager
     def _without_leftovers(self) -> Iterator[None]:
@@ -96,6 +89,33 @@ def prepare(folder: Path = PROJECT) -> Project:
     if not definition.exists() or definition.read_bytes() != text:
         definition.write_bytes(text)
     return Project(folder, folder / "meltano.log")
+
+
+def run_logged(command: Sequence[str], folder: Path, settings: Mapping[str, str], log: Path) -> str:
+    """Run a command and wait until it ends.
+
+    Args:
+        command: The program and its arguments.
+        folder: Where to run it.
+        settings: Environment variables to set; those that configure Meltano or its plugins are not inherited.
+        log: The file that receives its output, after what is there.
+
+    Returns:
+        Its output.
+
+    Raises:
+        DemoError: It failed.
+    """
+    with log.open("ab") as file:
+        begin = file.tell()
+        status = _wait(list(command), folder, {**_inherited(), **settings}, file.fileno())
+    output = log.read_bytes()[begin:].decode(errors="replace")
+    if status:
+        name = " ".join([command[0].rpartition("/")[2], *command[1:]])
+        shown = output[-_SHOWN_CHARACTERS:]
+        message = f"{shown}\n{name} failed with exit status {status}. The full log is in {log}"
+        raise DemoError(message)
+    return output
 
 
 def _link(link: Path, target: Path) -> None:

@@ -6,9 +6,10 @@ import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from demo import report
+from demo import tables
 from demo.history import DemoHistory, LoadTotals
 from demo.loads import COMPANION_TABLES, Load, loads
+from demo.page import KpiPage
 from demo.postgres import SCHEMA
 from demo.verification import verify_table
 from genesys_sandbox import ExpectedRows, Sandbox, serve
@@ -94,7 +95,7 @@ class DemoRun:
         # Each window has a body of its own. A request for a further page has none.
         windows = {f"{entry.path} {entry.body}" for entry in requests if entry.body}
         with self._server.connect() as connection:
-            rows = sum(report.rows_since(connection, table, began) for table in load.tables)
+            rows = sum(tables.rows_since(connection, table, began) for table in load.tables)
         return LoadTotals(len(windows), len(requests), rows)
 
     def _compare_with_first(self, totals: LoadTotals) -> None:
@@ -109,6 +110,19 @@ class DemoRun:
             f"To start over: ./run demo --fresh"
         )
 
+    def _write_page(self, checks: Sequence[TableCheck]) -> None:
+        """Let dbt build the marts, and make the page from them."""
+        console, page = self._console, KpiPage(self._server, self._history.folder)
+        console.print("\n[bold]KPIs, by dbt[/]")
+        console.print("   $ dbt build --exclude-resource-types unit_test", style="dim")
+        clock = time.monotonic()
+        with console.status("Building ..."):
+            summary = page.build()
+        console.print(f"   {summary}, in {time.monotonic() - clock:.0f} seconds")
+        with console.status("Drawing ..."):
+            path = page.write(tables.conclusion(checks))
+        console.print(f"[bold]The page:[/] {path}", soft_wrap=True)
+
     def _conclude(self, plan: Sequence[Load]) -> int:
         """Verify the tables and show what is in them."""
         console, expected_rows = self._console, ExpectedRows(self._sandbox)
@@ -119,15 +133,16 @@ class DemoRun:
                     expected = expected_rows.rows(query, load.start, load.end)
                     checks.append(verify_table(connection, SCHEMA, table, expected))
             console.print("\n[bold]Rows in Postgres, compared with the sandbox's own records[/]")
-            console.print(report.checks(checks))
+            console.print(tables.checks(checks))
             console.print("[bold]Agents who handled the most voice conversations[/]")
-            console.print(report.busiest_agents(connection))
+            console.print(tables.busiest_agents(connection))
             console.print("[bold]One week of real data: voice, hours handled, share answered in time[/]")
-            console.print(report.sample_week(connection))
-            hours = report.weekday_hours(connection)
+            console.print(tables.sample_week(connection))
+            hours = tables.weekday_hours(connection)
         console.print("[bold]Voice conversations on an average weekday, by queue and hour (UTC)[/]\n")
-        console.print(report.heat_map(hours), report.legend(hours), sep="\n")
+        console.print(tables.heat_map(hours), tables.legend(hours), sep="\n")
         failed = [check.table for check in checks if not check.passed]
+        self._write_page(checks)
         if failed:
             console.print(
                 f"\nPostgres does not hold the expected rows: {', '.join(failed)}", style="bold red"

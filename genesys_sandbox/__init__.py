@@ -4,6 +4,7 @@ It imports nothing of the tap, so the tests compare the tap with an independent 
 a copy of its own mistakes. `python -m genesys_sandbox` starts a server. It is not part of the wheel.
 """
 
+from genesys_sandbox.contact_center import LateRewrite
 from genesys_sandbox.expected_rows import ExpectedRows
 from genesys_sandbox.faults import Fault, Rule, Rules
 from genesys_sandbox.http_messages import Delivery, Request, Response
@@ -16,6 +17,7 @@ __all__ = [
     "Delivery",
     "ExpectedRows",
     "Fault",
+    "LateRewrite",
     "LogEntry",
     "Options",
     "Request",

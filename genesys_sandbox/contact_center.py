@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from random import Random
@@ -12,7 +13,7 @@ from genesys_sandbox.contract import Kind, families, kind
 from genesys_sandbox.conversations import MODELED_METRICS, ConversationGenerator
 from genesys_sandbox.directory import PRESENCES, ROUTING_STATUSES, Directory
 from genesys_sandbox.events import Batch, Event, Subject, digest, draw_value
-from genesys_sandbox.timestamps import DAY, HOUR, SECOND, to_datetime
+from genesys_sandbox.timestamps import DAY, HOUR, SECOND, to_datetime, to_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 # A conversation may post its last event three hours after the hour in which it started.
 _LONGEST_CONVERSATION_HOURS = 3
-_HOURS_KEPT = 1_000
+_HOURS_KEPT = 6_000
 
 # Conversations that start in each local hour of an ordinary Monday: about 420 in all.
 _DAY = (1, 1, 0, 0, 0, 1, 3, 9, 28, 46, 52, 47, 36, 31, 36, 35, 30, 23, 15, 10, 7, 5, 3, 1)
@@ -176,19 +177,44 @@ def _generate_generic(batch: Batch, metrics: tuple[str, ...], moment: datetime, 
             batch.post(at + rng.randrange(HOUR), metric, subject, draw_value(batch, metric))
 
 
+@dataclass(frozen=True, slots=True)
+class LateRewrite:
+    """A change of history of any age: an option that applies retroactively, or a deletion on request.
+
+    Attributes:
+        at: When it happens.
+        start: Start of the period whose events change.
+        end: End of that period, exclusive.
+        metric: The only metric that changes; None for all.
+        dimension: The only events that change are those with a value in this dimension; None for all.
+        value: That value.
+        removes: Whether the events are deleted; otherwise their values are corrected.
+    """
+
+    at: datetime
+    start: datetime
+    end: datetime
+    metric: str | None = None
+    dimension: str | None = None
+    value: str | None = None
+    removes: bool = False
+
+
 class History:
     """The events as they are known at a given time, a pure function of that time.
 
     Without `rewrites`, an event is known from the millisecond after it is posted and never changes.
     With `rewrites`, some events arrive up to two days late, and some are corrected or removed between two
     days after they are posted and one day before they settle. Nothing changes once an event is
-    `settle_days` old (`settle_days` is at least 4; resolutions settle three days later).
+    `settle_days` old (`settle_days` is at least 4; resolutions settle three days later). `late_rewrites`
+    may be added at any time, and change events of any age from their own time on.
     """
 
     def __init__(self, contact_center: ContactCenter, settle_days: int, *, rewrites: bool) -> None:
         self.contact_center = contact_center
         self._settle_days = settle_days
         self._rewrites = rewrites
+        self.late_rewrites: list[LateRewrite] = []
         self._settled = lru_cache(maxsize=_HOURS_KEPT)(self._settle)
 
     def settles_after(self, family: str) -> int:
@@ -203,6 +229,15 @@ class History:
         begin, end = hour * HOUR, (hour + 1) * HOUR
         if as_of <= begin:
             return {}
+        events = self._at_first(family, hour, as_of)
+        for rewrite in self.late_rewrites:
+            if to_ms(rewrite.at) <= as_of and to_ms(rewrite.start) < end and begin < to_ms(rewrite.end):
+                events = self._rewritten(events, rewrite)
+        return events
+
+    def _at_first(self, family: str, hour: int, as_of: int) -> EventsByMetric:
+        """Return the events of an hour without late rewrites."""
+        end = (hour + 1) * HOUR
         if as_of >= end + self.settles_after(family):
             return self._settled(family, hour)
         return self._seen(family, hour, as_of)
@@ -231,6 +266,27 @@ class History:
             if known:
                 seen[metric] = known
         return seen
+
+    def _rewritten(self, events: EventsByMetric, rewrite: LateRewrite) -> EventsByMetric:
+        """Return events after a late rewrite."""
+        start, end = to_ms(rewrite.start), to_ms(rewrite.end)
+        value_of = self.contact_center.directory.value
+
+        def is_meant(event: Event) -> bool:
+            wanted = rewrite.dimension is None or value_of(event.subject, rewrite.dimension) == rewrite.value
+            return wanted and start <= event.at < end
+
+        found = dict(events)
+        for metric in [rewrite.metric] if rewrite.metric else [*events]:
+            if rewrite.removes:
+                kept = [event for event in events.get(metric, ()) if not is_meant(event)]
+            else:
+                kept = [
+                    event._replace(value=_corrected(event)) if is_meant(event) else event
+                    for event in events.get(metric, ())
+                ]
+            found[metric] = kept
+        return {metric: kept for metric, kept in found.items() if kept}
 
     def _known(self, family: str, event: Event, as_of: int) -> Event | None:
         if event.at >= as_of:

@@ -45,10 +45,16 @@ COLUMNS: tuple[Column, ...] = (
         "boolean",
         "Whether a longer window was split because the server could not answer it. [tap]",
     ),
+    Column(
+        "reason",
+        "string",
+        "Why it was pulled: new, lookback, recheck (settled history had changed), reload (the query had "
+        "changed), or backfill (start_date was moved earlier). [tap]",
+    ),
 )
 
 
-def entry(query: Query, window: Window, stamp: Stamp, usage: Usage) -> Row:
+def entry(query: Query, window: Window, stamp: Stamp, usage: Usage, reason: str) -> Row:
     """The ledger's row for a complete window.
 
     Args:
@@ -56,6 +62,7 @@ def entry(query: Query, window: Window, stamp: Stamp, usage: Usage) -> Row:
         window: The window.
         stamp: When it was requested.
         usage: What it brought and what it cost.
+        reason: Why it was pulled.
 
     Returns:
         A value for each of ``COLUMNS``, and the organization first if there is one.
@@ -75,6 +82,7 @@ def entry(query: Query, window: Window, stamp: Stamp, usage: Usage) -> Row:
         "seconds": round(usage.seconds, 3),
         "is_final": end <= stamp.final_before,
         "was_split": usage.split,
+        "reason": reason,
     }
 
 

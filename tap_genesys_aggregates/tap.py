@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 from functools import cached_property
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import click
 from singer_sdk import Tap
+from singer_sdk.cli import plugin_cli
 from singer_sdk.exceptions import ConfigValidationError, MappingError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
@@ -22,7 +24,7 @@ from tap_genesys_aggregates.clock import Clock, SystemClock
 from tap_genesys_aggregates.config.families import warnings
 from tap_genesys_aggregates.config.settings import Settings, from_environment
 from tap_genesys_aggregates.config.settings_table import CONFIG_SCHEMA
-from tap_genesys_aggregates.core import estimate
+from tap_genesys_aggregates.core import estimate, instants
 from tap_genesys_aggregates.core.backfill import overlap
 from tap_genesys_aggregates.core.bookmarks import Bookmark
 from tap_genesys_aggregates.core.errors import SettingError, TapError
@@ -32,7 +34,12 @@ from tap_genesys_aggregates.extract.connection_test import report
 from tap_genesys_aggregates.extract.extractor import Extractor
 from tap_genesys_aggregates.extract.failures import Failures
 from tap_genesys_aggregates.extract.lookup_list import LookupList, lookup_lists
-from tap_genesys_aggregates.extract.organization import organization_line, platform_organization
+from tap_genesys_aggregates.extract.organization import (
+    ORGANIZATION_ID,
+    identify,
+    organization_line,
+    platform_organization,
+)
 from tap_genesys_aggregates.extract.progress import Progress
 from tap_genesys_aggregates.extract.user_batches import UserBatches
 from tap_genesys_aggregates.ledger import LedgerStream
@@ -44,7 +51,9 @@ from tap_genesys_aggregates.singer.input_files import (
     read_catalog,
 )
 from tap_genesys_aggregates.singer.log_redaction import redact_logs
+from tap_genesys_aggregates.singer.meltano_selection import MeltanoSelection
 from tap_genesys_aggregates.singer.messages import MessageWriter
+from tap_genesys_aggregates.singer.sdk_log import set_up_log
 from tap_genesys_aggregates.singer.sdk_settings import (
     check_sdk_settings,
     config_input,
@@ -66,9 +75,6 @@ if TYPE_CHECKING:
 
 _ESTIMATE = "Say what a run would cost, in requests and minutes, without sending any."
 
-ORGANIZATION_ID = "organization_id"
-"""The key of the state for the id of the organization that it was first written for."""
-
 
 class Command(SingerCommand):
     """The command line. An error of the tap is one line on standard error, without a traceback."""
@@ -82,6 +88,7 @@ class Command(SingerCommand):
             each.exc_type, each.exc_value or each.exc_type(), each.exc_traceback
         )
         try:
+            set_up_log(self.logger.name)
             return super().main(*args, **kwargs)
         except ConfigValidationError as error:
             self.logger.error("%s", " ".join(error.errors))  # noqa: TRY400  # a traceback would bury the line that helps
@@ -133,13 +140,15 @@ class TapGenesysAggregates(Tap):
         if isinstance(kwargs.get("catalog"), dict):
             kwargs["catalog"] = read_catalog(kwargs["catalog"])
         super().__init__(**kwargs)
+        self._warn_of_future()
 
     @override
     def discover_streams(self) -> Sequence[Stream]:
         for query in self.settings.queries:
             for line in warnings(query):
                 self.logger.warning("%s", line)
-        lookups = [LookupStream(self, each, self.failures) for each in self.lookup_lists.values()]
+        selection = MeltanoSelection(os.environ)
+        lookups = [LookupStream(self, each, self.failures, selection) for each in self.lookup_lists.values()]
         run = RunContext(self.ledger, Progress(self.clock.monotonic, sys.stderr), self.failures)
         queries = [AggregateStream(self, extractor, run) for extractor in self.extractors()]
         if self.input_catalog is not None:
@@ -171,7 +180,7 @@ class TapGenesysAggregates(Tap):
     def sync_all(self) -> None:
         try:
             self._warn_of_overlap()
-            self._identify()
+            identify(self.client, cast("dict[str, Any]", self.state))
             super().sync_all()
         except TapError as error:
             raise self.failures.error() or error from None  # with the failures before the one that stopped it
@@ -181,22 +190,14 @@ class TapGenesysAggregates(Tap):
         if failed is not None:
             raise failed
 
-    def _identify(self) -> None:
-        """Log whose data this is, and warn if the state was written for another organization."""
-        if self.settings.organization is None:
-            return
-        found = platform_organization(self.client)
-        self.logger.info("%s", organization_line(self.settings.organization, found))
-        if found is None:
-            return
-        before = cast("dict[str, Any]", self.state).setdefault(ORGANIZATION_ID, found.id)
-        if before != found.id:
+    def _warn_of_future(self) -> None:
+        """Warn if no data can exist yet since ``start_date``: the year is easily mistyped."""
+        start, now = self.settings.start_date, self.clock.now()
+        if start > now:
             self.logger.warning(
-                "The state was written for the organization with the id %s, and this client is of the one "
-                "with the id %s. If that is right, remove %s from the state; if not, check client_id",
-                before,
-                found.id,
-                ORGANIZATION_ID,
+                "start_date %s is in the future, so nothing is loaded before that: it is %s now",
+                instants.text(start),
+                instants.text(now),
             )
 
     def estimate(self) -> Iterator[str]:
@@ -312,6 +313,20 @@ class TapGenesysAggregates(Tap):
             return cls(config=given.config, parse_env_config=given.parse_env)
         except ConfigValidationError as error:
             raise SettingError(" ".join(error.errors)) from None
+
+    @plugin_cli
+    @override
+    def cli(cls) -> click.Command:  # noqa: N805  # a class property, as the SDK's own
+        """The command, which sets up logging when it starts: an error of that is one line, too."""
+        return cls.get_singer_command()
+
+    @classmethod
+    @override
+    def cb_discover(cls, ctx: click.Context, param: click.Option, value: bool) -> None:
+        if value:  # as the SDK's, which words a config error in another way than the other modes
+            given = ctx.params.get("config") or _ConfigInput()
+            cls(config=given.config, parse_env_config=given.parse_env, setup_mapper=False).run_discovery()
+            ctx.exit()
 
     @classmethod
     @override

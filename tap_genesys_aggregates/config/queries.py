@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, cast
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from tap_genesys_aggregates.config.families import (
     GROUP_TREE_PATH,
@@ -84,6 +84,7 @@ class QueryDefaults:
     window: Period
     max_window: Period
     page_size: int
+    recheck_requests: int
     on_change: OnQueryChange
     organization: str | None = None
 
@@ -135,8 +136,10 @@ class _QueryReader:
 
     def __init__(self, entry: object, prefix: str, defaults: QueryDefaults) -> None:
         empty = Reader({}, QUERY_FIELDS, prefix)
+        if isinstance(entry, str):
+            entry = {"preset": entry}
         if not isinstance(entry, dict):
-            raise SettingError(f"{prefix.rstrip('.')} must be an object with a name and metrics")
+            raise SettingError(f"{prefix.rstrip('.')} must be a preset, or an object with a name and metrics")
         self._defaults = defaults
         self._api = defaults.api
         self._written = {key: value for key, value in entry.items() if value is not None}
@@ -151,7 +154,7 @@ class _QueryReader:
             return {}
         preset = presets().get(name) if isinstance(name, str) else None
         if preset is None:
-            hint = suggestion(str(name), presets())
+            hint = suggestion(str(name), presets()) or f"; there are {', '.join(presets())}"
             raise empty.error("preset", f"{str(name)[:80]!r} does not exist{hint}")
         if preset["api"] != self._api:
             raise empty.error("preset", f"{name!r} is for api: {preset['api']}, not api: {self._api}")
@@ -195,6 +198,7 @@ class _QueryReader:
             page_size=int(read.number("page_size") or self._defaults.page_size_for(mode)),
             mode=mode,
             jobs_path=family.async_jobs if family else None,
+            recheck_requests=self._recheck_requests(),
             on_change=cast("OnQueryChange", read.text("on_query_change") or self._defaults.on_change),
             statistics=_statistics(read),
             organization=self._defaults.organization,
@@ -268,6 +272,11 @@ class _QueryReader:
             )
         return path
 
+    def _recheck_requests(self) -> int:
+        """How many settled months a run looks at again: the query's own number, or the config's."""
+        own = self._read.number("recheck_requests")
+        return self._defaults.recheck_requests if own is None else int(own)
+
     def _lookback(self) -> float:
         """The lookback in days: the query's own, the config's, or what the family needs."""
         own = self._read.number("lookback_days")
@@ -287,7 +296,8 @@ def _zone(read: Reader) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        problem = f"{name[:80]!r} is not a time zone; use an IANA name such as Europe/London"
+        hint = suggestion(name[:80], available_timezones())
+        problem = f"{name[:80]!r} is not a time zone; use an IANA name such as Europe/London{hint}"
         raise read.error("time_zone", problem) from None
 
 
@@ -311,14 +321,15 @@ def _statistics(read: Reader) -> dict[str, tuple[str, ...]]:
     """Metric or view → statistics, where the user overrides them; any name will do."""
     found = {}
     for metric, names in (read.mapping("statistics") or {}).items():
-        for name in names if isinstance(names, list) and names else [None]:
+        listed = [names] if isinstance(names, str) else names
+        for name in listed if isinstance(listed, list) and listed else [None]:
             if not isinstance(name, str) or not column(name):
                 known = ", ".join(STATISTICS)
                 raise read.error(
                     "statistics",
                     f"must have a list of names for {metric[:60]}, in the API's spelling, such as: {known}",
                 )
-        found[metric] = tuple(cast("list[str]", names))
+        found[metric] = tuple(cast("list[str]", listed))
     return found
 
 

@@ -7,7 +7,7 @@ import ipaddress
 import json
 import math
 import re
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
@@ -17,11 +17,14 @@ from tap_genesys_aggregates.core.periods import Period
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from datetime import datetime
 
     from tap_genesys_aggregates.config.settings_table import Setting
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_LENGTH = re.compile(r"(\d*) *(minute|min|hour|h|day|d|week|w|month)s?")
+_UNITS = {"minute": "PT{}M", "min": "PT{}M", "hour": "PT{}H", "h": "PT{}H", "day": "P{}D", "d": "P{}D"}
+_UNITS |= {"week": "P{}W", "w": "P{}W", "month": "P{}M"}
+_COMMON = {"hourly": "PT1H", "daily": "P1D", "weekly": "P1W", "monthly": "P1M"}
 _YEARS = range(1970, 2200)
 _MAX_DEPTH = 100
 """Levels of nesting: far more than a filter needs, far fewer than the stack of any Python allows."""
@@ -96,8 +99,8 @@ class Reader:
         if not isinstance(value, str) or not value.strip():
             raise self.error(name, f"must be a non-empty string, not {_shown(value, setting)}")
         if setting.choices and value not in setting.choices:
-            choices = ", ".join(setting.choices)
-            raise self.error(name, f"must be one of {choices}, not {_shown(value, setting)}")
+            choices, hint = ", ".join(setting.choices), suggestion(value, setting.choices)
+            raise self.error(name, f"must be one of {choices}, not {_shown(value, setting)}{hint}")
         if any(ord(letter) < ord(" ") or "\ud800" <= letter <= "\udfff" for letter in value):
             raise self.error(name, "must be one line of text, without control characters")
         return value
@@ -136,8 +139,8 @@ class Reader:
         return value
 
     def instant(self, name: str) -> datetime | None:
-        """A date-time; UTC if it has no offset."""
-        value = self.text(name)
+        """A date-time; UTC if it has no offset, and midnight if it has no time."""
+        value = self._date_text(name)
         if value is None:
             return None
         try:
@@ -150,7 +153,7 @@ class Reader:
 
     def date(self, name: str) -> date | None:
         """A date without a time."""
-        value = self.text(name)
+        value = self._date_text(name)
         if value is None:
             return None
         try:
@@ -169,7 +172,7 @@ class Reader:
         try:
             return Period.parse(value)
         except ValueError as error:
-            raise self.error(name, str(error)) from None
+            raise self.error(name, f"{error}{_duration_meant(value)}") from None
 
     def number(self, name: str) -> float | None:
         """A number within the bounds of the setting; text is converted."""
@@ -191,8 +194,12 @@ class Reader:
         return number
 
     def items(self, name: str) -> list[object] | None:
-        """A list, or text that contains one as JSON."""
-        value = self._json(name)
+        """A list, or text that contains one as JSON; any other text counts as a list of one."""
+        value = self._value(name)
+        if isinstance(value, str) and value.strip() and value.strip()[0] not in "[{":
+            value = [value.strip()]
+        else:
+            value = self._json(name)
         if value is not None and not isinstance(value, list | tuple):
             raise self.error(name, f"must be a list, not {_shown(value, self._table[name])}")
         return None if value is None else list(value)
@@ -208,6 +215,9 @@ class Reader:
                 raise self.error(
                     name, f"must be a list of names, but contains {_shown(each, self._table[name])}"
                 )
+            if len(each.split()) > 1 or "," in each:
+                names = ", ".join(re.split(r"[,\s]+", each.strip(", ")))
+                raise self.error(name, f"must be a list of names; did you mean [{names[:80]}]?")
             if each in seen:
                 raise self.error(name, f"contains {each!r} twice; remove one")
             seen.add(each)
@@ -221,11 +231,23 @@ class Reader:
         return cast("dict[str, object] | None", value)
 
     def boolean(self, name: str) -> bool | None:
-        """True or false."""
+        """True or false; also as text, as a variable has it."""
         value = self._value(name)
+        if isinstance(value, str):
+            value = {"true": True, "false": False}.get(value.lower(), value)
         if value is not None and not isinstance(value, bool):
             raise self.error(name, f"must be true or false, not {_shown(value, self._table[name])}")
         return value
+
+    def _date_text(self, name: str) -> str | None:
+        """A date or a date-time as text; YAML and Python have types of their own for them."""
+        value = self._value(name)
+        if isinstance(value, date):  # a datetime is one, too
+            return value.isoformat()
+        if value is not None and not isinstance(value, str):
+            shown = _shown(value, self._table[name])
+            raise self.error(name, f"must be a string such as '2025-01-01', not {shown}")
+        return self.text(name)
 
     def _json(self, name: str) -> object:
         """A value that can be sent as JSON; given as text, as in an environment variable, it is parsed."""
@@ -236,17 +258,24 @@ class Reader:
             except (ValueError, RecursionError):
                 raise self.error(name, "must be valid JSON if it is given as text") from None
         try:
-            json.dumps(value, allow_nan=False)
+            as_text = json.dumps(value, allow_nan=False, default=_date_as_text)
         except (TypeError, ValueError, RecursionError):
             raise self.error(name, "must be valid JSON, without NaN and not nested too deeply") from None
         if _is_deeper(value, _MAX_DEPTH):
             raise self.error(name, f"must not be nested deeper than {_MAX_DEPTH} levels")
-        return value
+        return json.loads(as_text)
 
     def _value(self, name: str) -> object:
         """What the user wrote, or the default."""
         value = self._values.get(name)
         return self._table[name].default if value is None else value
+
+
+def _date_as_text(value: object) -> str:
+    """A date of YAML as JSON has it."""
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError
 
 
 def _is_deeper(value: object, levels: int) -> bool:
@@ -260,6 +289,14 @@ def _is_deeper(value: object, levels: int) -> bool:
             for each in (nested.values() if isinstance(nested, dict) else nested)
         ]
     return bool(level)
+
+
+def _duration_meant(text: str) -> str:
+    """The duration meant by words such as ``15 minutes``, for the end of a message."""
+    word = text.strip().lower()
+    match = _LENGTH.fullmatch(word)
+    meant = _UNITS[match[2]].format(match[1] or 1) if match else _COMMON.get(word)
+    return f"; did you mean {meant!r}?" if meant else ""
 
 
 def is_this_machine(host: str) -> bool:

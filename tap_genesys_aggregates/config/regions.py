@@ -9,6 +9,10 @@ from functools import cache
 from importlib import resources
 from urllib.parse import urlsplit
 
+from tap_genesys_aggregates.config.reader import suggestion
+
+_SUBDOMAIN = re.compile(r"(https://)?(api|apps|login)\.", re.IGNORECASE)
+"""What precedes the domain in addresses that users copy."""
 _DOMAIN = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 
 
@@ -38,21 +42,27 @@ def domain_of(region: str) -> str:
     """The domain of a region.
 
     Args:
-        region: A name (``eu_west_1``) or a bare domain (``mypurecloud.ie``).
+        region: A name (``eu_west_1``, ``EU-WEST-1``), a bare domain (``mypurecloud.ie``), or the address of
+            API, a product or a login (``https://apps.mypurecloud.ie/``).
 
     Returns:
         The domain.
 
     Raises:
-        ValueError: The text is neither.
+        ValueError: The text is none of these.
     """
-    known = domains().get(region)
+    written = region.strip().lower()
+    known = domains().get(written.replace("-", "_"))
     if known is not None:
         return known
-    if _DOMAIN.fullmatch(region):
-        return region
+    domain = _SUBDOMAIN.sub("", written.removesuffix("/")).removeprefix("https://")
+    if _DOMAIN.fullmatch(domain):
+        return domain
     names = ", ".join(domains())
-    msg = f"{region!r} is neither the name of a region ({names}) nor a bare domain such as mypurecloud.ie"
+    hint = suggestion(domain, domains().values()) or suggestion(written.replace("-", "_"), domains())
+    msg = (
+        f"{region!r} is neither the name of a region ({names}) nor a bare domain such as mypurecloud.ie{hint}"
+    )
     raise ValueError(msg)
 
 
@@ -73,6 +83,22 @@ def hosts(region: str, base_url: str | None, token_url: str | None) -> Hosts:
     domain = given or _genesys_domain(urlsplit(api).hostname or "")
     usual = f"https://login.{domain}/oauth/token" if domain else f"{api}/oauth/token"
     return Hosts(api, token_url or usual, is_genesys_cloud=bool(domain))
+
+
+def api_instead_of(base_url: str) -> str | None:
+    """The URL that was meant by a ``base_url`` on a Genesys Cloud domain that is not the API's host.
+
+    Args:
+        base_url: A URL.
+
+    Returns:
+        The API's URL if the host is the domain itself, the product (``apps.``) or the login.
+    """
+    host = urlsplit(base_url).hostname or ""
+    domain = _SUBDOMAIN.sub("", host)
+    if host == f"api.{domain}" or _genesys_domain(host) not in {host, domain}:
+        return None
+    return f"https://api.{domain}"
 
 
 def _genesys_domain(host: str) -> str | None:

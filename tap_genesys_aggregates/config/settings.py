@@ -81,6 +81,7 @@ class Settings:
             window=window,
             max_window=max_window,
             page_size=int(read.number("page_size") or 0),
+            recheck_requests=int(read.number("recheck_requests") or 0),
             on_change=cast("OnQueryChange", read.text("on_query_change")),
             organization=_organization(read),
         )
@@ -132,6 +133,9 @@ def from_environment(
 def _hosts(read: Reader) -> Hosts:
     """The hosts to send requests to."""
     base_url, token_url = read.url("base_url"), read.url("token_url")
+    meant = regions.api_instead_of(base_url or "")
+    if meant:
+        raise read.error("base_url", f"{base_url!r} is not where the API is; did you mean {meant!r}?")
     try:
         return regions.hosts(read.required("region"), base_url, token_url)
     except ValueError as error:

@@ -65,7 +65,7 @@ class Setting:
             **({"default": self.default} if self.default is not None else {}),
             **({"secret": True, "writeOnly": True} if self.secret else {}),
             # The SDK requires it to read an array from the environment.
-            **({"items": {"type": "object"}} if kind == "array" else {}),
+            **({"items": {"type": ["object", "string"]}} if kind == "array" else {}),
         }
 
 
@@ -90,7 +90,8 @@ SETTINGS: dict[str, Setting] = {
         Setting(
             "region",
             "string",
-            "Genesys Cloud region: a name such as eu_west_1, or a bare domain such as mypurecloud.ie.",
+            "Genesys Cloud region: a name such as eu_west_1 or eu-west-1, or a bare domain such as "
+            "mypurecloud.ie.",
             default="us_east_1",
             alias="GENESYS_REGION",
         ),
@@ -121,7 +122,7 @@ SETTINGS: dict[str, Setting] = {
         Setting(
             "start_date",
             "date-time",
-            "Load data from this date-time on, such as 2025-01-01T00:00:00Z.",
+            "Load data from this date-time on, such as 2025-01-01T00:00:00Z; a date alone is midnight UTC.",
             required=True,
         ),
         Setting(
@@ -129,7 +130,12 @@ SETTINGS: dict[str, Setting] = {
             "date-time",
             "Load data before this date-time. Defaults to the end of the last complete bucket.",
         ),
-        Setting("queries", "array", "Queries to load, one stream each. Defaults to the presets of the API."),
+        Setting(
+            "queries",
+            "array",
+            "Queries to load, one stream each: objects, or just names of presets. "
+            "Defaults to the presets of the API.",
+        ),
         Setting(
             "lookback_days",
             "number",
@@ -137,6 +143,15 @@ SETTINGS: dict[str, Setting] = {
             default=7,
             minimum=0,
             maximum=3660,
+        ),
+        Setting(
+            "recheck_requests",
+            "integer",
+            "Number of settled months that each run of a query asks for again, in one coarse request each. "
+            "Months that changed are read again. 0 turns it off.",
+            default=1,
+            minimum=0,
+            maximum=1200,
         ),
         Setting(
             "on_query_change",
@@ -218,7 +233,9 @@ QUERY_FIELDS: dict[str, Setting] = {
         Setting(
             "path", "string", "Path to post the query to, for a family that this version does not know yet."
         ),
-        Setting("group_by", "array", "Dimensions to group by, in the API's own spelling."),
+        Setting(
+            "group_by", "array", "Dimensions to group by, in the API's own spelling; one alone needs no list."
+        ),
         Setting(
             "metrics", "array", "Metrics to load, at least one, in the API's own spelling.", required=True
         ),
@@ -257,6 +274,13 @@ QUERY_FIELDS: dict[str, Setting] = {
             "lookback_days", "number", "Overrides lookback_days for this query.", minimum=0, maximum=3660
         ),
         Setting(
+            "recheck_requests",
+            "integer",
+            "Overrides recheck_requests for this query.",
+            minimum=0,
+            maximum=1200,
+        ),
+        Setting(
             "on_query_change",
             "string",
             "Overrides on_query_change for this query.",
@@ -288,7 +312,8 @@ QUERY_FIELDS: dict[str, Setting] = {
         Setting(
             "statistics",
             "object",
-            "Metric → list of statistics, if a metric has others than the tap expects; any name is accepted.",
+            "Metric → list of statistics, if you want fewer, or a metric has others than the tap expects; "
+            "any name is accepted. A known statistic that is not listed has no column in wide rows.",
         ),
     )
 }

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from tap_genesys_aggregates.core import instants
 from tap_genesys_aggregates.core.errors import SettingError
+from tap_genesys_aggregates.core.rechecks import REREAD_WINDOWS, Rechecks
 from tap_genesys_aggregates.core.windows import Window, align
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 REPLICATION_KEY = "interval_start"
 _MAX_REMEMBERED = 40
 """Recent windows with rows that a bookmark remembers: the state must stay small."""
+_NO_RECHECKS = Rechecks()
 _OWN_KEYS = (
     "replication_key",
     "replication_key_value",
@@ -34,6 +36,8 @@ _OWN_KEYS = (
     "with_rows",
     "query",
     "metrics_without_history",
+    "reload_before",
+    "rechecks",
 )
 
 
@@ -49,6 +53,8 @@ class Bookmark:
         with_rows: Starts of recent windows that had rows when they were last read, in order.
         query: The definition of the query that the rows belong to (``core/query_changes.py``).
         metrics_without_history: Metrics that were added after rows had been loaded without them.
+        reload_before: Everything before it had been loaded when the query changed, and is loaded again.
+        rechecks: What is known about settled months (``core/rechecks.py``).
     """
 
     loaded_before: datetime | None = None
@@ -58,6 +64,8 @@ class Bookmark:
     with_rows: tuple[datetime, ...] = ()
     query: Mapping[str, object] | None = field(default=None, hash=False)
     metrics_without_history: tuple[str, ...] = ()
+    reload_before: datetime | None = None
+    rechecks: Rechecks = _NO_RECHECKS
 
     @classmethod
     def read(cls, state: Mapping[str, object], query: str) -> Bookmark:
@@ -74,9 +82,9 @@ class Bookmark:
             SettingError: The state holds something that no bookmark does.
         """
         try:
-            loaded, final, since = (
+            loaded, final, since, reload = (
                 instants.parse(str(state[key])) if state.get(key) is not None else None
-                for key in ("replication_key_value", "final_before", "loaded_since")
+                for key in ("replication_key_value", "final_before", "loaded_since", "reload_before")
             )
             earlier = state.get("earlier")
             definition = state.get("query")
@@ -90,6 +98,8 @@ class Bookmark:
                 tuple(map(instants.parse, _texts(state.get("with_rows"), "with_rows"))),
                 definition,
                 tuple(_texts(state.get("metrics_without_history"), "metrics_without_history")),
+                reload,
+                Rechecks.read(state.get("rechecks")),
             )
         except ValueError as error:
             what = f"The state of stream {query!r} cannot be read: {error}"
@@ -103,6 +113,7 @@ class Bookmark:
             ("replication_key_value", self.loaded_before),
             ("final_before", self.final_before),
             ("loaded_since", self.loaded_since),
+            ("reload_before", self.reload_before),
         ):
             if instant is not None:
                 state[key] = instants.text(instant)
@@ -114,6 +125,8 @@ class Bookmark:
             state["query"] = dict(self.query)
         if self.metrics_without_history:
             state["metrics_without_history"] = list(self.metrics_without_history)
+        if rechecks := self.rechecks.write():
+            state["rechecks"] = rechecks
         return state
 
     def store(self, state: MutableMapping[str, object]) -> None:
@@ -160,13 +173,18 @@ class Bookmark:
         loaded; if it was moved once more, that starts over.
         """
         if self.loaded_before is None:
-            return replace(self, loaded_since=None, earlier=None)
+            return replace(self, loaded_since=None, earlier=None, rechecks=Rechecks())
         is_empty = self.loaded_since is not None and self.loaded_before <= self.loaded_since
         if is_empty or first > min(self.loaded_before, self.final_before or self.loaded_before):
             # start_date was moved later, beyond what was loaded and had settled: what lies between is not
             # read, or not read again. Or the bookmark was clipped to before all that was loaded. So what was
             # loaded no longer counts: loading starts over.
-            return replace(self, loaded_before=None, final_before=None, loaded_since=None, earlier=None)
+            return Bookmark(
+                with_rows=self.with_rows,
+                query=self.query,
+                metrics_without_history=self.metrics_without_history,
+                reload_before=self.reload_before,
+            )
         since = self.loaded_since or first  # states of earlier versions do not say
         if first >= since:
             return replace(self, loaded_since=since, earlier=None)
@@ -194,6 +212,7 @@ class Bookmark:
             final_before=max(final, self.final_before or final),
             loaded_since=window.start if self.loaded_before is None else self.loaded_since,
             with_rows=self._with_rows_after(window, is_final=window.end <= now - lookback, rows=rows),
+            reload_before=self.reload_before if window.end < (self.reload_before or window.end) else None,
         )
 
     def after_earlier(self, window: Window) -> Bookmark:
@@ -214,6 +233,16 @@ class Bookmark:
         if rows and not is_final:
             others.append(window.start)
         return tuple(sorted(others)[-_MAX_REMEMBERED:])
+
+    def reason(self, window: Window, period: RunPeriod) -> str:
+        """Why a window of a period was pulled, for the ledger; the bookmark is that of the run's start."""
+        if period.is_recheck:
+            return "recheck"
+        if self.reload_before is not None and window.start < self.reload_before:
+            return "reload"
+        if period.is_earlier:
+            return "backfill"
+        return "lookback" if self.loaded_before is not None and window.end <= self.loaded_before else "new"
 
 
 def _texts(value: object, key: str, *, length: int | None = None) -> list[str]:
@@ -240,12 +269,16 @@ class RunPeriod:
         settled: Buckets that end after this instant may still change.
         stop: Exclusive end, on the grid. Not after ``start`` when there is nothing to read.
         is_earlier: Whether it is history before what was loaded so far.
+        is_recheck: Whether it had been loaded and had settled, but changed.
+        most: How many windows to read at most.
     """
 
     start: datetime
     settled: datetime
     stop: datetime
     is_earlier: bool = False
+    is_recheck: bool = False
+    most: int | None = None
 
 
 def run_periods(
@@ -274,3 +307,19 @@ def run_periods(
         return (main,)
     missing = RunPeriod(bookmark.earlier.end, settled, min(bookmark.loaded_since, stop), is_earlier=True)
     return (missing, main)
+
+
+def reread_period(bookmark: Bookmark, windows: int) -> RunPeriod | None:
+    """The next piece of settled history that changed and is to be read again.
+
+    Args:
+        bookmark: What is to be read again, among others.
+        windows: How many windows the run has read again already.
+
+    Returns:
+        The period; None if there is nothing, or the run has read ``REREAD_WINDOWS`` windows again.
+    """
+    if not bookmark.rechecks.rereads or windows >= REREAD_WINDOWS:
+        return None
+    left = bookmark.rechecks.rereads[0].left
+    return RunPeriod(left.start, left.end, left.end, is_recheck=True, most=REREAD_WINDOWS - windows)

@@ -64,6 +64,8 @@ class Query:
         page_size: Rows per page.
         mode: ``sync`` (a request per window) or ``async`` (a job per window).
         jobs_path: Where jobs are submitted, if the family has them.
+        recheck_requests: How many settled months a run looks at again (``core/rechecks.py``).
+        is_coarse: Whether each window is one bucket, whatever ``granularity`` says.
         on_change: What a run does if the query is no longer the one that its state was written for.
         statistics: Metric or view → statistics, where the user knows better than ``core/statistics.py``.
         organization: Whose rows these are, as the first column of the key; None if there is no such column.
@@ -90,6 +92,8 @@ class Query:
     mode: Mode = "sync"
     jobs_path: str | None = None
     on_change: OnQueryChange = "stop"
+    recheck_requests: int = 0
+    is_coarse: bool = False
     statistics: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     organization: str | None = None
 

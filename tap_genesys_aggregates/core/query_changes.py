@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from tap_genesys_aggregates.core import schema
 from tap_genesys_aggregates.core.bookmarks import Bookmark
 from tap_genesys_aggregates.core.errors import SettingError
+from tap_genesys_aggregates.core.rechecks import Rechecks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,20 +59,24 @@ def definition(query: Query) -> dict[str, object]:
         "organization": query.organization,
         **query.extra,
     }
-    return {name: _compact(value) for name, value in fields.items() if value not in (None, [], {})}
+    return {name: _compact(name, value) for name, value in fields.items() if value not in (None, [], {})}
 
 
-def _compact(value: object) -> object:
-    """A value, or a hash of it if it is long."""
+def _compact(name: str, value: object) -> object:
+    """The value of a field, or a hash of it if it is long and is compared only as a whole."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False)
-    if len(text) <= _MAX_TEXT or (isinstance(value, list) and all(isinstance(each, str) for each in value)):
+    is_list = isinstance(value, list) and all(isinstance(each, str) for each in value)
+    if len(text) <= _MAX_TEXT or is_list or name in _COLUMNS_ONLY:
         return value
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Changes:
-    """The fields in which two definitions differ, each with a text for people."""
+    """The fields in which two definitions differ, each with a text for people.
+
+    Metrics and statistics that were added or removed are no such fields: they only add or remove columns.
+    """
 
     key: str
     meaning: tuple[str, ...]
@@ -79,17 +84,33 @@ class _Changes:
     removed: tuple[str, ...]
 
     @classmethod
-    def between(cls, old: Mapping[str, object], new: Mapping[str, object]) -> _Changes:
+    def between(cls, query: Query, old: Mapping[str, object], new: Mapping[str, object]) -> _Changes:
         names = dict.fromkeys((*new, *old))
         changed = [name for name in names if old.get(name) != new.get(name)]
         told = {name: f"{name} from {_shown(old.get(name))} to {_shown(new.get(name))}" for name in changed}
-        before, after = (frozenset(_names(each.get("metrics"))) for each in (old, new))
+        before, after = (_with_columns(query, each) for each in (old, new))
         return cls(
             told.pop("key", ""),
             tuple(text for name, text in told.items() if name not in _COLUMNS_ONLY),
-            tuple(sorted(after - before)),
-            tuple(sorted(before - after)),
+            _without_parts(after - before),
+            _without_parts(before - after),
         )
+
+
+def _with_columns(query: Query, old: Mapping[str, object]) -> set[str]:
+    """What a definition of a query has columns for: metrics and, as ``tHandle.max``, their statistics."""
+    listed, found = old.get("statistics"), {*_names(old.get("metrics"))}
+    if query.shape == "long":
+        return found
+    for name, known in schema.known_statistics(query).items():
+        names = listed.get(name) if isinstance(listed, dict) else None
+        found |= {f"{name}.{each}" for each in _names(names) or known}
+    return found
+
+
+def _without_parts(names: set[str]) -> tuple[str, ...]:
+    """Names in order, without the statistics of metrics that are among them."""
+    return tuple(sorted(each for each in names if each.partition(".")[0] not in names - {each}))
 
 
 def _names(value: object) -> list[str]:
@@ -142,7 +163,7 @@ def reconcile_query(query: Query, bookmark: Bookmark) -> tuple[Bookmark, list[st
     new = definition(query)
     if bookmark.query is None:  # nothing was loaded, or by a version that did not keep the definition
         return replace(bookmark, query=new), []
-    changes = _Changes.between(bookmark.query, new)
+    changes = _Changes.between(query, bookmark.query, new)
     if changes.key:
         raise _new_key(query, changes)
     is_loaded = bookmark.loaded_before is not None
@@ -153,9 +174,17 @@ def reconcile_query(query: Query, bookmark: Bookmark) -> tuple[Bookmark, list[st
         and query.on_change == "reload"
         and (changes.meaning or changes.added or bookmark.metrics_without_history)
     ):
-        return Bookmark(query=new), [f"query {query.name!r}: {_reason(changes)}; everything is loaded again"]
-    without = {*bookmark.metrics_without_history, *changes.added} & set(query.metrics) if is_loaded else ()
-    continued = replace(bookmark, query=new, metrics_without_history=tuple(sorted(without)))
+        again = max(filter(None, (bookmark.loaded_before, bookmark.reload_before)))
+        return Bookmark(query=new, reload_before=again), [
+            f"query {query.name!r}: {_reason(changes)}; everything is loaded again"
+        ]
+    without = {*bookmark.metrics_without_history, *changes.added} if is_loaded else set()
+    continued = replace(
+        bookmark,
+        query=new,
+        metrics_without_history=tuple(sorted(without & _with_columns(query, new))),
+        rechecks=_rechecks(bookmark, changes) if is_loaded else bookmark.rechecks,
+    )
     return continued, list(_warnings(query, changes)) if is_loaded else []
 
 
@@ -185,6 +214,13 @@ def check_organization(query: Query, bookmark: Bookmark) -> None:
         "without a state"
     )
     raise SettingError(what, advice)
+
+
+def _rechecks(bookmark: Bookmark, changes: _Changes) -> Rechecks:
+    """What is still known about settled months once a query that changed goes on."""
+    if changes.meaning and bookmark.loaded_before is not None:  # what was loaded before stays as it is
+        return Rechecks(floor=min(bookmark.loaded_before, bookmark.final_before or bookmark.loaded_before))
+    return bookmark.rechecks.forgotten() if changes.added or changes.removed else bookmark.rechecks
 
 
 def _reason(changes: _Changes) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import repeat
+from itertools import compress, repeat
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -230,15 +230,32 @@ class RowMaker:
     once per row.
     """
 
-    __slots__ = ("_blank", "_columns", "_integers", "_lead", "_long", "_names", "_owner", "_plain", "_query")
+    __slots__ = (
+        "_blank",
+        "_columns",
+        "_dropped",
+        "_integers",
+        "_kept",
+        "_lead",
+        "_left_out",
+        "_long",
+        "_names",
+        "_owner",
+        "_plain",
+        "_query",
+    )
 
-    def __init__(self, query: Query) -> None:
+    def __init__(self, query: Query, left_out: Iterable[str] = ()) -> None:
         """Prepare the columns.
 
         Args:
             query: The query whose rows these will be.
+            left_out: Columns that the rows do not have; none of the key.
         """
         table = schema.columns(query)
+        self._left_out = tuple(left_out)
+        self._kept = [each.name not in self._left_out for each in table]
+        self._dropped = schema.dropped_statistics(query)
         self._query = query
         self._long = query.shape == "long"
         self._lead = (*schema.response_keys(query), "interval_end", "extracted_at", "is_final")
@@ -246,7 +263,7 @@ class RowMaker:
         self._owner = (query.organization,) if query.organization else ()
         if self._owner:
             self._blank[schema.ORGANIZATION.name] = query.organization
-        self._plain = _struct(tuple(each.name for each in table))
+        self._plain = _struct(tuple(compress([each.name for each in table], self._kept)))
         self._integers = tuple(each.name for each in table if each.kind == "integer")
         self._names: dict[str, dict[str, str]] = {}
         for each in table:
@@ -265,7 +282,7 @@ class RowMaker:
             stamp: The stamp of its window.
 
         Returns:
-            A value for each column; None for a number that the response does not have.
+            A value for each column that is not left out; None for a number that the response does not have.
 
         Raises:
             UnforeseenError: The leaf contains something that has no column.
@@ -280,12 +297,14 @@ class RowMaker:
                 row[schema.OTHER_STATISTICS], numbers = _split(numbers)
             columns = self._columns.get((name, *numbers))
             if columns is None:
-                numbers = self._without_nulls(name, numbers)
+                numbers = self._with_columns(name, numbers)
                 columns = self._columns.get((name, *numbers)) or self._compile(name, *numbers)
             row.update(zip(columns, numbers.values(), strict=True))
         for column in self._integers:
             if row[column] is not None:
                 row[column] = self._whole(column, row[column])
+        for column in self._left_out:
+            del row[column]
         return row
 
     def rows(self, block: Block, stamp: Stamp) -> list[PlainRow]:
@@ -296,17 +315,22 @@ class RowMaker:
             stamp: The stamp of its window.
 
         Returns:
-            One Struct per row, with a field for each column.
+            One Struct per row, with a field for each column that is not left out.
         """
         final = {end: end <= stamp.final_before for end in {*block.ends}}
-        columns = (*map(repeat, self._owner), block.starts, *block.keys, block.ends, *block.numbers)
+        numbers = (*map(repeat, self._owner), block.starts, *block.keys, block.ends, *block.numbers)
         finals = map(final.__getitem__, block.ends)
-        return [*map(self._plain, *columns, repeat(stamp.extracted_at), finals)]
+        columns = compress((*numbers, repeat(stamp.extracted_at), finals), self._kept)
+        return [*map(self._plain, *columns)]
 
-    def _without_nulls(self, name: str, statistics: Statistics) -> Statistics:
-        """Statistics without those that are null and have no column: nothing is lost with them."""
-        known = self._names.get(name) or {}
-        return {kind: each for kind, each in statistics.items() if each is not None or kind in known}
+    def _with_columns(self, name: str, statistics: Statistics) -> Statistics:
+        """Statistics without those that have no column and are null, or not wanted."""
+        known, dropped = self._names.get(name) or {}, self._dropped.get(name, ())
+        return {
+            kind: each
+            for kind, each in statistics.items()
+            if kind in known or (each is not None and kind not in dropped)
+        }
 
     def _compile(self, name: str, *kinds: str) -> tuple[str, ...]:
         """Look up and cache the columns of a metric that comes with these statistics."""

@@ -133,6 +133,36 @@ def json_schema(table: tuple[Column, ...]) -> dict[str, object]:
     }
 
 
+def dropped_statistics(query: Query) -> dict[str, tuple[str, ...]]:
+    """The statistics that a wide table does without, because ``statistics`` of the query leaves them out.
+
+    Args:
+        query: The query.
+
+    Returns:
+        Metric or view → the statistics that it is known to come with and that have no column.
+    """
+    if query.shape == "long":
+        return {}
+    known = known_statistics(query)
+    return {
+        name: tuple(each for each in known[name] if each not in wanted)
+        for name, wanted in query.statistics.items()
+        if name in known
+    }
+
+
+def known_statistics(query: Query) -> dict[str, tuple[str, ...]]:
+    """The statistics that each metric and view of a query is known to come with."""
+    targets = {metric: metric for metric in query.metrics} | {view.name: view.target for view in query.views}
+    return {name: _known_statistics(query, metric) for name, metric in targets.items()}
+
+
+def _known_statistics(query: Query, metric: str) -> tuple[str, ...]:
+    """The statistics that a metric is known to come with."""
+    return (VALUE,) if query.api == "group_tree" else statistics.statistics_of(metric)
+
+
 def _property(each: Column) -> dict[str, object]:
     """The JSON schema of one column."""
     kind = "string" if each.kind == "date-time" else each.kind
@@ -195,7 +225,7 @@ def _wide(query: Query) -> Iterator[Column]:
 
 def _tree_statistics(query: Query, metric: str) -> Iterator[Column]:
     """The columns of a metric of the group-tree API: its value, and what ``statistics`` adds to it."""
-    for name in query.statistics.get(metric) or (VALUE,):
+    for name in query.statistics.get(metric) or _known_statistics(query, metric):
         what = metric if name == VALUE else f"{metric}: {name}"
         yield Column(
             column(metric) if name == VALUE else f"{column(metric)}_{column(name)}",
@@ -208,7 +238,7 @@ def _tree_statistics(query: Query, metric: str) -> Iterator[Column]:
 
 def _statistics(query: Query, name: str, metric: str, source: str) -> Iterator[Column]:
     """The columns of one metric, or of one view over a metric."""
-    for statistic in query.statistics.get(name) or statistics.statistics_of(metric):
+    for statistic in query.statistics.get(name) or _known_statistics(query, metric):
         each = statistics.statistic(statistic)
         description = (
             f"{name}: {each.description.format(unit=statistics.unit(metric))}. [response: stats.{statistic}]"

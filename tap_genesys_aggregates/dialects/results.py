@@ -94,7 +94,8 @@ class ResultsDialect:
         self._numeric = {each.wire for each in schema.columns(query) if each.wire}
         self._blocks = ResultsBlocks(query)
         self._body: dict[str, object] = {
-            "granularity": query.granularity.text,
+            # Without a granularity, the whole interval is one bucket.
+            **({} if query.is_coarse else {"granularity": query.granularity.text}),
             "timeZone": query.zone.key,
             "groupBy": list(query.group_by),
             "metrics": list(query.metrics),

@@ -1,7 +1,7 @@
 """The fast reader of the results API: plain responses, column by column.
 
 The API has two readers. This one decodes a response into types compiled for one query: a Struct for each
-requested metric, with the statistics that have a column and no others. Whatever does not fit (a qualifier,
+requested metric, with the statistics that the query knows and no others. Whatever does not fit (a qualifier,
 a view, a metric, statistic or dimension that was not requested, a count that is not an integer, a metric
 without numbers) is not plain: ``results.py`` reads such a response leaf by leaf, handles every special case
 and reports errors. The reason is speed: with this reader, a load reaches 0.76 of the rate of decoding and
@@ -92,9 +92,15 @@ class ResultsBlocks:
         for each in schema.columns(query):
             if each.wire and each.wire[0] in kinds:
                 kinds[each.wire[0]].append((each.wire[1], each.kind))
-        metrics = tuple((name, tuple(statistics)) for name, statistics in kinds.items())
+        # Statistics that the query leaves out are decoded too; their columns are then dropped.
+        dropped = {name: schema.dropped_statistics(query).get(name, ()) for name in kinds}
+        metrics = tuple(
+            (name, (*known, *((each, "number") for each in dropped[name]))) for name, known in kinds.items()
+        )
+        has_column = [[True] * len(known) + [False] * len(dropped[name]) for name, known in kinds.items()]
         self._decoder, self._blanks = _compiled(metrics)
-        self._width = sum(len(astuple(blank)) for blank in self._blanks)
+        self._width = sum(map(len, has_column))
+        self._indexes = [index for index, kept in enumerate(chain.from_iterable(has_column)) if kept]
         self._expected = frozenset(query.dimensions)
         self._plain = query.shape == "wide" and not query.qualified and not query.views
 
@@ -142,7 +148,7 @@ class ResultsBlocks:
         if not intervals:
             return None
         starts, ends = zip(*map(bounds_of.__getitem__, intervals), strict=True)
-        columns = tuple(values[index :: self._width] for index in range(self._width))
+        columns = tuple(values[index :: self._width] for index in self._indexes)
         return Block(self._query, starts, ends, keys, columns)
 
     def _numbers(self, buckets: Sequence[_Bucket[Any]]) -> Iterable[Number | None] | None:

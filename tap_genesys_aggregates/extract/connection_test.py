@@ -1,4 +1,7 @@
-"""``--test``: one small request per query, and one line about each."""
+"""``--test``: one small request for each family, and one line about each query.
+
+A family has one permission, so its other queries would be answered alike.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,9 @@ def permissions(query: Query) -> str:
 
 
 def report(extractors: Iterable[Extractor]) -> Iterator[tuple[bool, str]]:
-    """Probe each query once.
+    """Probe each family once.
+
+    It ends with the first error that concerns every query, such as a host that cannot be reached.
 
     Args:
         extractors: One per query.
@@ -35,16 +40,28 @@ def report(extractors: Iterable[Extractor]) -> Iterator[tuple[bool, str]]:
     Yields:
         Whether the query works, and a line for the user.
     """
+    answered: dict[tuple[str, str], tuple[str, bool]] = {}
     for extractor in extractors:
-        yield _probe(extractor)
+        query = extractor.query
+        family = (query.path, query.mode)
+        if family in answered:
+            first, works = answered[family]
+            state = "ok" if works else f"missing permission {permissions(query)}"
+            yield works, f"{query.name}: {state} (of the same family as {first}, so not asked again)"
+            continue
+        try:
+            rows = extractor.probe()
+        except TapError as error:
+            is_denied = isinstance(error, DeniedError)
+            yield False, f"{query.name}: {_denied(query) if is_denied else ''}{error}"
+            if error.stops_run:
+                return
+            if is_denied:  # another error may be that of this query alone
+                answered[family] = (query.name, False)
+        else:
+            answered[family] = (query.name, True)
+            yield True, f"{query.name}: ok ({rows} rows in its last complete bucket)"
 
 
-def _probe(extractor: Extractor) -> tuple[bool, str]:
-    query = extractor.query
-    try:
-        rows = extractor.probe()
-    except DeniedError as error:
-        return False, f"{query.name}: missing permission {permissions(query)}. {error}"
-    except TapError as error:
-        return False, f"{query.name}: {error}"
-    return True, f"{query.name}: ok ({rows} rows in its last complete bucket)"
+def _denied(query: Query) -> str:
+    return f"missing permission {permissions(query)}. "

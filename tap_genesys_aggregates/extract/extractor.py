@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from tap_genesys_aggregates.core.bookmarks import RunPeriod
+from tap_genesys_aggregates.core.errors import TapError
+from tap_genesys_aggregates.core.rechecks import coarse, fingerprint
 from tap_genesys_aggregates.core.rows import RowMaker, UniqueKeys
 from tap_genesys_aggregates.core.windows import Window
 from tap_genesys_aggregates.dialects import dialect_of
@@ -17,6 +20,7 @@ from tap_genesys_aggregates.extract.prefetch import in_order
 from tap_genesys_aggregates.extract.pulling import Puller
 from tap_genesys_aggregates.extract.split_groups import merged
 from tap_genesys_aggregates.extract.whole_trees import whole_tree
+from tap_genesys_aggregates.http.errors import BadRequestError, SlowError, TooLargeError
 from tap_genesys_aggregates.http.usage import Usage
 
 if TYPE_CHECKING:
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
     from tap_genesys_aggregates.dialects.protocol import Page
     from tap_genesys_aggregates.extract.pulling import WindowPart
     from tap_genesys_aggregates.extract.user_batches import UserBatches
+
+_LOGGER = logging.getLogger("tap-genesys-aggregates")
 
 
 class Extractor:
@@ -113,6 +119,34 @@ class Extractor:
                         part.usage.rows += 1
                         yield self.row_maker.row(leaf, part.stamp)
                     puller.learn(part)
+
+    def fingerprint(self, window: Window) -> str | None:
+        """Ask for a period in a single bucket: a fingerprint of the answer.
+
+        Args:
+            window: The period.
+
+        Returns:
+            The fingerprint; None if the platform cannot answer for so long a period at once.
+
+        Raises:
+            TapError: The platform could not be asked.
+        """
+        query = coarse(self.query)
+        asking = Extractor(query, self.client, self._users)
+        unique, usage = UniqueKeys(query), Usage()
+        found: list[Page] = []
+        try:
+            with asking.open():
+                for users in asking.batches():
+                    pages = asking.pages(WindowRequest(window, users, divisible=False), usage)
+                    found += merged(pages, unique)
+        except (TooLargeError, SlowError, BadRequestError) as error:
+            _LOGGER.info("query %r: %s cannot be asked for at once: %s", query.name, window, error.what)
+            return None
+        except TapError as error:
+            raise error.within(f"query {query.name!r}, window {window}, in a single bucket") from None
+        return fingerprint(query, chain.from_iterable(page.leaves for page in found))
 
     def probe(self) -> int:
         """Ask for the last complete bucket, to find out whether the query works.

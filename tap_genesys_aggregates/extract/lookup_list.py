@@ -46,10 +46,11 @@ class LookupList:
     @property
     def table(self) -> tuple[Column, ...]:
         """The columns of its table."""
-        return with_organization(self._organization, self.lookup.table)
+        return with_organization(self.organization, self.lookup.table)
 
     @property
-    def _organization(self) -> str | None:
+    def organization(self) -> str | None:
+        """The organization that its rows name, if any."""
         return self._client.settings.organization
 
     def rows(self) -> list[Row]:
@@ -72,7 +73,7 @@ class LookupList:
         try:
             for ask in self.lookup.requests:
                 found.update(self._entries(ask))
-            owner: Row = {"organization": self._organization} if self._organization else {}
+            owner: Row = {"organization": self.organization} if self.organization else {}
             return [{**owner, **self.lookup.row(entity, extracted_at)} for entity in found.values()]
         except TapError as error:
             if isinstance(error, DeniedError):

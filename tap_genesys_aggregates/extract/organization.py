@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,8 +12,14 @@ from tap_genesys_aggregates.dialects.protocol import Call
 from tap_genesys_aggregates.http.usage import Usage
 
 if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
     from tap_genesys_aggregates.client import Client
 
+_LOGGER = logging.getLogger("tap-genesys-aggregates")
+
+ORGANIZATION_ID = "organization_id"
+"""The key of the state for the id of the organization that it was first written for."""
 _CALL = Call("GET", "/api/v2/organizations/me")
 _MAX_SHOWN = 80
 
@@ -49,6 +56,29 @@ def platform_organization(client: Client) -> PlatformOrganization | None:
         if error.stops_run:
             raise
         return None
+
+
+def identify(client: Client, state: MutableMapping[str, object]) -> None:
+    """Log whose data a run reads, and warn if its state was written for another organization.
+
+    Args:
+        client: Asks, if the setting ``organization`` has a value.
+        state: The state of the run; the id is added if it has none.
+    """
+    organization = client.settings.organization
+    if organization is None:
+        return
+    found = platform_organization(client)
+    _LOGGER.info("%s", organization_line(organization, found))
+    before = state.setdefault(ORGANIZATION_ID, found.id) if found else None
+    if found and before != found.id:
+        _LOGGER.warning(
+            "The state was written for the organization with the id %s, and this client is of the one "
+            "with the id %s. If that is right, remove %s from the state; if not, check client_id",
+            before,
+            found.id,
+            ORGANIZATION_ID,
+        )
 
 
 def organization_line(organization: str, found: PlatformOrganization | None) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from tap_genesys_aggregates.core import windows
@@ -85,7 +86,7 @@ class Puller:
             Functions that return the parts of one window, or of one batch of users in it.
         """
         batches = self.batches()
-        for window in run_windows(self.query, period, lambda: self._growth):
+        for window in islice(run_windows(self.query, period, lambda: self._growth), period.most):
             stamp = Stamp.of(self.query, self.clock.now())
             for number, users in enumerate(batches, start=1):
                 last = number == len(batches)

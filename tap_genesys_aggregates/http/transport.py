@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 import backoff
 import requests
-from urllib3.exceptions import MaxRetryError, NewConnectionError, ReadTimeoutError
 
 from tap_genesys_aggregates.auth import ClientCredentials, read_token, token_request
 from tap_genesys_aggregates.config.reader import is_this_machine
@@ -26,10 +25,10 @@ from tap_genesys_aggregates.http.errors import (
     SlowError,
     TokenRefusedError,
     TransientError,
-    UnreachableError,
     error_for_response,
     server_time,
 )
+from tap_genesys_aggregates.http.network_errors import Route, network_error
 from tap_genesys_aggregates.http.rate_limit import RateLimiter
 from tap_genesys_aggregates.http.response_limits import configure_session, read_body
 from tap_genesys_aggregates.http.usage import Usage
@@ -49,13 +48,6 @@ _MAX_BACKOFF = 60.0
 _MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)
 _CLOCK_AHEAD = "This run goes by the server's time, so that no bucket counts as complete too early"
 _CLOCK_BEHIND = "This run goes by the machine's time, so the newest buckets are left to a later run"
-
-_INTERRUPTED = (
-    requests.exceptions.Timeout,
-    requests.exceptions.ConnectionError,
-    requests.exceptions.ChunkedEncodingError,
-    requests.exceptions.ContentDecodingError,
-)
 
 
 class _Received(NamedTuple):
@@ -175,7 +167,7 @@ class Transport:
             refused = isinstance(error, RefusedError | DeniedError)
             advice = "Check client_id, client_secret, region and token_url" if refused else error.advice
             # Not an error of the request that needed the token, which would retry it all again.
-            raise NoTokenError(f"no token could be obtained: {error.what}", advice) from None
+            raise NoTokenError(f"no token could be obtained: {error.what}", advice) from error.__cause__
         self._synchronize(server_time(received.headers))
         return received.body
 
@@ -207,7 +199,8 @@ class Transport:
             with self._open(prepared, generation) as response:
                 body = read_body(response, lambda: self._clock.monotonic() > deadline)
         except OSError as error:  # every error of requests, and a CA bundle that does not exist
-            raise _network_error(host, error) from None
+            found = network_error(self._route(prepared), error)
+            raise found from found.__cause__
         usage.bytes += len(body)
         status = response.status_code
         if status == HTTPStatus.OK or (any_success and HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES):
@@ -247,6 +240,11 @@ class Transport:
         if is_this_machine(urlsplit(prepared.url or "").hostname or ""):
             options["proxies"] = {}  # plain http is allowed here, and a proxy would see the secret in it
         return {**options, "timeout": self._settings.request_timeout, "allow_redirects": False}
+
+    def _route(self, prepared: requests.PreparedRequest) -> Route:
+        """Where a request went, for the message about its fault."""
+        proxies = self._send_options(prepared)["proxies"]
+        return Route.of(prepared.url or "", proxies, self._settings.request_timeout)
 
     def _with_retries(self, attempt: Callable[[], T], usage: Usage, *, divisible: bool = False) -> T:
         """Call ``attempt`` until it succeeds, fails for good, or ``max_retries`` is used up.
@@ -288,42 +286,3 @@ def _no_wait() -> Generator[float, None, None]:
     """A wait generator for backoff that never waits."""
     while True:
         yield 0
-
-
-def _network_error(host: str, error: OSError) -> TapError:
-    """The error for a request that got no response, or only a part of one.
-
-    The message names the exception's class but never its text, which may hold a URL with credentials.
-    """
-    kind = type(error).__name__
-    if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
-        what = f"the certificate of {host} is not trusted"
-        advice = "Check base_url and region; for a private certificate authority, set REQUESTS_CA_BUNDLE"
-        untrusted = TapError(what, advice)
-        untrusted.stops_run = True
-        return untrusted
-    if not isinstance(error, _INTERRUPTED):
-        what = f"the request to {host} could not be sent ({kind})"
-        found = TapError(what, "Check base_url, region, token_url, the proxy settings and REQUESTS_CA_BUNDLE")
-        # Such as a CA bundle that does not exist. An invalid URL may be that of one link or path only.
-        found.stops_run = not isinstance(error, requests.RequestException)
-        return found
-    if _is_unreachable(error):
-        what = f"no connection to {host} ({kind})"
-        return UnreachableError(what, "Check base_url, region, token_url, the network and the proxy settings")
-    # A timeout while the body is read reaches us as a ConnectionError that holds urllib3's ReadTimeoutError.
-    causes = (error, *error.args)
-    is_slow = any(isinstance(each, requests.exceptions.ReadTimeout | ReadTimeoutError) for each in causes)
-    what = f"{host} sent no complete response ({kind})"
-    return (SlowError if is_slow else TransientError)(what, "Check the network, and request_timeout")
-
-
-def _is_unreachable(error: OSError) -> bool:
-    """Whether no connection was made at all, so that requests of other streams would fail as well."""
-    if isinstance(
-        error,
-        requests.exceptions.ConnectTimeout | requests.exceptions.ProxyError | requests.exceptions.SSLError,
-    ):
-        return True
-    cause = error.args[0] if error.args else None
-    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)

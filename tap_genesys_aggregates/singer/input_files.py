@@ -7,6 +7,7 @@ may be a secret.
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import click
@@ -23,11 +24,17 @@ if TYPE_CHECKING:
 _MAX_BYTES = 64 << 20
 """Much more than the largest catalog; a file of this size is something else."""
 _ADVICE = {
-    "--config": "Write the settings as a JSON object; docs/reference.md has them all",
+    "--config": "Write the settings as a JSON object; --about lists them",
     "--state": "Pass the value of the last STATE message of an earlier run, or leave --state out to load "
     "everything again",
     "--catalog": "Make a new one with --discover, or leave --catalog out to select all streams",
 }
+
+
+_YAML = re.compile(r"(---(\s|$)|- |[\w\"'-]+:(\s|$))")
+"""How a line of YAML begins."""
+_VARIABLES = re.compile(r"(export +)?[A-Z][A-Z0-9_]*=")
+"""How a line of an ``.env`` file begins."""
 
 
 class JsonFile(click.ParamType):  # type: ignore[type-arg]  # generic for type checkers only
@@ -95,13 +102,29 @@ def _parsed(content: bytes) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise ValueError("is not encoded in UTF-8") from None
     except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise ValueError(f"is not valid JSON: {error.msg} at {where}") from None
+        raise ValueError(_problem(error)) from None
     except ValueError:
         raise ValueError("contains a number that is too long, or NaN or Infinity") from None
     if not isinstance(found, dict):
         raise ValueError(f"must contain a JSON object, not {_kind(found)}")  # noqa: TRY004  # of the file
     return found
+
+
+def _problem(error: json.JSONDecodeError) -> str:
+    """What is wrong with text that is not JSON, and what it seems to be instead."""
+    where = f"line {error.lineno}, column {error.colno}"
+    if error.msg == "Extra data" and error.doc[error.pos] in '{["':
+        return (
+            f"contains more than one JSON value, the second at {where}; keep one (of states, the last line)"
+        )
+    lines = (line.strip() for line in error.doc.splitlines())
+    first = next((line for line in lines if line and not line.startswith("#")), "")
+    hint = ""
+    if _YAML.match(first):
+        hint = "; it looks like YAML, so convert it to JSON"
+    elif _VARIABLES.match(first):
+        hint = "; it looks like a file of environment variables: name it .env, and pass --config ENV"
+    return f"is not valid JSON: {error.msg} at {where}{hint}"
 
 
 def check_state(state: object) -> None:
@@ -113,7 +136,12 @@ def check_state(state: object) -> None:
     Raises:
         SettingError: It does not have the form ``{"bookmarks": {stream: {...}}}``.
     """
-    bookmarks = _object(state, "the state").get("bookmarks", {})
+    given = _object(state, "the state")
+    if given and "bookmarks" not in given:
+        inner = next((name for name in ("value", "singer_state") if name in given), "")
+        hint = f"; pass only the value of {inner!r}" if inner else ""
+        raise _error("--state", f"it must have bookmarks{hint}")
+    bookmarks = given.get("bookmarks", {})
     for stream, bookmark in _object(bookmarks, "bookmarks").items():
         place = f"bookmarks.{stream[:60]}"
         found = _object(bookmark, place)

@@ -1,11 +1,12 @@
 """The command ``tap-genesys-aggregates-warehouse``.
 
-``views`` prints the SQL of the views. ``reconcile`` asks the API for each day as one bucket and compares
-that with a PostgreSQL warehouse (it needs the extra ``warehouse``).
+``views`` prints the SQL of the views, or creates them. ``reconcile`` asks the API for each day as one bucket
+and compares that with a PostgreSQL warehouse. What connects to the database needs the extra ``warehouse``.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,8 +20,15 @@ from tap_genesys_aggregates.core.errors import SettingError, TapError
 from tap_genesys_aggregates.singer.log_redaction import print_redacted, redact_logs
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 from tap_genesys_aggregates.warehouse.additivity import additive, left_out
-from tap_genesys_aggregates.warehouse.database import URL_FORM, connect
+from tap_genesys_aggregates.warehouse.database import connect
 from tap_genesys_aggregates.warehouse.reconcile import TOLERANCE, by_day, differences, sums
+from tap_genesys_aggregates.warehouse.target_postgres import (
+    DEFAULT_SCHEMA,
+    LOADER,
+    URL_FORM,
+    Database,
+    TargetPostgres,
+)
 from tap_genesys_aggregates.warehouse.views import views
 
 if TYPE_CHECKING:
@@ -39,7 +47,16 @@ EQUAL, DIFFERENT, FAILED, NOTHING_COMPARED = 0, 1, 2, 3
 
 _CONFIG = click.option("--config", multiple=True, help="Config file of the tap, or ENV.")
 _SCHEMA = click.option(
-    "--schema", default="tap_genesys_aggregates", show_default=True, help="Schema of the tables."
+    "--schema", help=f"Schema of the tables; by default that of target-postgres, or {DEFAULT_SCHEMA}."
+)
+_DATABASE_URL = click.option(
+    "--database-url",
+    envvar="DATABASE_URL",
+    help=f"{URL_FORM}; by default the database of target-postgres. Better set DATABASE_URL: other users can "
+    "see command lines.",
+)
+_LOADER = click.option(
+    "--loader", help=f"Name of the loader whose database that is, in a Meltano project; by default {LOADER}."
 )
 
 
@@ -53,26 +70,50 @@ def main() -> None:
 @main.command("views")
 @_CONFIG
 @_SCHEMA
+@_DATABASE_URL
+@_LOADER
+@click.option("--create", is_flag=True, help="Create the views in the database, instead of printing SQL.")
 @click.option("--plain", is_flag=True, help="Leave out the first line, which only psql understands.")
-def print_views(config: tuple[str, ...], schema: str, *, plain: bool) -> None:
-    """Print the SQL that creates the views of every query. Pipe it into psql."""
+def print_views(  # noqa: PLR0913  # one argument for each option
+    *,
+    config: tuple[str, ...],
+    schema: str | None,
+    database_url: str | None,
+    loader: str | None,
+    create: bool,
+    plain: bool,
+) -> None:
+    """Print the SQL that creates the views of every query. Pipe it into psql, or use --create."""
     with _errors_on_one_line():
-        statements = views(_tap(config).settings.queries, schema)
-        click.echo(statements if plain else f"{_STOP_AT_ERRORS}\n{statements}")
+        target = TargetPostgres(os.environ, loader)
+        queries, place = _tap(config).settings.queries, schema or target.schema()
+        statements = views(queries, place)
+        if not create:
+            click.echo(statements if plain else f"{_STOP_AT_ERRORS}\n{statements}")
+            return
+        with connect(_database(database_url, target), place) as warehouse:
+            notices = warehouse.create_views(statements)
+        for notice in notices:
+            click.echo(notice)
+        others = ", apart from those" if notices else ""
+        click.echo(f"The views of the queries are up to date in schema {place!r}{others}.")
 
 
 @main.command()
 @_CONFIG
 @_SCHEMA
-@click.option(
-    "--database-url",
-    envvar="DATABASE_URL",
-    help=f"{URL_FORM}. Better set DATABASE_URL: other users can see command lines.",
-)
+@_DATABASE_URL
+@_LOADER
 @click.option("--from", "start", help="First day; by default start_date.")
 @click.option("--to", "stop", help="Exclusive end; by default the lookback before now.")
-def reconcile(
-    config: tuple[str, ...], schema: str, database_url: str | None, start: str | None, stop: str | None
+def reconcile(  # noqa: PLR0913  # one argument for each option
+    *,
+    config: tuple[str, ...],
+    schema: str | None,
+    database_url: str | None,
+    loader: str | None,
+    start: str | None,
+    stop: str | None,
 ) -> None:
     """Compare the API with the warehouse by query and day.
 
@@ -80,11 +121,10 @@ def reconcile(
     compared because of an error, and 3 if there was nothing to compare.
     """
     with _errors_on_one_line():
-        tap = _tap(config)
-        if not database_url:
-            raise SettingError("DATABASE_URL is not set", f"Set this variable to {URL_FORM}")
+        tap, target = _tap(config), TargetPostgres(os.environ, loader)
+        database = _database(database_url, target)
         first, last = _instant("--from", start), _instant("--to", stop)
-        with connect(database_url, schema) as warehouse:
+        with connect(database, schema or target.schema()) as warehouse:
             codes = [
                 _reconcile(tap, query, _Days.of(tap, query, first, last), warehouse)
                 for query in tap.settings.queries
@@ -177,6 +217,11 @@ def _instant(name: str, value: str | None) -> datetime | None:
         return instants.parse(value) if value else None
     except ValueError as error:
         raise SettingError(f"{name}: {error}") from None
+
+
+def _database(url: str | None, target: TargetPostgres) -> Database:
+    """The database of the command line, or else that of target-postgres."""
+    return Database("--database-url (or DATABASE_URL)", url=url) if url else target.database()
 
 
 def _tap(config: tuple[str, ...]) -> TapGenesysAggregates:

@@ -6,7 +6,7 @@ No message contains the URL of the database, which has a password in it.
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from tap_genesys_aggregates.core import instants
 from tap_genesys_aggregates.core.errors import SettingError, TapError
 from tap_genesys_aggregates.core.redaction import remember_password
 from tap_genesys_aggregates.warehouse.additivity import additive
+from tap_genesys_aggregates.warehouse.target_postgres import URL_FORM
 from tap_genesys_aggregates.warehouse.views import literal, quoted
 
 if TYPE_CHECKING:
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
 
     from tap_genesys_aggregates.core.query import Query
     from tap_genesys_aggregates.warehouse.reconcile import Sums
+    from tap_genesys_aggregates.warehouse.target_postgres import Database
 
 _CONNECT_TIMEOUT = 10
 """Seconds; without it, a host that does not answer is waited for until TCP gives up."""
-URL_FORM = "postgresql://user:password@host/database"
 _DRIVER = re.compile(r"^postgres(ql)?(\+\w+)?://")
 """The schemes that libpq, SQLAlchemy and hosting platforms use for the same database."""
 
@@ -80,6 +81,34 @@ class Warehouse:
             if value is not None
         }
 
+    def create_views(self, statements: str) -> list[str]:
+        """Run the SQL of the views, all of it or nothing.
+
+        Args:
+            statements: The SQL.
+
+        Returns:
+            What the database said, such as that a table does not exist yet.
+
+        Raises:
+            TapError: The database refused it.
+        """
+        import psycopg  # noqa: PLC0415  # see above
+
+        notices: list[str] = []
+        self._connection.add_notice_handler(lambda each: notices.append(each.message_primary or ""))
+        try:
+            self._connection.execute(statements.encode())
+        except psycopg.Error as error:
+            self._connection.rollback()
+            said = error.diag.message_primary or type(error).__name__
+            raise TapError(
+                f"the database could not create the views: {said}",
+                f"{error.diag.message_detail or ''} {error.diag.message_hint or ''}".strip()
+                or "Nothing was changed; the database user needs USAGE and CREATE on the schema",
+            ) from None
+        return notices
+
     def _refused(self, query: Query, error: psycopg.Error) -> TapError:
         """What to do about a statement that failed."""
         from psycopg import errors  # noqa: PLC0415  # see above
@@ -114,11 +143,11 @@ class Warehouse:
 
 
 @contextmanager
-def connect(database_url: str, schema: str) -> Iterator[Warehouse]:
+def connect(database: Database, schema: str) -> Iterator[Warehouse]:
     """Open the warehouse for the time of a ``with`` block.
 
     Args:
-        database_url: ``postgresql://user:password@host/database``.
+        database: How to connect.
         schema: The schema of the tables and views.
 
     Yields:
@@ -132,49 +161,44 @@ def connect(database_url: str, schema: str) -> Iterator[Warehouse]:
         from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415  # see above
     except ImportError:
         raise TapError(
-            "reconcile needs the PostgreSQL driver psycopg, which is not installed",
+            "this command needs the PostgreSQL driver psycopg, which is not installed",
             "Install it with pip install 'tap-genesys-aggregates[warehouse]'",
         ) from None
-    url = _DRIVER.sub("postgresql://", database_url.strip())
-    try:
-        parts = conninfo_to_dict(url)
-    except psycopg.Error:
-        parts = {}
+    parts: dict[str, Any] = dict(database.parts)
+    if database.url:
+        url = _DRIVER.sub("postgresql://", database.url.strip())
+        with suppress(psycopg.Error):
+            parts |= conninfo_to_dict(url)
     remember_password(str(parts.get("password") or ""))
     if not parts or "@" in str(parts.get("host")):  # an @ of the password that is not encoded
         raise SettingError(
-            "--database-url (or DATABASE_URL) is not the URL of a PostgreSQL database",
+            f"{database.source} is not the URL of a PostgreSQL database",
             f"It must look like {URL_FORM}, with characters such as @, / and spaces percent-encoded",
         )
-    timeout = parts.get("connect_timeout") or _CONNECT_TIMEOUT
+    parts["connect_timeout"] = parts.get("connect_timeout") or _CONNECT_TIMEOUT
     try:
-        connection = psycopg.connect(url, autocommit=True, connect_timeout=timeout)
+        connection = psycopg.connect(**parts, autocommit=True)
     except (psycopg.Error, UnicodeError, ValueError) as error:
-        raise _unreachable(str(error)) from None
+        raise _unreachable(str(error), database) from None
     with connection:
         yield Warehouse(connection, schema)
 
 
-def _unreachable(said: str) -> TapError:
+def _unreachable(said: str, database: Database) -> TapError:
     """What to do about a connection that failed.
 
     The driver does not give a code, only the server's text, which may be in any language: what it does not
     say in English counts as unreachable.
     """
+    source = database.source
     if "password" in said or "no pg_hba.conf entry" in said or "authentication failed" in said:
-        return TapError(
-            "the database refused the user or the password",
-            "Check both in --database-url (or DATABASE_URL); a password with special characters must be "
-            "percent-encoded",
-        )
+        encoded = "; a password with special characters must be percent-encoded" if database.url else ""
+        return TapError("the database refused the user or the password", f"Check both in {source}{encoded}")
     if "FATAL" in said and "does not exist" in said:
-        return TapError(
-            "the server has no such database or user", "Check both in --database-url (or DATABASE_URL)"
-        )
+        return TapError("the server has no such database or user", f"Check both in {source}")
     return TapError(
         "the database could not be reached",
-        "Check host and port in --database-url (or DATABASE_URL), and that the server is running and accepts "
-        "connections from here",
+        f"Check host and port in {source}, and that the server is running and accepts connections from here",
     )
 
 

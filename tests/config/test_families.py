@@ -78,7 +78,7 @@ def test_a_statistic_may_have_any_name_in_either_api() -> None:
     entry = {"preset": "conversation_aggregates", "statistics": {"conversationCount": ["value", "max"]}}
     (from_tree,) = Settings.read({**tree, "base_url": "https://x.example", "queries": [entry]}).queries
     assert from_tree.statistics == {"conversationCount": ("value", "max")}
-    for names in ([], "count", ["%"], [5]):
+    for names in ([], "%", ["%"], [5]):
         with pytest.raises(SettingError, match="must have a list of names for tHandle"):
             settings_query(metrics=["tHandle"], statistics={"tHandle": names})
 

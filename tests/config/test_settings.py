@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from tap_genesys_aggregates.config.settings import from_environment
+from tap_genesys_aggregates.config.settings import Settings, from_environment
 from tap_genesys_aggregates.config.settings_table import SETTINGS
 from tap_genesys_aggregates.core.periods import Period
 from tests.http.fake_server import GATEWAY, REQUIRED, SECRET, UTC, one_query, settings
@@ -174,3 +174,55 @@ def test_variables_are_those_of_the_process_by_default(monkeypatch: pytest.Monke
 def test_the_repr_of_settings_does_not_contain_the_secret() -> None:
     assert SECRET not in repr(settings())
     assert settings().client_secret == SECRET
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2026-01-01",
+        " 2026-01-01 ",
+        "2026-01-01T00:00:00Z",
+        "2026-01-01T01:00:00+01:00",
+        date(2026, 1, 1),
+        datetime(2026, 1, 1),  # noqa: DTZ001  # as YAML reads it
+        datetime(2026, 1, 1, tzinfo=UTC),
+        datetime(2026, 1, 1, 2, tzinfo=timezone(timedelta(hours=2))),
+    ],
+    ids=str,
+)
+def test_a_date_may_be_text_or_a_date_of_yaml(written: object) -> None:
+    """A date alone is midnight UTC, and so is a date-time without an offset."""
+    assert settings(start_date=written).start_date == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_an_anchor_may_be_a_date_of_yaml() -> None:
+    (query,) = Settings.read(one_query(anchor=date(2026, 1, 5))).queries
+    assert query.anchor == date(2026, 1, 5)
+
+
+def test_a_single_name_counts_as_a_list_of_one() -> None:
+    changes = {"group_by": "queueId", "metrics": "tHandle", "statistics": {"tHandle": "sum"}}
+    (query,) = Settings.read(one_query(**changes)).queries
+    assert (query.group_by, query.metrics) == (("queueId",), ("tHandle",))
+    assert query.statistics == {"tHandle": ("sum",)}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        ["queue_performance"],
+        "queue_performance",
+        '["queue_performance"]',
+        [{"preset": "queue_performance"}],
+    ],
+)
+def test_the_name_of_a_preset_counts_as_its_query(written: object) -> None:
+    """Also as text in a variable: ``TAP_GENESYS_AGGREGATES_QUERIES=queue_performance``."""
+    (query,) = settings(queries=written).queries
+    assert query == settings(queries=[{"preset": "queue_performance"}]).queries[0]
+
+
+def test_true_and_false_may_be_text() -> None:
+    for written, expected in (("true", True), ("False", False), (True, True)):
+        (query,) = Settings.read(one_query(flatten_multivalued_dimensions=written)).queries
+        assert query.extra == {"flattenMultivaluedDimensions": expected}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -70,7 +72,7 @@ def test_continue_goes_on_from_the_bookmark_with_a_warning(change: str) -> None:
 def test_reload_starts_over_once(change: str) -> None:
     changed = query(**MEANING[change][0], on_change="reload")
     bookmark, warnings = reconcile_query(changed, loaded())
-    assert bookmark == Bookmark(query=definition(changed))
+    assert bookmark == Bookmark(query=definition(changed), reload_before=loaded().loaded_before)
     assert len(warnings) == 1
     again = Bookmark(LOADED, LOADED, query=bookmark.query)
     assert reconcile_query(changed, again) == (again, [])
@@ -154,6 +156,17 @@ def test_a_state_without_a_definition_takes_on_the_present_one() -> None:
     assert bookmark == Bookmark(LOADED, LOADED, query=definition(query()))
 
 
+def test_a_statistic_that_is_added_later_has_no_history_until_it_is_reloaded() -> None:
+    """The warning names it; a metric that is new is named alone, without its statistics."""
+    counts = loaded(statistics={"tHandle": ("count",)})
+    wider = query(metrics=("nOffered", "tHandle", "nError"), statistics={"tHandle": ("count", "p95")})
+    bookmark, (line,) = reconcile_query(wider, counts)
+    assert "metrics nError, tHandle.p95 were added" in line
+    assert bookmark.metrics_without_history == ("nError", "tHandle.p95")
+    reloaded, _ = reconcile_query(replace(wider, on_change="reload"), bookmark)
+    assert reloaded.loaded_before is None
+
+
 def test_before_anything_is_loaded_a_query_may_change_but_for_its_key() -> None:
     """After a reload that has not committed yet, only the table is there."""
     started = Bookmark(query=definition(query()))
@@ -167,3 +180,61 @@ def test_a_definition_is_short_json() -> None:
     found = definition(query(filter=LONG_FILTER, views=(VIEW,), extra=TOP))
     assert json.loads(json.dumps(found)) == found
     assert len(json.dumps(found)) < 700
+
+
+WEEKS = {"granularity": Period.parse("P1W")}
+EXAMPLES: list[list[tuple[dict[str, Any], dict[str, Any]]]] = [
+    [
+        ({}, {"lookback": timedelta(days=1)}),
+        ({}, {"window": Period.parse("P7D")}),
+        ({}, {"page_size": 100}),
+        ({}, {"mode": "async"}),
+        ({}, {"metrics": ("tHandle", "nOffered")}),
+    ],
+    [
+        ({}, {"metrics": ("nOffered", "tHandle", "nError")}),
+        ({}, {"statistics": {"nOffered": ("count", "p95")}}),
+        ({"statistics": {"tHandle": ("count",)}}, {}),
+    ],
+    [
+        ({}, {"metrics": ("nOffered",)}),
+        ({}, {"statistics": {"tHandle": ("count", "sum")}}),
+        ({"statistics": {"nOffered": ("count", "p95")}}, {}),
+    ],
+    [
+        *(({}, changes) for changes, _ in MEANING.values()),
+        ({}, {"extra": {"flattenMultivaluedDimensions": True}}),
+        (WEEKS, {**WEEKS, "anchor": date(2023, 11, 2)}),
+        ({"extra": TOP}, {"extra": TOP, "window": Period.parse("P7D")}),
+    ],
+    [({}, changes) for changes, _ in KEY.values()],
+]
+"""For each row of the table in the docs: a query as it was, and as it is."""
+
+
+def documented() -> list[list[str]]:
+    """The cells of the table in the docs, without what follows a colon."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    head = "| what you change | `stop` (the default) | `continue` | `reload` |\n|---|---|---|---|\n"
+    lines = page.split(head)[1].split("\n\n")[0].splitlines()
+    return [[cell.partition(":")[0].strip() for cell in line.strip("|").split("|")[1:]] for line in lines]
+
+
+@pytest.mark.parametrize("row", range(len(EXAMPLES)))
+def test_a_change_does_what_the_table_in_the_docs_says(row: int) -> None:
+    assert len(documented()) == len(EXAMPLES)
+    expected = ""
+    for mode, cell in zip(("stop", "continue", "reload"), documented()[row], strict=True):
+        expected = expected if cell == "the same" else cell
+        for before, after in EXAMPLES[row]:
+            assert _outcome(before, {**after, "on_change": mode}) == expected, after
+
+
+def _outcome(before: dict[str, Any], after: dict[str, Any]) -> str:
+    try:
+        bookmark, warned = reconcile_query(query(**after), loaded(**before))
+    except SettingError:
+        return "stops"
+    if bookmark.loaded_before is None:
+        return "loads everything again"
+    return "goes on, warns" if warned else "goes on"

@@ -91,6 +91,48 @@ def test_an_unknown_statistic_stops_the_run(asked: Query, cell: tuple[str, Stats
     assert advice in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("asked", "cell", "expected"),
+    [
+        (
+            query(metrics=("tHandle",), statistics={"tHandle": ("sum", "p50")}),
+            ("tHandle", {"count": 1, "max": 3, "min": 1, "sum": 4, "p50": 2}),
+            {"t_handle_sum": 4, "t_handle_p50": 2},
+        ),
+        (
+            query(
+                metrics=("nOffered",), views=(View("fast", "tHandle", {}),), statistics={"fast": ("count",)}
+            ),
+            ("fast", {"count": 1, "max": 3}),
+            {"n_offered_count": None, "fast_count": 1},
+        ),
+        (
+            query(
+                api="group_tree",
+                group_by=("interval", "queueId"),
+                metrics=("nOffered",),
+                statistics={"nOffered": ("largest",)},
+            ),
+            ("nOffered", {"value": 1, "largest": 2}),
+            {"n_offered_largest": 2},
+        ),
+    ],
+)
+def test_known_statistics_that_the_query_leaves_out_have_no_column(
+    asked: Query, cell: tuple[str, Stats], expected: dict[str, object]
+) -> None:
+    """Smallest reproducer: ``statistics: {tHandle: [count, sum]}``, which stopped when ``min`` came."""
+    row = RowMaker(asked).row(leaf(cell), STAMP)
+    lead = {"interval_start", "queue_id", "interval_end", "extracted_at", "is_final"}
+    assert {name: value for name, value in row.items() if name not in lead} == expected
+
+
+def test_a_statistic_that_is_neither_known_nor_listed_stops_a_query_that_leaves_some_out() -> None:
+    asked = query(metrics=("tHandle",), statistics={"tHandle": ("count",)})
+    with pytest.raises(UnforeseenError, match="'median', which has no column"):
+        RowMaker(asked).row(leaf(("tHandle", {"count": 1, "max": 3, "median": 2})), STAMP)
+
+
 @pytest.mark.parametrize("name", ["x" * 100_000, "a\nb", "\x1b[31m"])
 def test_names_in_a_response_are_shortened_in_messages(name: str) -> None:
     """They are shown on one line."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -72,6 +73,28 @@ def _plain_results(draw: st.DrawFn) -> dict[str, Any]:
         key = tuple(group.get(name) for name in ("queueId", "userId", "mediaType"))
         found[str(key)] = {"group": group, "data": data}
     return {"results": list(found.values())}
+
+
+@given(
+    _plain_results(),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "tHandle": st.lists(
+                st.sampled_from(["count", "sum", "min", "max", "p95"]), min_size=1, unique=True
+            )
+        },
+    ),
+)
+@examples(100)
+def test_plain_results_with_fewer_statistics_than_come_are_a_block_with_the_same_rows(
+    what: dict[str, Any], statistics: dict[str, list[str]]
+) -> None:
+    query = replace(RESULTS, statistics={name: tuple(each) for name, each in statistics.items()})
+    found = rows(query, what)
+    assert _has_block(query, what)
+    listed = {f"t_handle_{each}" for each in statistics.get("tHandle", ("count", "sum", "min", "max"))}
+    assert all({name for name in row if name.startswith("t_handle")} == listed for row in found)
 
 
 @given(_plain_results())

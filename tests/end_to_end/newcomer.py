@@ -1,4 +1,4 @@
-"""The machine of a newcomer: no clone, nothing installed but git, Python, uv and pipx, and a fresh home."""
+"""The machine of a newcomer: no clone, a fresh home, and nothing but git, Python, uv, pipx and Meltano."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import tomlkit
 
-from demo.paths import CLONE
+from demo.paths import CLONE, MELTANO
 from genesys_sandbox import Options, Sandbox, serve
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def machine(folder: Path, postgres: Postgres, published: Path) -> Iterator[Machi
     psql = Path(server.origin).parent / "pginstall" / "bin" / "psql"
     found = {name: shutil.which(name) for name in TOOLS}
     found |= {"python3": f"{sys.base_prefix}/bin/python3", "psql": str(psql)}
-    found |= {name: str(here / name) for name in ("uv", "pipx")}
+    found |= {"meltano": str(MELTANO), **{name: str(here / name) for name in ("uv", "pipx")}}
     for name, path in found.items():
         assert path, name
         (tools / name).write_text(f'#!/bin/sh\nexec "{path}" "$@"\n', encoding="utf-8")
@@ -143,6 +143,8 @@ def machine(folder: Path, postgres: Postgres, published: Path) -> Iterator[Machi
         "GIT_CONFIG_KEY_0": f"url.{published.as_uri()}.insteadOf",
         "GIT_CONFIG_VALUE_0": repository(),
         "TAP_GENESYS_AGGREGATES_API": "results",
+        "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "MELTANO_CLI_DISABLE_VERSION_CHECK": "true",
     }
     made = Machine(home, variables, postgres.url.partition("://")[2])
     with serve(Sandbox(Options(volume=0.02, agents=3, requests_per_minute=100_000), now=made.now)) as url:

@@ -67,14 +67,16 @@ class Run:
 
 
 @contextlib.contextmanager
-def start(*arguments: str, variables: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+def start(
+    *arguments: str, variables: Mapping[str, str] | None = None, stderr: int = subprocess.PIPE
+) -> Iterator[subprocess.Popen[str]]:
     """Start the tap; at the end of the block it is killed, unless it has ended."""
     with subprocess.Popen(
         [str(TAP), *arguments],
         env={**os.environ, **(variables or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
     ) as tap:
         try:

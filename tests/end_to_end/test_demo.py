@@ -65,7 +65,10 @@ def test_the_demo_verifies_what_it_loads(postgres: Postgres, history: DemoHistor
     with _demo(postgres.url) as demo:
         output, _ = demo.communicate(timeout=TIMEOUT)
     assert demo.returncode == 0, output
-    assert output.count("all equal") == 4
+    assert output.count("all equal") == 5
+    page = history.folder / "report.html"
+    assert f"The page: {page}" in output
+    assert "tables equal the sandbox's own books" in page.read_text(encoding="utf-8").replace("&#x27;", "'")
     first = history.first
     assert first is not None
     assert first.rows > 0
@@ -75,7 +78,8 @@ def test_the_demo_verifies_what_it_loads(postgres: Postgres, history: DemoHistor
         output, _ = demo.communicate(timeout=TIMEOUT)
     assert demo.returncode == 1, output
     assert "Loaded only what was due" in output
-    assert output.count("all equal") == 3
+    assert output.count("all equal") == 4
+    assert "differ from the sandbox&#x27;s own books: sample_week" in page.read_text(encoding="utf-8")
     assert "2 rows differ" in output  # the wrong row, and the expected row that is missing
     assert "Postgres does not hold the expected rows: sample_week" in output
 

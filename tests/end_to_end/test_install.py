@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import re
+import threading
+from datetime import timedelta
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+import yaml
 
 from demo.paths import CLONE
 
-from .newcomer import machine, publish
+from .newcomer import git, machine, publish, repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +30,8 @@ if TYPE_CHECKING:
 PAGE = (CLONE / "docs" / "install.md").read_text(encoding="utf-8")
 README = (CLONE / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"```(?:sh|json)\n.*?```", re.DOTALL)
+COMMANDS = re.findall(r"^\| (?:uv|pipx|pip)\b.*?\| `(.*?)` \| `(.*?)` \|$", PAGE, re.MULTILINE)
+"""To upgrade and to uninstall, for each way to install."""
 SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres]
@@ -56,8 +64,8 @@ def test_the_readme_shows_blocks_of_the_page_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("way", range(3), ids=["uv", "pipx", "pip"])
-def test_each_way_to_install_works(way: int, newcomer: Machine) -> None:
-    """Both commands are on the path afterwards, and `--test` tries every query."""
+def test_each_way_to_install_works(way: int, newcomer: Machine, published: Path) -> None:
+    """Both commands are on the path, and `--test` tries every query; then upgrade and uninstall."""
     blocks = SHELL.findall(section(PAGE, "The tap"))
     assert len(blocks) == 3
     newcomer.write_files(PAGE)
@@ -68,10 +76,31 @@ def test_each_way_to_install_works(way: int, newcomer: Machine) -> None:
     assert "queue_performance: ok" in output
     assert "agent_performance: ok" in output
     assert "agent_performance_current" in output
+    environment = ". genesys/bin/activate\n" if "venv" in blocks[way] else ""
+    upgrade, uninstall = COMMANDS[way]
+    with _next_version(published):
+        output = newcomer.run(f"{environment}{upgrade}\ntap-genesys-aggregates --version\n{uninstall}\n")
+    assert "tap-genesys-aggregates v99.0.0" in output
+    assert newcomer.run(f"{environment}command -v tap-genesys-aggregates || echo gone") == "gone\n"
+
+
+@contextlib.contextmanager
+def _next_version(published: Path) -> Iterator[None]:
+    """Publish another version, for the time of a block."""
+    project = published / "pyproject.toml"
+    text, count = re.subn(
+        r'^version = ".*"$', 'version = "99.0.0"', project.read_text("utf-8"), flags=re.MULTILINE
+    )
+    assert count == 1
+    project.write_text(text, encoding="utf-8")
+    author = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+    git(published, *author, "commit", "--quiet", "--all", "--message", "the next version")
+    yield
+    git(published, "reset", "--quiet", "--hard", "HEAD~1")
 
 
 def test_rows_arrive_in_files_and_in_postgres(newcomer: Machine, postgres: Postgres) -> None:
-    """From nothing, with the commands of the page in their order; then upgrade and uninstall."""
+    """From nothing, with the commands of the page in their order."""
     newcomer.write_files(PAGE)
     newcomer.run(SHELL.findall(section(PAGE, "The tap"))[0])
     (to_files,) = SHELL.findall(section(PAGE, "Rows in files"))
@@ -86,10 +115,70 @@ def test_rows_arrive_in_files_and_in_postgres(newcomer: Machine, postgres: Postg
     assert _count(postgres) == len(lines)
     state = json.loads((newcomer.home / "state.json").read_text(encoding="utf-8"))
     assert "queue_performance" in state["bookmarks"]
-    for heading in ("Upgrade", "Uninstall"):
-        (block,) = SHELL.findall(section(PAGE, heading))
-        newcomer.run(block)
-    assert not (newcomer.home / ".local" / "bin" / "tap-genesys-aggregates").exists()
+
+
+@pytest.mark.meltano
+def test_meltano_adds_the_tap_from_its_definition(
+    newcomer: Machine, postgres: Postgres, tmp_path: Path
+) -> None:
+    """In a project of its own, with the commands of the page in their order, each run later than the last."""
+    add, load, lookup, more = SHELL.findall(section(PAGE, "With Meltano"))
+    (variables,) = re.findall(r"```text\n(.*?)```", section(PAGE, "With Meltano"), re.DOTALL)
+    definition = f"{repository()}/raw/main/plugin.yaml"
+    assert definition in add
+    with _hub(tmp_path / "hub") as url:
+        newcomer.variables["MELTANO_HUB_URL"] = url
+        newcomer.run(add.replace(definition, str(CLONE / "plugin.yaml")))
+    newcomer.home /= "warehouse"
+    (newcomer.home / ".env").write_text(newcomer.real(variables), encoding="utf-8")
+    output = newcomer.run(load)
+    assert "queue_performance: ok" in output
+    first, loaded = _count(postgres), {"queue_performance", "agent_performance", "extractions"}
+    assert first > 0
+    assert _tables(postgres) == loaded
+    newcomer.passed += timedelta(hours=1)
+    newcomer.run(lookup)
+    assert _tables(postgres) == loaded | {"queues"}
+    newcomer.passed += timedelta(hours=1)
+    output = newcomer.run(more)
+    assert _count(postgres) >= first
+    assert _tables(postgres) == loaded | {"queues", "agent_status"}
+    assert "queue_performance: equal" in output
+    assert "agent_status: equal" in output
+
+
+def _tables(postgres: Postgres) -> set[str]:
+    """The tables in the database."""
+    with psycopg.connect(postgres.url) as connection:
+        rows = connection.execute("select tablename from pg_tables where schemaname = 'genesys'").fetchall()
+    return {name for (name,) in rows}
+
+
+@contextlib.contextmanager
+def _hub(folder: Path) -> Iterator[str]:
+    """A Meltano Hub that knows target-postgres."""
+    project = yaml.safe_load((CLONE / "meltano.yml").read_text(encoding="utf-8"))
+    (target,) = (each for each in project["plugins"]["loaders"] if each["name"] == "target-postgres")
+    target = {name: each for name, each in target.items() if name != "config"}
+    plugins = folder / "meltano" / "api" / "v1" / "plugins" / "loaders"
+    (plugins / "target-postgres").mkdir(parents=True)
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        url = f"http://127.0.0.1:{server.server_port}"
+        reference = {"ref": f"{url}/{(plugins / 'target-postgres' / 'here').relative_to(folder)}"}
+        entry = {"logo_url": "", "default_variant": "here", "variants": {"here": reference}}
+        known = {"target-postgres": entry}
+        (plugins / "index").write_text(json.dumps(known), encoding="utf-8")
+        definition = {
+            **target,
+            "variant": "here",
+            "repo": "https://example.com",
+            "docs": "https://example.com",
+        }
+        (plugins / "target-postgres" / "here").write_text(json.dumps(definition), encoding="utf-8")
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield url
+        server.shutdown()
 
 
 def _count(postgres: Postgres) -> int:

@@ -61,6 +61,7 @@ def test_meltano_installs_what_a_lock_file_pins_if_told_to(tmp_path: Path, plugi
         capture_output=True,
         timeout=240,
     )
+    assert (project / "meltano.yml").read_bytes() == (CLONE / "meltano.yml").read_bytes()
     environment = project / ".meltano" / plugin / "venv"
     for_the_build = compare(environment, "requirements-build.lock").pinned
     found = compare(environment, lock)

@@ -12,6 +12,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from demo.loads import loads
+from demo.paths import CLONE
 from demo.verification import verify_table
 from genesys_sandbox import ExpectedRows, Options, Sandbox, serve
 from tap_genesys_aggregates.config.families import families
@@ -33,7 +34,7 @@ pytestmark = [pytest.mark.meltano, pytest.mark.postgres, pytest.mark.slow]
 
 TAP_COLUMNS = ("_sdc", "extracted_at", "is_final")
 LOOKBACK = timedelta(days=7)
-TABLES = ("queue_performance", "agent_performance", TREE)
+TABLES = ("queue_performance", "agent_performance", "agent_status", TREE)
 ACCESS = {"GENESYS_CLIENT_ID": "sandbox", "GENESYS_CLIENT_SECRET": "sandbox"}
 RUN = ("run", "tap-genesys-aggregates", "target-postgres")
 DAILY_STATE = "dev:tap-genesys-aggregates-to-target-postgres"
@@ -130,6 +131,9 @@ def test_the_recorded_week_is_loaded_exactly(project: Project, postgres: Postgre
         lines = [f"{name}='{value}'\n" for name, value in variables.items()]
         (project.folder / ".env").write_text("".join(lines), encoding="utf-8")
         project.run(["run", "genesys-to-postgres"], {})
+        assert (project.folder / "meltano.yml").read_bytes() == (CLONE / "meltano.yml").read_bytes()
+        assert {each.name for each in project.folder.iterdir()} == {"meltano.yml", ".env", ".meltano"}
+        _check_commands(project)
     rows = {row["queue_id"]: row for row in _rows(postgres, "week", "week")}
     assert len(rows) == len(recorded) == 6
     compared = 0
@@ -147,6 +151,24 @@ def test_the_recorded_week_is_loaded_exactly(project: Project, postgres: Postgre
         assert {row[name] for name in others} == {None}
         compared += len(measured)
     assert compared > 150
+
+
+def _check_commands(project: Project) -> None:
+    """The plugin's commands take everything from Meltano, from ``meltano.yml`` as well."""
+    file = project.folder / ".env"
+    variable = "TARGET_POSTGRES_DEFAULT_TARGET_SCHEMA"
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    file.write_text("".join(each for each in lines if variable not in each), encoding="utf-8")
+    project.run(["config", "set", "target-postgres", "default_target_schema", "week"], {})
+    before = project.log.stat().st_size
+    for name in ("test", "estimate", "views", "reconcile"):
+        project.run(["invoke", f"tap-genesys-aggregates:{name}"], {})
+    output = project.log.read_bytes()[before:].decode()
+    assert "week: ok (" in output
+    assert "in all, with the token: 2 requests" in output
+    assert "The views of the queries are up to date in schema 'week'." in output
+    assert "week: equal (1 days with data, " in output
+    assert "hush" not in output
 
 
 def _column(metric: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import json
+import re
 import stat
 import threading
 import time
@@ -84,6 +86,46 @@ def test_target_jsonl_writes_every_row(project: Project, sandbox: Sandbox, url: 
     assert len(lines) == ExpectedRows(sandbox).count(presets()[TREE], START, END) > 0
 
 
+def test_a_lookup_is_selected_by_a_pattern_that_names_it(project: Project, url: str) -> None:
+    """It adds one line, and the other streams stay selected; taken back, the file is as committed."""
+    config = settings(url, "results")
+    variables = {f"TAP_GENESYS_AGGREGATES_{name.upper()}": value for name, value in config.items()}
+    file, queues = project.folder / "meltano.yml", ("tap-genesys-aggregates", "queues", "*")
+    before = file.read_text(encoding="utf-8").splitlines()
+
+    def selected() -> set[str]:
+        found = _json_output(project, "select", "--json", "tap-genesys-aggregates", **variables)
+        return {each["stream"] for each in found["streams"]}
+
+    assert selected() == {"agent_performance", "extractions", "queue_performance"}
+    project.run(["select", *queues], {})
+    assert selected() == {"agent_performance", "extractions", "queue_performance", "queues"}
+    after = file.read_text(encoding="utf-8").splitlines()
+    assert list(difflib.ndiff(before, after)).count("+     - queues.*") == len(after) - len(before) == 1
+    project.run(["select", "--rm", *queues], {})
+    assert file.read_text(encoding="utf-8").splitlines() == before
+
+
+def test_the_queries_of_the_readme_are_loaded_as_they_are_pasted(project: Project, url: str) -> None:
+    """The lines above ``queries:`` are in ``meltano.yml`` already; the others go below them."""
+    readme = (CLONE / "README.md").read_text(encoding="utf-8")
+    (snippet,) = re.findall(r"```yaml\n(plugins:.*?)```", readme, re.DOTALL)
+    parents, key, queries = snippet.partition("      queries:\n")
+    file = project.folder / "meltano.yml"
+    text = file.read_text(encoding="utf-8")
+    before, config, after = text.partition(parents.splitlines(keepends=True)[-1])
+    lines = iter(before.splitlines())
+    assert all(line in lines for line in parents.splitlines()[:-1])  # in this order
+    file.write_text(before + config + key + queries + after, encoding="utf-8")
+    variables = {
+        f"TAP_GENESYS_AGGREGATES_{name.upper()}": value for name, value in settings(url, "results").items()
+    }
+    project.run(["run", "tap-genesys-aggregates", "target-jsonl"], variables)
+    assert {each.stem for each in (project.folder / "output").iterdir()} == {
+        "queue_performance", "agent_status", "calls_by_wrap_up_code", "extractions",
+    }  # fmt: skip
+
+
 def test_a_killed_meltano_leaves_no_secret_where_run_started_it(project: Project, url: str) -> None:
     """While it runs, nobody else can read the config that it writes; afterwards it is deleted."""
     config = {**settings(url, "group_tree"), "client_secret": "hush-hush-hush"}
@@ -110,3 +152,22 @@ def test_a_killed_meltano_leaves_no_secret_where_run_started_it(project: Project
     killer.join()
     assert seen == [(0o600, True)]
     assert not leftovers.exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    re.findall(
+        r"`(meltano [^`]*)`", (CLONE / "docs" / "install.md").read_text("utf-8").split("\n## Upgrade")[1]
+    ),
+)
+def test_meltano_has_the_commands_and_options_to_upgrade_and_uninstall(
+    project: Project, command: str
+) -> None:
+    """They are not run, because they would reinstall or remove what the tests share."""
+    _, *words = command.split()
+    options = [word for word in words if word.startswith("--")]
+    names = words[: 2 if words[0] == "state" else 1]
+    project.run([*names, "--help"], {})
+    known = project.log.read_text(encoding="utf-8")
+    assert f"Usage: meltano {' '.join(names)}" in known
+    assert [option for option in options if option not in known] == []

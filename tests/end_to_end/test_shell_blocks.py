@@ -44,7 +44,8 @@ _MELTANO = """\
 #!/bin/sh
 case "$1" in
     install) exit 0 ;;
-    run) shift; set -- run --no-install "$@" ;;
+    run | invoke | select) command=$1; shift; set -- "$command" --no-install "$@" ;;
+    schedule) [ "$2" != run ] || set -- "$@" --no-install ;;
 esac
 exec {meltano} "$@"
 """

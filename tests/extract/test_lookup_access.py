@@ -6,10 +6,13 @@ import json
 import logging
 import subprocess
 import sys
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from genesys_sandbox import serve
-from genesys_sandbox.faults import status
+import pytest
+
+from genesys_sandbox import Options, Sandbox, SettableClock, serve
+from genesys_sandbox.faults import put, status
 from tap_genesys_aggregates.http.errors import DeniedError
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 from tests.extract.lookups import (
@@ -19,6 +22,7 @@ from tests.extract.lookups import (
     PATHS,
     always,
     catalog,
+    put_all,
     requests_to,
     run_with,
     sandbox_with,
@@ -28,9 +32,8 @@ from tests.pipeline.running import ManualClock, config, run
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-
-    from genesys_sandbox import Sandbox
+    from genesys_sandbox import Rule
+    from tests.pipeline.running import Outcome
 
 # Selection
 
@@ -96,6 +99,67 @@ def test_every_run_brings_the_whole_list() -> None:
     first = run_with(sandbox_with(), "queues")
     second = run_with(sandbox_with(), "queues", state=first.state)
     assert second.rows("queues") == first.rows("queues") != []
+
+
+# Entries that are gone
+
+
+def versions(outcome: Outcome, stream: str) -> list[tuple[str, int | None]]:
+    """The type and version of each message of a stream, in order."""
+    return [(each["type"], each.get("version")) for each in outcome.messages if each.get("stream") == stream]
+
+
+def test_after_its_last_row_a_lookup_activates_the_version_of_its_rows() -> None:
+    """So that a target deletes the rows of older versions; earlier, it would delete all of them."""
+    outcome = run_with(sandbox_with(), "queues")
+    number = len(outcome.rows("queues"))
+    version = round(NOW.timestamp() * 1000)
+    assert number > 1
+    assert versions(outcome, "queues") == [
+        ("SCHEMA", None),
+        *[("RECORD", version)] * number,
+        ("ACTIVATE_VERSION", version),
+    ]
+
+
+def test_every_row_of_a_lookup_was_extracted_at_the_same_instant() -> None:
+    """For targets that do not know versions: older rows are of entries that are gone (docs/targets.md)."""
+    rows = run_with(sandbox_with(), "queues").rows("queues")
+    assert {row["extracted_at"] for row in rows} == {"2026-03-04T12:00:00.000Z"}
+
+
+def test_a_later_run_activates_a_greater_version() -> None:
+    found, settings = [], config(**ONE_DAY)
+    for now in (NOW, NOW + timedelta(milliseconds=1)):
+        sandbox = Sandbox(Options(volume=0.1), now=SettableClock(now))
+        outcome = run(sandbox, settings, time=ManualClock(now), catalog=catalog(settings, "queues"))
+        found.append(versions(outcome, "queues")[-1][1])
+    assert found == [round(NOW.timestamp() * 1000) + late for late in (0, 1)]
+
+
+def test_only_lookups_have_versions() -> None:
+    """A window that is read again must not delete the rows of the others."""
+    outcome = run_with(sandbox_with(), "queues", "users")
+    activated = [each["stream"] for each in outcome.messages if each["type"] == "ACTIVATE_VERSION"]
+    assert sorted(activated) == ["queues", "users"]
+    with_version = {each["stream"] for each in outcome.messages if "version" in each}
+    assert with_version == {"queues", "users"}
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        always(status(403), "queues"),
+        always(status(403), "pageNumber=2"),
+        always(put(("total",), 99), "queues"),
+        always(put_all(("entities", []), ("total", 0), ("pageCount", 0)), "queues"),
+    ],
+    ids=["denied", "denied at its second page", "incomplete", "empty"],
+)
+def test_a_list_that_could_not_be_read_or_is_empty_activates_nothing(rule: Rule) -> None:
+    """An empty one more likely means that the client may see nothing than that everything was deleted."""
+    outcome = run_with(sandbox_with(rule, small=True), "queues")
+    assert not {"RECORD", "ACTIVATE_VERSION"} & {kind for kind, _ in versions(outcome, "queues")}
 
 
 # Missing permissions

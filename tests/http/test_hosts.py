@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tap_genesys_aggregates.core.errors import SettingError
 from tests.http.fake_server import GATEWAY, settings
 
 REGIONS = {
@@ -31,8 +32,14 @@ REGIONS = {
 
 @pytest.mark.parametrize(("region", "domain"), REGIONS.items())
 def test_every_region_has_its_hosts(region: str, domain: str) -> None:
-    """A region can be given by its name or by its domain; either way it has the results API."""
-    for written in (region, domain):
+    """A region can be given by its name or by its domain; either way it has the results API.
+
+    Its name may have hyphens and capitals, and the domain may be the address of the API, the product or the
+    login.
+    """
+    names = (region, region.replace("_", "-"), region.upper())
+    addresses = (f"api.{domain}", f"https://apps.{domain}/", f"LOGIN.{domain}", f"https://{domain}")
+    for written in (*names, domain, *addresses):
         found = settings(region=written)
         assert found.hosts.api == f"https://api.{domain}"
         assert found.hosts.token == f"https://login.{domain}/oauth/token"
@@ -46,6 +53,22 @@ def test_an_unknown_domain_is_accepted_as_a_region(domain: str) -> None:
     assert found.hosts.api == f"https://api.{domain}"
     assert found.hosts.token == f"https://login.{domain}/oauth/token"
     assert found.api == "results"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("https://apps.mypurecloud.ie", "https://api.mypurecloud.ie"),
+        ("https://login.usw2.pure.cloud/", "https://api.usw2.pure.cloud"),
+        ("https://mypurecloud.de", "https://api.mypurecloud.de"),
+        ("https://apps.newr1.pure.cloud", "https://api.newr1.pure.cloud"),
+    ],
+)
+def test_a_base_url_that_is_not_the_api_is_refused(written: str, meant: str) -> None:
+    """Requests would go to the product's pages."""
+    with pytest.raises(SettingError) as error:
+        settings(base_url=written)
+    assert str(error.value) == f"base_url {written!r} is not where the API is; did you mean {meant!r}?"
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ class Warehouse:
 
 
 def config(**changes: Any) -> dict[str, Any]:
-    """A config for the sandbox; by default the results API, one request at a time."""
+    """A config for the sandbox; by default the results API, one request at a time, and no rechecks."""
     return {
         "client_id": "sandbox",
         "client_secret": "a-secret-of-the-sandbox",
@@ -123,6 +123,7 @@ def config(**changes: Any) -> dict[str, Any]:
         "start_date": "2026-03-02T00:00:00Z",
         "concurrency": 1,
         "max_window": "P1D",
+        "recheck_requests": 0,
         **changes,
     }
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,9 +16,6 @@ from tap_genesys_aggregates.core import instants
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 from tests.core.making import examples
 from tests.pipeline.running import ManualClock, config, run
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NOW = datetime(2026, 3, 16, 10, 10, tzinfo=timezone.utc)
 CALLS = {"name": "calls", "metrics": ["nOffered", "tHandle"], "group_by": ["queueId"], "granularity": "PT1H"}
@@ -129,3 +127,17 @@ def test_the_command_prints_the_estimate_alone(tmp_path: Path, capfd: pytest.Cap
     assert lines[0] == "calls: 1 request, 0 minutes, for 2026-03-15T00:00:00.000Z/2026-03-16T00:00:00.000Z"
     assert lines[1] == "in all, with the token: 2 requests, at 300 a minute: 0 minutes or more"
     assert len(lines) == 3
+
+
+def test_the_example_in_the_docs_is_what_the_command_prints() -> None:
+    """The two default tables over a year, at noon of June 30, 2025."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    example = page.split("--estimate\n```\n\n```text\n")[1].split("```")[0]
+    settings = {
+        "client_id": "your OAuth client",
+        "client_secret": "its secret",
+        "region": "eu_west_1",
+        "start_date": "2024-07-01T00:00:00Z",
+    }
+    noon = ManualClock(datetime(2025, 6, 30, 12, 5, tzinfo=timezone.utc))
+    assert example.splitlines() == list(TapGenesysAggregates(config=settings, clock=noon).estimate())

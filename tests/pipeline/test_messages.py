@@ -9,6 +9,7 @@ import pytest
 from syrupy.extensions.json import JSONSnapshotExtension
 
 from genesys_sandbox import Options, Sandbox, SettableClock
+from tap_genesys_aggregates.singer.messages import MessageWriter
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 from tests.pipeline.running import config, run
 
@@ -65,6 +66,33 @@ def test_the_sdk_writes_the_same_messages_as_the_tap(api: str) -> None:
     by_tap = messages(api=api)
     assert len(by_tap) > 10
     assert messages(api=api, flattening_enabled=True, flattening_max_depth=1) == by_tap
+
+
+@pytest.mark.parametrize("query", [{}, {"shape": "long", "name": "long"}, {"api": "group_tree"}], ids=str)
+@pytest.mark.parametrize("every", [1, 2, 3])
+def test_rows_without_deselected_columns_are_written_by_page_and_as_the_sdk_writes_them(
+    query: dict[str, Any], every: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every column, every other or every third one is deselected; those of the key stay."""
+    api = query.pop("api", "results")
+    changes = {"api": api, **({"queries": [{"preset": "queue_performance", **query}]} if query else {})}
+    catalog = TapGenesysAggregates(config=config(**ONE_DAY, **changes)).catalog_dict
+    for stream in catalog["streams"]:
+        for entry in stream["metadata"][::every]:
+            if entry["breadcrumb"] and stream["tap_stream_id"] != "extractions":
+                entry["metadata"]["selected"] = False
+    pages = []
+    write_rows = MessageWriter.write_rows
+
+    def counted(self: MessageWriter, stream: str, rows: Any, time_extracted: str) -> None:
+        pages.append(len(rows))
+        write_rows(self, stream, rows, time_extracted)
+
+    monkeypatch.setattr(MessageWriter, "write_rows", counted)
+    by_tap = messages(catalog=catalog, **changes)
+    assert len(by_tap) > 10
+    assert sum(pages) == sum(message["type"] == "RECORD" for message in by_tap)
+    assert messages(catalog=catalog, flattening_enabled=True, flattening_max_depth=1, **changes) == by_tap
 
 
 def test_a_stream_map_renames_a_stream_drops_a_column_and_adds_one() -> None:

@@ -78,6 +78,8 @@ def test_it_is_a_key_column_of_lookups_too() -> None:
     keys = {each["stream"]: each["key_properties"] for each in outcome.messages if each["type"] == "SCHEMA"}
     assert keys["queues"] == ["organization", "id"]
     assert {row["organization"] for row in outcome.rows("queues")} == {"acme"}
+    # A target would delete the rows of the other organizations in this table.
+    assert not [each for each in outcome.messages if each["type"] == "ACTIVATE_VERSION" or "version" in each]
 
 
 REFUSED = {

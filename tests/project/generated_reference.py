@@ -115,8 +115,11 @@ def _columns(columns: Iterable[Column]) -> str:
 
 def _lookups() -> Iterator[str]:
     yield "## Lookups\n"
-    selection = "Not selected by default: to load a lookup, remove its line from `select` in `meltano.yml`."
-    yield f"{selection} Every run reads it completely.\n"
+    yield (
+        "Not selected by default. To load a lookup, name it: "
+        "[`meltano select tap-genesys-aggregates queues '*'`](../README.md#lookups), "
+        "or `selected` in a catalog. Every run reads it completely.\n"
+    )
     for name, lookup in lookup_lists.lookups().items():
         yield f"### {name}\n"
         permission = f"`{lookup.permission}`" if lookup.permission else "not documented"

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console, RenderableType
 
-from demo import postgres, report
+from demo import postgres, tables
 from demo.errors import DemoError
 from demo.verification import TableCheck
 
@@ -24,7 +24,7 @@ def _plain(*things: RenderableType) -> list[str]:
 
 def test_the_heat_map_is_readable_without_color() -> None:
     """None is blank, few are light, the most is solid; the busiest hour is at the end of the row."""
-    care = next(line for line in _plain(report.heat_map(HOURS)) if line.startswith("Customer Care"))
+    care = next(line for line in _plain(tables.heat_map(HOURS)) if line.startswith("Customer Care"))
     strip = care.removeprefix("Customer Care").strip()
     assert strip.startswith("▒▒██░░")
     assert strip.endswith("8.0 at 09")
@@ -33,7 +33,7 @@ def test_the_heat_map_is_readable_without_color() -> None:
 def test_the_heat_map_fits_80_columns() -> None:
     """Even with the longest queue name and data in all 24 hours."""
     full = {"Outbound Campaigns": {hour: 1234.5 + hour for hour in range(24)}}
-    lines = _plain(report.heat_map(full), report.legend(full))
+    lines = _plain(tables.heat_map(full), tables.legend(full))
     assert any("1,258 at 23" in line for line in lines)
     assert max(map(len, lines)) <= 80
     assert not any("…" in line for line in lines)
@@ -41,13 +41,13 @@ def test_the_heat_map_fits_80_columns() -> None:
 
 def test_the_legend_explains_every_shade() -> None:
     """Equal steps up to the highest number; a blank cell means none."""
-    assert _plain(report.legend(HOURS)) == [
+    assert _plain(tables.legend(HOURS)) == [
         "░░ up to 2.0   ▒▒ up to 4.0   ▓▓ up to 6.0   ██ up to 8.0   blank: none"
     ]
 
 
 def test_an_empty_heat_map_is_not_an_error() -> None:
-    assert _plain(report.heat_map({}), report.legend({}))
+    assert _plain(tables.heat_map({}), tables.legend({}))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_an_empty_heat_map_is_not_an_error() -> None:
 def test_a_table_passes_only_if_all_rows_are_equal(check: TableCheck, *, passed: bool) -> None:
     """A wrong value, a duplicate row or an empty table fails, and the report shows it."""
     assert check.passed is passed
-    assert ("all equal" in "".join(_plain(report.checks([check])))) is passed
+    assert ("all equal" in "".join(_plain(tables.checks([check])))) is passed
 
 
 @pytest.mark.parametrize(

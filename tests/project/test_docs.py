@@ -44,6 +44,11 @@ def test_links_in_the_docs_exist(page: str) -> None:
         assert not anchor or anchor in headings(there), f"{page}: {target}#{anchor}"
 
 
+def test_the_readme_links_to_every_page_of_the_docs() -> None:
+    linked = {target for target, _ in LINK.findall((ROOT / "README.md").read_text("utf-8"))}
+    assert [page for page in PAGES if page.startswith("docs/") and page not in linked] == []
+
+
 def test_comments_cite_headings_of_the_api_notes() -> None:
     """A citation may continue on the next line of its comment."""
     cited = re.compile(r'api-notes\.md,[\s#]+"([^"]+)"')

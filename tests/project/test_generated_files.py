@@ -1,4 +1,4 @@
-"""``meltano.yml``, ``.env.example`` and ``docs/reference.md`` agree with the tap and its settings."""
+"""The definitions for Meltano, ``.env.example`` and ``docs/reference.md`` agree with the tap."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+import tomlkit
 import yaml
 
 from tap_genesys_aggregates.config.settings_table import SETTINGS
@@ -108,12 +109,62 @@ def test_meltano_has_the_capabilities_and_required_settings_of_the_tap(extractor
     assert required == TapGenesysAggregates.config_jsonschema["required"]
 
 
-def test_meltano_selects_the_streams_that_the_tap_selects_by_default(extractor: dict[str, Any]) -> None:
-    config = {"client_id": "sandbox", "client_secret": "sandbox", "start_date": "2025-01-01T00:00:00Z"}
-    streams = TapGenesysAggregates(config=config).streams.values()
-    not_selected = sorted(f"!{stream.name}.*" for stream in streams if not stream.selected_by_default)
-    assert not_selected
-    assert extractor["select"] == ["*.*", *not_selected]
+def test_meltano_selects_everything_without_a_pattern_that_would_win_over_those_of_users(
+    extractor: dict[str, Any],
+) -> None:
+    assert extractor["select"] == ["*.*"]
+
+
+def test_meltano_installs_the_tap_with_the_driver_that_its_commands_need(extractor: dict[str, Any]) -> None:
+    assert extractor["pip_url"] == "-e .[warehouse]"
+    assert yaml.safe_load(generated_settings.plugin())["pip_url"].startswith(
+        "tap-genesys-aggregates[warehouse]@"
+    )
+
+
+@pytest.mark.parametrize("name", ["test", "estimate", "views", "reconcile"])
+def test_no_command_of_meltano_has_a_config_file_or_a_secret(extractor: dict[str, Any], name: str) -> None:
+    """They take everything from variables; their executables are installed with the tap."""
+    arguments = extractor["commands"][name]["args"].split()
+    text = (generated_settings.ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    scripts = tomlkit.parse(text).unwrap()["project"]["scripts"]
+    assert arguments[arguments.index("--config") + 1] == "ENV"
+    assert not any(each.startswith(("$", "--database-url")) for each in arguments)
+    assert extractor["commands"][name].get("executable", extractor["executable"]) in scripts
+
+
+# Extractors in the schema of the Hub: github.com/meltano/hub, schemas/plugin_definitions and schemas/common.
+HUB_SETTING = {"name", "kind", "value", "label", "description", "options", "sensitive"}
+HUB_PLUGIN = {
+    "capabilities", "commands", "description", "docs", "domain_url", "executable", "keywords", "label",
+    "maintenance_status", "name", "namespace", "pip_url", "repo", "settings", "settings_group_validation",
+    "settings_preamble", "supported_python_versions", "usage", "variant",
+}  # fmt: skip
+
+
+def test_the_definitions_for_other_projects_are_complete_and_that_of_the_clone(
+    extractor: dict[str, Any],
+) -> None:
+    """``plugin.yaml``, and the one for the Hub, which has what its page shows."""
+    plugin = yaml.safe_load(generated_settings.PLUGIN.read_text(encoding="utf-8"))
+    hub = yaml.safe_load(generated_settings.HUB.read_text(encoding="utf-8"))
+    same = extractor.keys() - {"config", "select", "pip_url"}
+    for definition in (plugin, hub):
+        assert {name: definition[name] for name in same} == {name: extractor[name] for name in same}
+    assert set(hub) == HUB_PLUGIN
+    assert {name for each in hub["settings"] for name in each} == HUB_SETTING
+    assert all(each["label"] and each["description"] for each in hub["settings"])
+    assert hub["supported_python_versions"] == ["3.10", "3.11", "3.12", "3.13", "3.14"]
+    assert hub["domain_url"].startswith("https://")
+    assert plugin["plugin_type"] == "extractors"
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [("client_id", "Client ID"), ("base_url", "Base URL"), ("api", "API"), ("max_retries", "Max retries")],
+)
+def test_each_setting_has_a_label(extractor: dict[str, Any], name: str, label: str) -> None:
+    assert [each["label"] for each in extractor["settings"] if each["name"] == name] == [label]
 
 
 def test_targets_are_pinned_and_defined_without_the_meltano_hub() -> None:
@@ -121,7 +172,13 @@ def test_targets_are_pinned_and_defined_without_the_meltano_hub() -> None:
     postgres, lines = _plugin("loaders", "target-postgres"), _plugin("loaders", "target-jsonl")
     assert postgres["pip_url"] == "meltanolabs-target-postgres==0.8.1"
     assert lines["pip_url"] == "target-jsonl==0.1.4"
-    assert postgres["config"] == {"use_copy": True, "validate_records": False}
+    assert postgres["config"] == {
+        "use_copy": True,
+        "validate_records": False,
+        "add_record_metadata": False,
+        "activate_version": False,
+        "batch_size_rows": 20_000,
+    }
     hidden = {entry["name"] for entry in postgres["settings"] if entry.get("sensitive")}
     assert hidden == {"sqlalchemy_url", "password"}
     names = {entry["name"] for entry in postgres["settings"]}
@@ -130,9 +187,11 @@ def test_targets_are_pinned_and_defined_without_the_meltano_hub() -> None:
 
 def test_generated_settings_are_up_to_date() -> None:
     """``./run docs`` would change nothing."""
-    text = generated_settings.MELTANO.read_text(encoding="utf-8")
-    assert generated_settings.meltano(text) == text
-    assert generated_settings.ENVIRONMENT.read_text(encoding="utf-8") == generated_settings.environment()
+    assert [
+        path.name
+        for path, text in generated_settings.files().items()
+        if path.read_text(encoding="utf-8") != text
+    ] == []
 
 
 def test_the_example_environment_starts_with_what_to_fill_in_and_lists_every_setting() -> None:

@@ -169,13 +169,18 @@ def test_a_missing_part_of_the_project_is_named(clone: Clone) -> None:
     ("command", "ends", "environments"),
     [
         ("bench", ["python -m bench profile"], {".venv", *OTHERS, *PLUGINS}),
-        ("demo", ["python -m demo profile"], {".venv", ".demo/meltano", *PLUGINS}),
+        (
+            "demo",
+            ["python -m demo profile"],
+            {".venv", ".demo/meltano", ".demo/dbt", ".demo/report", *PLUGINS},
+        ),
+        ("report", ["python -m report profile"], {".demo/report"}),
     ],
 )
 def test_a_command_prepares_the_environments_it_uses(
     clone: Clone, command: str, ends: list[str], environments: set[str]
 ) -> None:
-    """Only ``bench`` needs those of the peers and of dbt. Then the command runs with its arguments."""
+    """Only those, in parallel. Then the command runs with its arguments."""
     (clone.folder / command).mkdir()
     (clone.folder / command / "__main__.py").touch()
     assert clone.run(command, "profile")[0] == 0

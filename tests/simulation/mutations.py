@@ -14,7 +14,7 @@ import sys
 import textwrap
 import time
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -24,6 +24,7 @@ from tap_genesys_aggregates.auth import ClientCredentials
 from tap_genesys_aggregates.client import Client, LinkPaginator
 from tap_genesys_aggregates.core import instants, query_changes, rows, windows
 from tap_genesys_aggregates.core.bookmarks import Bookmark
+from tap_genesys_aggregates.core.rechecks import Rechecks
 from tap_genesys_aggregates.core.rows import RowMaker, UniqueKeys
 from tap_genesys_aggregates.dialects import group_tree, results
 from tap_genesys_aggregates.dialects.group_tree import GroupTreeDialect
@@ -43,9 +44,10 @@ from tap_genesys_aggregates.singer.termination import Termination
 from tap_genesys_aggregates.streams import AggregateStream
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 from tests.simulation.__main__ import PAGE, summarize
+from tests.simulation.old_history import failures as old_history_failures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import FunctionType
 
 MAX_SEEDS = 300
@@ -104,6 +106,7 @@ class Mutation:
 
     description: str
     replacements: tuple[Replacement, ...]
+    simulate: Callable[[int], list[str]] = lambda seed: summarize(seed).failures
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -117,6 +120,11 @@ class Mutation:
 def mutation(description: str, *replacements: tuple[Any, str, str, str]) -> Mutation:
     """A mutation from plain tuples: owner, name, old, new."""
     return Mutation(description, tuple(Replacement(*each) for each in replacements))
+
+
+def recheck_mutation(description: str, *replacements: tuple[Any, str, str, str]) -> Mutation:
+    """A mutation that shows over months, where history of any age is rewritten."""
+    return replace(mutation(description, *replacements), simulate=old_history_failures)
 
 
 _COMMIT = "bookmark = self._commit(part.completes, part.stamp, bookmark, period, now)"
@@ -388,7 +396,7 @@ MUTATIONS = (
         (
             query_changes,
             "reconcile_query",
-            "return Bookmark(query=new), [",
+            "return Bookmark(query=new, reload_before=again), [",
             "return replace(bookmark, query=new), [",
         ),
     ),
@@ -435,6 +443,36 @@ MUTATIONS = (
         "SIGTERM does not end the run",
         (Termination, "deferred", "if self._signal is not None", "if False"),
     ),
+    recheck_mutation(
+        "the fingerprint ignores a metric",
+        (extractor, "fingerprint", "if value is not None", 'if value is not None and metric[0] != "t"'),
+    ),
+    recheck_mutation(
+        "the fingerprint depends on the order of rows",
+        (extractor, "fingerprint", "total += ", "total = 31 * total + "),
+    ),
+    recheck_mutation(
+        "a new fingerprint is stored before the rows are out",
+        (
+            Rechecks,
+            "after_look",
+            "changed = self.changed + 1 if known else self.changed",
+            "changed, self = 0, replace(self, entries={**self.entries, stretch.name: entry})",
+        ),
+        (Rechecks, "write", "for each in self.rereads", "for each in ()"),
+    ),
+    recheck_mutation(
+        "the old fingerprint is kept after a change",
+        (Rechecks, "after_window", "{**self.entries, first.name: first.entry}", "self.entries"),
+    ),
+    recheck_mutation(
+        "a month without a fingerprint counts as unchanged",
+        (Rechecks, "after_look", "not known and is_fresh", "not known"),
+    ),
+    recheck_mutation(
+        "months do not take turns",
+        (Rechecks, "due", "each.name > self.last", "True"),
+    ),
 )
 
 
@@ -453,7 +491,7 @@ def seeds_until_caught(bug: Mutation, limit: int = MAX_SEEDS) -> tuple[int, str]
     """
     with bug.applied():
         for seed in range(limit):
-            failures = summarize(seed).failures
+            failures = bug.simulate(seed)
             if broken := _BROKEN.search("\n".join(failures)):  # nothing was caught then
                 raise StaleMutationError(f"{bug.description}: {broken.group('error')}")
             if failures:

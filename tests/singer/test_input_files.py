@@ -48,6 +48,15 @@ def refused(**given: Any) -> str:
             "is not valid JSON: Expecting ',' delimiter at line 1, column 34",
         ),
         ("client_secret: s3cr3t-s3cr3t\n", "is not valid JSON: Expecting value at line 1, column 1"),
+        (
+            '"a": 1',
+            "is not valid JSON: Extra data at line 1, column 4; it looks like YAML, so convert it to JSON",
+        ),
+        ("---\na: 1", "is not valid JSON: Expecting value at line 1, column 1; it looks like YAML"),
+        ("# x\n\n- a: 1", "is not valid JSON: Expecting value at line 1, column 1; it looks like YAML"),
+        ("export A=1", "is not valid JSON: Expecting value at line 1, column 1; it looks like a file of env"),
+        ('{"a": 1}\n{"a": 2}', "contains more than one JSON value, the second at line 2, column 1"),
+        ("{} x", "is not valid JSON: Extra data at line 1, column 4. "),
         ("\0", "is not valid JSON"),
         (b"\xff\xfe{\0}\0", "is not encoded in UTF-8"),
         ("[]", "must contain a JSON object, not a list"),
@@ -60,7 +69,7 @@ def refused(**given: Any) -> str:
         ('{"x": ' + "[" * 100_000 + "]" * 100_000 + "}", "is nested too deeply"),
         (b" " * ((64 << 20) + 1), "is larger than 64 MiB"),
     ],
-    ids=range(16),
+    ids=range(22),
 )
 @pytest.mark.parametrize("option", ["--config", "--state", "--catalog"])
 def test_a_file_that_holds_no_json_object_is_refused(
@@ -114,6 +123,9 @@ UNREADABLE = "The state of stream 'calls' cannot be read: "
 @pytest.mark.parametrize(
     ("state", "line"),
     [
+        ({"x": 1}, f"--state: it must have bookmarks. {STATE}"),
+        ({"type": "STATE", "value": {}}, "--state: it must have bookmarks; pass only the value of 'value'"),
+        ({"singer_state": {}}, "--state: it must have bookmarks; pass only the value of 'singer_state'"),
         ({"bookmarks": None}, f"--state: bookmarks must be an object, not null. {STATE}"),
         ({"bookmarks": []}, f"--state: bookmarks must be an object, not a list. {STATE}"),
         ({"bookmarks": 5}, f"--state: bookmarks must be an object, not a number. {STATE}"),

@@ -21,6 +21,7 @@ from tap_genesys_aggregates.core.periods import Period
 from tap_genesys_aggregates.warehouse import command
 from tap_genesys_aggregates.warehouse.database import connect
 from tap_genesys_aggregates.warehouse.reconcile import by_day, differences
+from tap_genesys_aggregates.warehouse.target_postgres import Database
 from tap_genesys_aggregates.warehouse.views import views
 from tests.core.making import query
 from tests.pipeline.running import ManualClock, config, run
@@ -61,7 +62,7 @@ REFUSED = (
 )
 UNKNOWN = "the server has no such database or user. Check both in --database-url (or DATABASE_URL)"
 NO_DRIVER = (
-    "reconcile needs the PostgreSQL driver psycopg, which is not installed. Install it with "
+    "this command needs the PostgreSQL driver psycopg, which is not installed. Install it with "
     "pip install 'tap-genesys-aggregates[warehouse]'"
 )
 NO_TABLE = (
@@ -357,14 +358,18 @@ def test_a_missing_url_is_one_line_that_names_the_variable(tmp_path: Path) -> No
     path = tmp_path / "config.json"
     path.write_text(json.dumps(SETTINGS))
     result = CliRunner().invoke(command.main, ["reconcile", "--config", str(path)])
-    line = "error: DATABASE_URL is not set. Set this variable to postgresql://user:password@host/database\n"
+    line = (
+        "error: DATABASE_URL is not set. Set this variable to postgresql://user:password@host/database, or "
+        "configure target-postgres (not set: TARGET_POSTGRES_HOST, TARGET_POSTGRES_USER, "
+        "TARGET_POSTGRES_DATABASE)\n"
+    )
     assert (result.exit_code, result.output) == (FAILED, line)
 
 
 @pytest.mark.postgres
 def test_a_url_with_the_driver_of_sqlalchemy_is_accepted(place: Place) -> None:
     for scheme in ("postgres", "postgresql+psycopg", "postgres+psycopg2"):
-        with connect(place.url.replace("postgresql", scheme, 1), "warehouse"):
+        with connect(Database("here", url=place.url.replace("postgresql", scheme, 1)), "warehouse"):
             pass
 
 
@@ -427,7 +432,7 @@ def test_a_user_without_rights_is_told_which(place: Place) -> None:
     place.connection.execute("drop role if exists reader")
     place.connection.execute("create role reader login")
     url = place.url.replace("postgres@", "reader@")
-    with connect(url, "warehouse") as warehouse:  # noqa: SIM117  # the first must succeed
+    with connect(Database("here", url=url), "warehouse") as warehouse:  # noqa: SIM117  # the first must succeed
         with pytest.raises(
             TapError, match=r"the database user may not read warehouse\.calls_current\. Grant"
         ):

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     import psycopg
@@ -56,6 +56,15 @@ def checks(found: Iterable[TableCheck]) -> Table:
         good, bad = Text("all equal", "green"), Text(f"{check.differing} rows differ", "bold red")
         table.add_row(check.table, f"{check.rows:,}", f"{check.expected:,}", good if check.passed else bad)
     return table
+
+
+def conclusion(found: Sequence[TableCheck]) -> str:
+    """Say in one line whether Postgres holds the rows that the sandbox expects."""
+    failed = [check.table for check in found if not check.passed]
+    if failed:
+        return f"✗ These tables differ from the sandbox's own books: {', '.join(failed)}."
+    rows = sum(check.rows for check in found)
+    return f"✓ All {rows:,} rows of {len(found)} tables equal the sandbox's own books."
 
 
 def busiest_agents(connection: Connection) -> Table:

@@ -1,0 +1,1 @@
+"""What the tap says of wrong files, wrong values and network faults: the cases of ``docs/messages.md``."""
