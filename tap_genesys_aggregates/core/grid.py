@@ -50,11 +50,19 @@ def midnight(day: date, zone: ZoneInfo) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The bucket boundaries of a granularity in a time zone."""
+    """The bucket boundaries of a granularity in a time zone.
+
+    Attributes:
+        period: The granularity.
+        zone: The time zone.
+        anchor: A local date on which a bucket of days or weeks begins.
+        api_knows_zone: Whether the API is told the zone. If not, its days have 24 hours.
+    """
 
     period: Period
     zone: ZoneInfo
     anchor: date
+    api_knows_zone: bool = True
 
     @property
     def depends_on_anchor(self) -> bool:
@@ -100,14 +108,17 @@ class Grid:
     def aligned_until(self, begin: datetime, end: datetime) -> datetime:
         """How far the buckets of the API, counted from ``begin``, stay on the grid; at most ``end``.
 
-        The API keeps counting from the start of the interval, so a window has to stop in two places:
+        The API keeps counting from the start of the interval, so a window has to stop in three places:
         at the end of a day of 23 or 25 hours that the granularity does not divide, where the grid
-        restarts, and at a midnight that the clock skipped, after which the API's days would begin at
-        one o'clock.
+        restarts; at a midnight that the clock skipped, after which the API's days would begin at
+        one o'clock; and, if the API is not told the zone, after the bucket in which the clock changes.
         """
         if self.restarts_daily:
             return self._until_uneven_day(begin, end)
-        return end if self.period.seconds else self._until_skipped_midnight(begin, end)
+        if self.period.seconds:
+            return end
+        until = self._until_skipped_midnight(begin, end)
+        return until if self.api_knows_zone else self._until_clock_change(begin, until)
 
     def _until_uneven_day(self, begin: datetime, end: datetime) -> datetime:
         """``end``, or before it the end of a day that the granularity does not divide."""
@@ -127,6 +138,15 @@ class Grid:
             if local.hour or local.minute or local.second:
                 return self.following(begin) if edge == begin else edge
             edge = self.following(edge)
+        return end
+
+    def _until_clock_change(self, begin: datetime, end: datetime) -> datetime:
+        """``end``, or before it the end of the bucket in which the clock changes."""
+        edge = begin
+        while edge < end:
+            edge = self.following(edge)
+            if edge.astimezone(self.zone).utcoffset() != begin.astimezone(self.zone).utcoffset():
+                return min(edge, end)
         return end
 
     def _index(self, day: date) -> int:

@@ -100,7 +100,7 @@ class Query:
     @property
     def grid(self) -> Grid:
         """Where its buckets begin."""
-        return Grid(self.granularity, self.zone, self.anchor)
+        return Grid(self.granularity, self.zone, self.anchor, api_knows_zone=self.api == "results")
 
     @property
     def dimensions(self) -> tuple[str, ...]:

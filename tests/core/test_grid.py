@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -163,6 +164,19 @@ def test_steps_that_divide_every_day_stay_aligned(granularity: str) -> None:
     """Hours divide days of 23 and 25 hours; calendar buckets follow the calendar of the API."""
     start, end = at("2023-03-20T23:00Z"), at("2023-11-01T23:00Z")
     assert grid(granularity, "Europe/Berlin").aligned_until(start, end) == end
+
+
+@pytest.mark.parametrize(
+    ("granularity", "until"), [("P1D", "2023-03-26T22:00Z"), ("P1M", "2023-03-31T22:00Z"), ("PT1H", "")]
+)
+def test_calendar_buckets_of_an_api_that_is_not_told_the_zone_stay_aligned_until_the_clock_changes(
+    granularity: str, until: str
+) -> None:
+    """The bucket with the change is the last one: the API counts days of 24 hours from there."""
+    on = replace(grid(granularity, "Europe/Berlin"), api_knows_zone=False)
+    start, end = at("2023-03-19T23:00Z"), at("2023-04-30T22:00Z")
+    assert on.aligned_until(start, end) == (at(until) if until else end)
+    assert on.aligned_until(at("2023-03-26T22:00Z"), end) == end
 
 
 ODD = (

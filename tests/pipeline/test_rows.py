@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -187,6 +187,34 @@ def test_every_bucket_arrives_once_when_the_clocks_change(change: str, granulari
     assert expected
     assert multiset(outcome.rows("calls")) == multiset(expected)
     assert all(row["interval_start"].endswith("Z") for row in outcome.rows("calls"))
+
+
+@pytest.mark.parametrize("granularity", ["P1D", "P2D", "P1W"])
+def test_buckets_of_a_tree_begin_at_local_midnight_after_the_clock_changed(granularity: str) -> None:
+    """No gateway is told the zone of a tree, so its days have 24 hours from the start of each window.
+
+    Smallest reproducer: windows of two weeks, whose second week began at one o'clock.
+    """
+    query: dict[str, Any] = {
+        "name": "tree",
+        "api": "group_tree",
+        "group_by": ["interval", "mediaType"],
+        "metrics": ["conversationCount"],
+        "granularity": granularity,
+        "time_zone": "America/New_York",
+        "window": "P14D",
+    }
+    sandbox = Sandbox(Options(volume=0.3), now=SettableClock(datetime(2026, 4, 20, tzinfo=timezone.utc)))
+    given = {name: value for name, value in query.items() if name != "api"}
+    dates = {"start_date": "2026-03-02T05:00:00Z", "end_date": "2026-04-06T04:00:00Z"}
+    outcome = run(sandbox, config(api="group_tree", queries=[given], **dates))
+    assert outcome.error is None
+    start, stop = (datetime.fromisoformat(each.replace("Z", "+00:00")) for each in dates.values())
+    grid = Grid(Period.parse(granularity), ZoneInfo(query["time_zone"]), date(1970, 1, 5))
+    start, stop = grid.floor(start), grid.floor(stop)
+    expected = ExpectedRows(sandbox).rows(query, start, stop)
+    assert len(expected) > 10
+    assert multiset(outcome.rows("tree")) == multiset(expected)
 
 
 @pytest.mark.slow
