@@ -5,9 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
+import threading
+from copy import copy
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+
+from tap_genesys_aggregates.core import redaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,15 +40,26 @@ def _own_signals() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _own_log() -> Iterator[None]:
-    """Handlers that a command line adds to the root write to the output of its own test alone."""
+def _own_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A command line takes the logs and hooks of its process; after a test they are given back."""
+    monkeypatch.setattr(logging.Logger, "callHandlers", logging.Logger.callHandlers)
+    for module in (sys, threading):
+        monkeypatch.setattr(module, "excepthook", module.excepthook)
     root = logging.getLogger()
     level, handlers = root.level, [*root.handlers]
     yield
+    logging.captureWarnings(capture=False)
     root.setLevel(level)
     for handler in [*root.handlers]:
         if handler not in handlers:
             root.removeHandler(handler)
+
+
+@pytest.fixture(autouse=True)
+def _own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret of one test, which may be any text, is not masked in the messages of another."""
+    for name in ("_lasting", "_tokens", "_known"):
+        monkeypatch.setattr(redaction, name, copy(getattr(redaction, name)))
 
 
 @pytest.fixture(autouse=True)
