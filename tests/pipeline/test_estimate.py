@@ -17,6 +17,8 @@ from tap_genesys_aggregates.tap import TapGenesysAggregates
 from tests.core.making import examples
 from tests.pipeline.running import ManualClock, config, run
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 3, 16, 10, 10, tzinfo=timezone.utc)
 CALLS = {"name": "calls", "metrics": ["nOffered", "tHandle"], "group_by": ["queueId"], "granularity": "PT1H"}
 

@@ -17,6 +17,8 @@ from tests.pipeline.running import ManualClock, Warehouse, config, multiset, run
 if TYPE_CHECKING:
     from tests.pipeline.running import Message, Outcome, Row
 
+pytestmark = pytest.mark.slow
+
 DAY = timedelta(days=1)
 NOW = datetime(2026, 6, 10, 6, tzinfo=timezone.utc)
 START = datetime(2026, 1, 20, tzinfo=timezone.utc)
