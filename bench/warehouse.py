@@ -12,7 +12,7 @@ import psycopg
 
 from bench.figures import Figure
 from bench.processes import ROOT
-from demo import postgres
+from demo import postgres, urls
 from tap_genesys_aggregates.config.settings import Settings
 from tap_genesys_aggregates.core import schema
 from tap_genesys_aggregates.ledger import COLUMNS, NAME
@@ -107,9 +107,6 @@ class _Warehouse:
         yield _seconds(title, self._build(), 10, method)
 
     def _build(self) -> float:
-        parts = psycopg.conninfo.conninfo_to_dict(self._url)
-        names = {"HOST": "host", "PORT": "port", "USER": "user", "DATABASE": "dbname"}
-        settings = {f"TARGET_POSTGRES_{name}": str(parts[key]) for name, key in names.items() if key in parts}
         only = "{genesys_schema: bench, using_agent_performance: false, using_agent_status: false}"
         place = [
             "--target-path",
@@ -120,9 +117,10 @@ class _Warehouse:
         began = time.monotonic()
         subprocess.run(  # noqa: S603  # a fixed command
             [DBT, "--quiet", "build", "--vars", only, *place],
-            cwd=ROOT / "transform", env={**os.environ, **settings, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"},
+            cwd=ROOT / "transform",
+            env={**os.environ, **urls.settings(self._url), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"},
             check=True,
-        )  # fmt: skip
+        )
         return time.monotonic() - began
 
     def _load(self, year: Year) -> tuple[int, int]:

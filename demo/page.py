@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from psycopg.conninfo import conninfo_to_dict
 
+from demo import urls
 from demo.errors import DemoError
 from demo.paths import CLONE, DBT, REPORT
 from demo.postgres import MARTS_SCHEMA
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from demo.postgres import Postgres
-
-_PARTS = {"HOST": "host", "PORT": "port", "USER": "user", "PASSWORD": "password", "DATABASE": "dbname"}
-_SSL_MODE = "sslmode"
 
 
 class KpiPage:
@@ -54,7 +52,8 @@ class KpiPage:
         arguments = ["build", "--exclude-resource-types", "unit_test", "--vars", json.dumps(variables)]
         settings = {
             **self._server.settings,
-            **self._parts(),
+            **urls.settings(self._server.url),
+            **self._ssl_mode(),
             "DBT_MARTS_SCHEMA": MARTS_SCHEMA,
             "DBT_TARGET": "postgres",
             "DBT_TARGET_PATH": str(self._folder / "dbt"),
@@ -89,10 +88,6 @@ class KpiPage:
             raise DemoError(message)
         return run_logged([str(program), *arguments], folder, settings, self._folder / "page.log")
 
-    def _parts(self) -> dict[str, str]:
-        """The database as dbt's profile reads it."""
-        parts = conninfo_to_dict(self._server.url)
-        settings = {
-            f"TARGET_POSTGRES_{name}": str(parts[key]) for name, key in _PARTS.items() if parts.get(key)
-        }
-        return settings | ({"DBT_POSTGRES_SSLMODE": str(parts[_SSL_MODE])} if parts.get(_SSL_MODE) else {})
+    def _ssl_mode(self) -> dict[str, str]:
+        mode = conninfo_to_dict(self._server.url).get("sslmode")
+        return {"DBT_POSTGRES_SSLMODE": str(mode)} if mode else {}

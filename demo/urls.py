@@ -1,4 +1,4 @@
-"""The URL of a Postgres of the user's own, from the environment."""
+"""The URL of a Postgres, and the variables that name its server."""
 
 from __future__ import annotations
 
@@ -6,12 +6,22 @@ import os
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from psycopg.conninfo import conninfo_to_dict
+
 from demo.errors import DemoError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _PLAIN = "postgresql://"
+_PARTS = {"HOST": "host", "PORT": "port", "USER": "user", "PASSWORD": "password", "DATABASE": "dbname"}
+"""Settings of target-postgres → parameters of libpq."""
+
+
+def settings(url: str) -> dict[str, str]:
+    """The settings of target-postgres, and of the profile of dbt, that name the server of a URL."""
+    parts = conninfo_to_dict(url)
+    return {f"TARGET_POSTGRES_{name}": str(parts[key]) for name, key in _PARTS.items() if parts.get(key)}
 
 
 def from_environment(variables: Mapping[str, str] = os.environ) -> tuple[str, str] | None:

@@ -30,11 +30,11 @@ _RANGE = "local_day between %(first)s and %(last)s and {scope}"
 # Queues of the same name are told apart by their IDs.
 _LABELS = """
     labels as (
-      select queue_id, offered,
+      select queue_id, volume,
         case when count(*) over (partition by name) > 1 then name || ' · ' || left(queue_id, 8) else name end
           as queue
       from (
-        select queue_id, coalesce(max(queue_name), queue_id) as name, sum(offered) as offered
+        select queue_id, coalesce(max(queue_name), queue_id) as name, sum(offered) as volume
         from {schema}.genesys__queue_day where {range} group by queue_id
       ) as names
     )
@@ -65,10 +65,10 @@ _QUEUES = (
     "with "
     + _LABELS
     + "select queue, "
-    + _QUEUE_NUMBERS.replace("sum(offered)", "sum(days.offered)")
+    + _QUEUE_NUMBERS
     + """
-    from {schema}.genesys__queue_day as days join labels using (queue_id)
-    where {range} group by queue_id, queue order by sum(days.offered) desc, queue
+    from {schema}.genesys__queue_day join labels using (queue_id)
+    where {range} group by queue_id, queue, volume order by volume desc, queue
 """
 )
 # An average counts the days on which the time of day lies between the first and the last interval loaded, so
@@ -116,8 +116,8 @@ _HEAT = (
       from intervals group by 1, 2, 3 having sum(offered) > 0
     ),
     drawn as (
-      select queue_id, queue, offered as volume from labels where offered > 0
-      order by offered desc, queue limit %(queues)s
+      select queue_id, queue, volume from labels where volume > 0
+      order by volume desc, queue limit %(queues)s
     )
     select queue, (array['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'])[weekday::int] as weekday,
       to_char(half_hour, 'HH24:MI') as half_hour, count(*) as days, offered::float / count(*) as offered

@@ -173,16 +173,16 @@ class AggregateStream(RESTStream["str | None"]):
     def _pages(self) -> Iterator[Page]:
         """Every page of this run, in order; after the pages of a window comes its commit."""
         now = self._client.now()
-        bookmark = self._began = self._bookmark = self._start(now)
+        self._began = self._bookmark = self._start(now)
         puller = self.extractor.puller()
-        for period in chain(self._periods(bookmark, now), self._rereads(now)):
+        for period in chain(self._periods(self._began, now), self._rereads(now)):
             for part in self._parts(puller, period):
                 yield from part.pages
                 part.usage.rows = self._unique.rows - self._usage.rows
                 puller.learn(part)
                 self._usage.add(part.usage)
                 if part.completes is not None:
-                    bookmark = self._commit(part.completes, part.stamp, bookmark, period, now)
+                    self._commit(part.completes, part.stamp, period, now)
 
     def periods(self, now: datetime) -> tuple[RunPeriod, ...]:
         """What a run would read; nothing is written.
@@ -238,11 +238,9 @@ class AggregateStream(RESTStream["str | None"]):
                 self._stamp = part.stamp
                 yield replace(part, pages=merged(part.pages, self._unique))
 
-    def _commit(
-        self, window: Window, stamp: Stamp, bookmark: Bookmark, period: RunPeriod, now: datetime
-    ) -> Bookmark:
-        """Write the ledger line and the STATE of a window whose rows are out; returns the new bookmark."""
-        rows = self._usage.rows
+    def _commit(self, window: Window, stamp: Stamp, period: RunPeriod, now: datetime) -> None:
+        """Write the ledger line and the STATE of a window whose rows are out."""
+        rows, bookmark = self._usage.rows, self._bookmark
         if not rows and window.end <= period.settled and bookmark.had_rows(window):
             self.logger.warning(
                 "query %r, window %s: it had rows when it was last read, and has none now that it is settled",
@@ -253,14 +251,13 @@ class AggregateStream(RESTStream["str | None"]):
         self._run.ledger.record(entry(self.query, window, stamp, self._usage, reason))
         if period.is_recheck:
             self._reread.add(window, self._usage.requests)
-            bookmark = replace(self._bookmark, rechecks=self._bookmark.rechecks.after_window(window))
+            bookmark = replace(bookmark, rechecks=bookmark.rechecks.after_window(window))
         elif period.is_earlier:
             bookmark = bookmark.after_earlier(window)
         else:
             bookmark = bookmark.after(window, now, self.query.lookback, rows=rows)
         self._save(bookmark)
         self._unique, self._usage = UniqueKeys(self.query), Usage()
-        return bookmark
 
     def _save(self, bookmark: Bookmark) -> None:
         """Write the STATE with a bookmark: everything that it says is out."""

@@ -308,11 +308,16 @@ class TapGenesysAggregates(Tap):
         Raises:
             SettingError: A setting is invalid.
         """
-        given = config_input(paths)
         try:
-            return cls(config=given.config, parse_env_config=given.parse_env)
+            return cls._of(config_input(paths))
         except ConfigValidationError as error:
             raise SettingError(" ".join(error.errors)) from None
+
+    @classmethod
+    def _of(cls, given: _ConfigInput | None, **kwargs: Any) -> TapGenesysAggregates:  # noqa: ANN401  # the SDK's own
+        """The tap for what ``--config`` gave, if anything."""
+        given = given or _ConfigInput()
+        return cls(config=given.config, parse_env_config=given.parse_env, **kwargs)
 
     @plugin_cli
     @override
@@ -324,8 +329,7 @@ class TapGenesysAggregates(Tap):
     @override
     def cb_discover(cls, ctx: click.Context, param: click.Option, value: bool) -> None:
         if value:  # as the SDK's, which words a config error in another way than the other modes
-            given = ctx.params.get("config") or _ConfigInput()
-            cls(config=given.config, parse_env_config=given.parse_env, setup_mapper=False).run_discovery()
+            cls._of(ctx.params.get("config"), setup_mapper=False).run_discovery()
             ctx.exit()
 
     @classmethod
@@ -334,8 +338,7 @@ class TapGenesysAggregates(Tap):
         if value != CliTestOptionValue.All.value:
             super().cb_test(ctx, param, value)
             return
-        given = ctx.params.get("config") or _ConfigInput()
-        tap = cls(config=given.config, parse_env_config=given.parse_env)
+        tap = cls._of(ctx.params.get("config"))
         passed = True
         if tap.settings.organization is not None:
             click.echo(organization_line(tap.settings.organization, platform_organization(tap.client)))
@@ -364,8 +367,7 @@ class TapGenesysAggregates(Tap):
         """As the SDK's, with the objects of the files instead of the files (see ``JsonFile``)."""
         super(Tap, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
-        given = config or _ConfigInput()
-        tap = cls(config=given.config, state=state, catalog=catalog, parse_env_config=given.parse_env)
+        tap = cls._of(config, state=state, catalog=catalog)
         if not estimate:
             tap.sync_all()
             return

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
-import sys
-import threading
-from copy import copy
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from tap_genesys_aggregates.core import redaction
+from tests.own_log import own_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,26 +36,10 @@ def _own_signals() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _own_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A command line takes the logs and hooks of its process; after a test they are given back."""
-    monkeypatch.setattr(logging.Logger, "callHandlers", logging.Logger.callHandlers)
-    for module in (sys, threading):
-        monkeypatch.setattr(module, "excepthook", module.excepthook)
-    root = logging.getLogger()
-    level, handlers = root.level, [*root.handlers]
-    yield
-    logging.captureWarnings(capture=False)
-    root.setLevel(level)
-    for handler in [*root.handlers]:
-        if handler not in handlers:
-            root.removeHandler(handler)
-
-
-@pytest.fixture(autouse=True)
-def _own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A secret of one test, which may be any text, is not masked in the messages of another."""
-    for name in ("_lasting", "_tokens", "_known"):
-        monkeypatch.setattr(redaction, name, copy(getattr(redaction, name)))
+def _own_log() -> Iterator[None]:
+    """No test writes into the log of another, or masks its words as a secret."""
+    with own_log():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -93,7 +93,8 @@ class ResultsBlocks:
             if each.wire and each.wire[0] in kinds:
                 kinds[each.wire[0]].append((each.wire[1], each.kind))
         # Statistics that the query leaves out are decoded too; their columns are then dropped.
-        dropped = {name: schema.dropped_statistics(query).get(name, ()) for name in kinds}
+        left_out = schema.dropped_statistics(query)
+        dropped = {name: left_out.get(name, ()) for name in kinds}
         metrics = tuple(
             (name, (*known, *((each, "number") for each in dropped[name]))) for name, known in kinds.items()
         )

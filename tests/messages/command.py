@@ -8,13 +8,13 @@ import logging
 import os
 import re
 import sys
-import threading
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from tap_genesys_aggregates.tap import TapGenesysAggregates
+from tests.own_log import own_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,21 +57,15 @@ def write(folder: Path, content: object, name: str = "config.json") -> str:
 @contextmanager
 def _as_a_process(folder: Path, variables: Mapping[str, str]) -> Iterator[None]:
     """A folder and an environment of its own; what the command changes in this process is changed back."""
-    root, before = logging.getLogger(), os.getcwd()  # noqa: PTH109
-    handlers, level, call = list(root.handlers), root.level, logging.Logger.callHandlers
-    hooks = sys.excepthook, threading.excepthook
+    before = os.getcwd()  # noqa: PTH109
     environment = {name: value for name, value in os.environ.items() if not _STEERING.fullmatch(name)}
     os.chdir(folder)
-    root.handlers.clear()
     try:
-        with patch.dict(os.environ, {**environment, **variables}, clear=True):
+        with own_log(), patch.dict(os.environ, {**environment, **variables}, clear=True):
+            logging.getLogger().handlers.clear()
             yield
     finally:
         os.chdir(before)
-        root.handlers[:], logging.Logger.callHandlers = handlers, call  # type: ignore[method-assign]
-        root.setLevel(level)
-        sys.excepthook, threading.excepthook = hooks
-        logging.captureWarnings(capture=False)
 
 
 def run(folder: Path, *arguments: str, variables: Mapping[str, str] | None = None) -> Ended:

@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 
 UTC = timezone.utc
 HOST = "https://sandbox.invalid"
+DAILY_CALLS: dict[str, Any] = {
+    "name": "calls",
+    "metrics": ["nOffered", "tHandle"],
+    "group_by": ["queueId"],
+    "granularity": "P1D",
+}
+QUEUE = "027396f4-553b-43ed-8ec0-09303971bd1c"
+"""A queue that the sandbox has."""
 
 Message = dict[str, Any]
 Row = dict[str, Any]

@@ -12,7 +12,7 @@ import pytest
 
 from genesys_sandbox import ExpectedRows, LateRewrite, Options, Sandbox, SettableClock
 from tap_genesys_aggregates.core.rechecks import REREAD_WINDOWS
-from tests.pipeline.running import ManualClock, Warehouse, config, multiset, run
+from tests.pipeline.running import DAILY_CALLS, QUEUE, ManualClock, Warehouse, config, multiset, run
 
 if TYPE_CHECKING:
     from tests.pipeline.running import Message, Outcome, Row
@@ -24,20 +24,13 @@ NOW = datetime(2026, 6, 10, 6, tzinfo=timezone.utc)
 START = datetime(2026, 1, 20, tzinfo=timezone.utc)
 ORDER = ("lookback", "new", "recheck")
 VOICE = {"type": "and", "predicates": [{"dimension": "mediaType", "value": "voice"}]}
-CALLS: dict[str, Any] = {
-    "name": "calls",
-    "metrics": ["nOffered", "tHandle"],
-    "group_by": ["queueId"],
-    "granularity": "P1D",
-}
-QUEUE = "027396f4-553b-43ed-8ec0-09303971bd1c"
 
 
 @dataclass
 class Organization:
     """A contact center that goes on day by day, and what daily runs of the tap load."""
 
-    query: dict[str, Any] = field(default_factory=lambda: CALLS)
+    query: dict[str, Any] = field(default_factory=lambda: DAILY_CALLS)
     settings: dict[str, Any] = field(default_factory=dict)
     options: Options = field(default_factory=lambda: Options(volume=0.02, agents=4, replay=False))
 
@@ -187,7 +180,7 @@ def test_a_quiet_run_costs_one_request_more_than_without_rechecks() -> None:
     ],
 )
 def test_every_kind_of_query_is_rechecked(query: dict[str, Any], settings: dict[str, Any]) -> None:
-    organization = settled(Organization({**CALLS, **query}, settings))
+    organization = settled(Organization({**DAILY_CALLS, **query}, settings))
     organization.rewrite(at("2026-04-14"), days=3)
     read = [window for _ in range(5) for window in reread(organization.load())]
     assert read
@@ -201,7 +194,7 @@ def test_every_kind_of_query_is_rechecked(query: dict[str, Any], settings: dict[
 
 def test_a_ranking_is_not_rechecked() -> None:
     ranking = {"query_type": "topN", "sort_metric": {"name": "nOffered", "function": "count"}, "limit": 2}
-    organization = Organization({**CALLS, **ranking})
+    organization = Organization({**DAILY_CALLS, **ranking})
     organization.load()
     assert organization.rechecks == {}
 
@@ -240,7 +233,9 @@ def test_a_changed_option_is_repaired_a_month_a_run_with_a_line_in_the_log(
 
 
 def test_what_one_run_may_not_read_again_is_read_by_the_next() -> None:
-    organization = Organization({**CALLS, "granularity": "PT12H"}, {"window": "PT12H", "max_window": "PT12H"})
+    organization = Organization(
+        {**DAILY_CALLS, "granularity": "PT12H"}, {"window": "PT12H", "max_window": "PT12H"}
+    )
     settled(organization, runs=12)
     organization.rewrite(at("2026-03-30"))
     counts = [len(reread(organization.load())) for _ in range(8)]
@@ -282,14 +277,14 @@ def test_a_month_that_is_never_answered_is_told_once_and_does_not_stop_the_strea
 
 def test_a_new_metric_makes_every_month_unknown() -> None:
     organization = settled(Organization())
-    organization.query = {**CALLS, "metrics": [*CALLS["metrics"], "tAcw"]}
+    organization.query = {**DAILY_CALLS, "metrics": [*DAILY_CALLS["metrics"], "tAcw"]}
     organization.load()
     assert organization.fingerprints() == 1
 
 
 def test_rows_of_an_older_query_are_left_as_they_are() -> None:
     organization = settled(Organization())
-    organization.query = {**CALLS, "granularity": "PT12H", "on_query_change": "continue"}
+    organization.query = {**DAILY_CALLS, "granularity": "PT12H", "on_query_change": "continue"}
     read = [window for _ in range(6) for window in reread(organization.load())]
     assert read == []
     assert organization.rechecks == {"floor": "2026-06-08T06:00:00.000Z"}
@@ -328,7 +323,7 @@ def test_the_ledger_says_why_a_window_was_pulled() -> None:
         "lookback",
         "new",
     }
-    organization.query = {**CALLS, "filter": VOICE, "on_query_change": "reload"}
+    organization.query = {**DAILY_CALLS, "filter": VOICE, "on_query_change": "reload"}
     rows = organization.load(**moved).rows("extractions")
     assert [row["reason"] for row in rows if row["reason"] != "recheck"] == ["reload"] * (len(rows) - 1) + [
         "new"

@@ -127,7 +127,7 @@ def recheck_mutation(description: str, *replacements: tuple[Any, str, str, str])
     return replace(mutation(description, *replacements), simulate=old_history_failures)
 
 
-_COMMIT = "bookmark = self._commit(part.completes, part.stamp, bookmark, period, now)"
+_COMMIT = "self._commit(part.completes, part.stamp, period, now)"
 _EMIT = "yield from part.pages"
 _RECORD = "self._run.ledger.record("
 _AFTER = "bookmark.after(window, now, self.query.lookback, rows=rows)"
@@ -140,7 +140,7 @@ MUTATIONS = (
             "_pages",
             _EMIT,
             (
-                "bookmark.after(part.window, now, self.query.lookback).store(self.stream_state); "
+                "self._bookmark.after(part.window, now, self.query.lookback).store(self.stream_state); "
                 f"self._write_state(); {_EMIT}"
             ),
         ),

@@ -29,9 +29,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def _redacted_logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _redacted_logs() -> Iterator[None]:
     """The logs of this process are redacted during a test."""
-    monkeypatch.setattr(logging.Logger, "callHandlers", logging.Logger.callHandlers)
     redaction.remember_client(CLIENT, SECRET)
     redact_logs()
     before = list(logging.getLogger().handlers)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import duckdb
 import psycopg
 
+from demo import urls
 from genesys_sandbox import Options, Sandbox, SettableClock
 from tests.extract.lookups import catalog
 from tests.pipeline.running import ManualClock, Warehouse, config, run
@@ -134,11 +135,7 @@ class Postgres:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        parts = psycopg.conninfo.conninfo_to_dict(url)
-        names = {"HOST": "host", "PORT": "port", "USER": "user", "PASSWORD": "password", "DATABASE": "dbname"}
-        self.settings = {
-            f"TARGET_POSTGRES_{name}": str(parts[key]) for name, key in names.items() if parts.get(key)
-        }
+        self.settings = urls.settings(url)
 
     def load(self, loaded: Loaded) -> None:
         with psycopg.connect(self._url) as connection:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from genesys_sandbox import ExpectedRows, LateRewrite, Options, Sandbox, SettableClock
-from tests.pipeline.running import ManualClock, config, multiset, run
+from tests.pipeline.running import DAILY_CALLS, QUEUE, ManualClock, config, multiset, run
 from tests.warehouse.conftest import load
 from tests.warehouse.test_views import create_views, current
 
@@ -21,13 +21,6 @@ DAY = timedelta(days=1)
 START = (NOW - 400 * DAY).replace(hour=0)
 MONTHS = 13
 """Settled months, the first of which is not whole."""
-CALLS: dict[str, Any] = {
-    "name": "calls",
-    "metrics": ["nOffered", "tHandle"],
-    "group_by": ["queueId"],
-    "granularity": "P1D",
-}
-QUEUE = "027396f4-553b-43ed-8ec0-09303971bd1c"
 
 
 @pytest.mark.slow
@@ -39,7 +32,7 @@ def test_changes_of_any_age_are_right_in_the_warehouse_after_one_round(connectio
     def daily_run(recheck_requests: int) -> Outcome:
         nonlocal state
         settings = config(
-            queries=[CALLS],
+            queries=[DAILY_CALLS],
             start_date=START.isoformat(),
             max_window="P7D",
             recheck_requests=recheck_requests,
@@ -52,7 +45,7 @@ def test_changes_of_any_age_are_right_in_the_warehouse_after_one_round(connectio
         return outcome
 
     daily_run(MONTHS)
-    create_views(connection, CALLS)
+    create_views(connection, DAILY_CALLS)
     for age, removes in ((200, False), (100, True)):
         start = (NOW - age * DAY).replace(hour=0)
         value = {"dimension": "queueId", "value": QUEUE} if removes else {}
@@ -63,5 +56,5 @@ def test_changes_of_any_age_are_right_in_the_warehouse_after_one_round(connectio
     rereads = [row for each in outcomes for row in each.rows("extractions") if row["reason"] == "recheck"]
     assert {row["window_start"][:7] for row in rereads} == {"2025-11", "2026-03"}
     end = (clock() - DAY).replace(hour=0)
-    expected = ExpectedRows(sandbox).rows(CALLS, START, end)
+    expected = ExpectedRows(sandbox).rows(DAILY_CALLS, START, end)
     assert multiset(current(connection, end)) == multiset(expected)

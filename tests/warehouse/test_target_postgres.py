@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
-from psycopg.conninfo import conninfo_to_dict
 
+from demo import urls
 from tap_genesys_aggregates.core.errors import SettingError
 from tap_genesys_aggregates.warehouse import command
 from tap_genesys_aggregates.warehouse.target_postgres import TargetPostgres
@@ -124,10 +124,7 @@ def run(variables: Mapping[str, str], *arguments: str) -> str:
 def test_views_are_created_where_target_postgres_loads(connection: Connection, database_url: str) -> None:
     """The second time they are replaced; a query without a table is named."""
     create_tables(connection, "calls")
-    parts = conninfo_to_dict(database_url)
-    names = {"HOST": "host", "PORT": "port", "USER": "user", "PASSWORD": "password", "DATABASE": "dbname"}
-    place = {name: str(parts[part]) for name, part in names.items() if parts.get(part)}
-    variables = of_target(**place, DEFAULT_TARGET_SCHEMA="warehouse")
+    variables = urls.settings(database_url) | of_target(DEFAULT_TARGET_SCHEMA="warehouse")
     done = "The views of the queries are up to date in schema 'warehouse'"
     for _ in range(2):
         assert run(variables, "views", "--config", "ENV", "--create").endswith(f"{done}.\n")
