@@ -145,6 +145,11 @@ class Extractor:
             _LOGGER.info("query %r: %s cannot be asked for at once: %s", query.name, window, error.what)
             return None
         except TapError as error:
+            if not error.stops_run:
+                error.advice += (
+                    ". Everything else of this query was loaded; if that keeps happening, set "
+                    "recheck_requests: 0 on it, and settled months are no longer checked"
+                )
             raise error.within(f"query {query.name!r}, window {window}, in a single bucket") from None
         return fingerprint(query, chain.from_iterable(page.leaves for page in found))
 

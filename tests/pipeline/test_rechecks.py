@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
-from genesys_sandbox import ExpectedRows, LateRewrite, Options, Sandbox, SettableClock
+from genesys_sandbox import ExpectedRows, Fault, LateRewrite, Options, Request, Sandbox, SettableClock
+from tap_genesys_aggregates.core.errors import TapError
 from tap_genesys_aggregates.core.rechecks import REREAD_WINDOWS
 from tests.pipeline.running import DAILY_CALLS, QUEUE, ManualClock, Warehouse, config, multiset, run
 
@@ -272,6 +273,22 @@ def test_a_month_that_is_never_answered_is_told_once_and_does_not_stop_the_strea
     for _ in range(4):
         organization.load()
     assert caplog.text.count("does not answer for") == 1
+    assert multiset(organization.current()) == multiset(organization.expected())
+
+
+def test_a_look_that_cannot_be_read_fails_after_everything_else_was_loaded() -> None:
+    """Such as of a platform that answers for a whole month in another form. The way on is in the message."""
+
+    def plan(_number: int, request: Request) -> Fault | None:
+        is_look = "aggregates" in request.path and b'"granularity"' not in request.body
+        return Fault("odd", edit=lambda _, response: replace(response, body=b"[1]")) if is_look else None
+
+    organization = settled(Organization())
+    organization.sandbox.faults = plan
+    with pytest.raises(TapError, match=r"in a single bucket.*set recheck_requests: 0 on it"):
+        organization.load()
+    organization.query = {**DAILY_CALLS, "recheck_requests": 0}
+    organization.load()
     assert multiset(organization.current()) == multiset(organization.expected())
 
 
