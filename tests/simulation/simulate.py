@@ -25,7 +25,7 @@ from tests.simulation.fault_injection import FaultInjector
 from tests.simulation.scenario import Scenario, ScheduledRun, make_scenario, seeded_random
 from tests.simulation.tap_run import SharedTime, run_tap
 from tests.simulation.troubles import Troubles, is_same_request, with_statistic
-from tests.simulation.user import User, key, meaning, metrics
+from tests.simulation.user import User, key, meaning, metrics, with_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -372,7 +372,7 @@ class _Simulation:
         if loaded is None or query["on_query_change"] != "reload":
             return False
         old = loaded.version.query
-        return meaning(query) != meaning(old) or bool(metrics(query) - metrics(old))
+        return meaning(query) != meaning(old) or bool(with_columns(query) - with_columns(old))
 
     def _due(self, state: Message, now: datetime) -> dict[str, str]:
         """Where a run must begin to read at the latest, per stream; what is before it may stay as it is."""

@@ -7,7 +7,7 @@ import copy
 import re
 from typing import TYPE_CHECKING, Any
 
-from tests.simulation.troubles import is_async
+from tests.simulation.troubles import NEW_STATISTIC, is_async
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,3 +117,10 @@ def meaning(query: Query) -> Mapping[str, object]:
 def metrics(query: Query) -> frozenset[str]:
     """The metrics of a query, whose order means nothing."""
     return frozenset(query["metrics"])
+
+
+def with_columns(query: Query) -> frozenset[str]:
+    """What a query has columns for: its metrics, and those with a statistic that the tap did not know."""
+    listed = {} if query.get("shape") == "long" else query.get("statistics", {})
+    extended = (name for name in metrics(query) if NEW_STATISTIC in listed.get(name, ()))
+    return metrics(query).union(f"{name}.{NEW_STATISTIC}" for name in extended)
