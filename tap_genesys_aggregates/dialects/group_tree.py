@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
@@ -30,6 +32,9 @@ KNOWN_FIELDS = PAGING_FIELDS | {"summary", "links"}
 """What may stand beside ``entities``."""
 
 _Metrics = dict[str, dict[str, int | float | None] | None]
+_Cells = Mapping[str, dict[str, int | float | None] | None]
+_NO_METRICS: _Cells = MappingProxyType({})
+"""Of every leaf without metrics, instead of a dict for each: there can be millions (docs/hostile.md)."""
 _M = TypeVar("_M")
 
 
@@ -49,7 +54,7 @@ class _Response(msgspec.Struct, Generic[_M]):
     errors: object = None
 
 
-_Path = tuple[tuple[str | None, ...], _Metrics]
+_Path = tuple[tuple[str | None, ...], _Cells]
 """A leaf: the ids from the outermost group down to the leaf, and its metrics."""
 _DECODER = msgspec.json.Decoder(_Response[_Metrics])
 
@@ -143,7 +148,7 @@ class GroupTreeDialect:
             if node.groups:
                 stack.extend((child, ids) for child in reversed(node.groups))
             else:
-                yield ids, (node.metrics if item is node else self._readable(node.metrics)) or {}
+                yield ids, (node.metrics if item is node else self._readable(node.metrics)) or _NO_METRICS
 
     def _readable(self, metrics: object) -> _Metrics:
         """The metrics of a plain leaf, without statistics that are neither numbers nor have a column."""

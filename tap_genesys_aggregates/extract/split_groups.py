@@ -30,9 +30,16 @@ def merged(pages: Sequence[Page], unique: UniqueKeys) -> list[Page]:
         UnforeseenError: Two rows with the same key contradict each other.
         UnreadableError: A row is not readable.
     """
-    whole = [page if page.block is not None else replace(page, leaves=[*page.leaves]) for page in pages]
-    counts = [len(page.block if page.block is not None else [*page.leaves]) for page in whole]
-    if unique.add(chain.from_iterable(map(_keys, whole)), sum(counts)):
+    whole, count = [], 0
+    for page in pages:
+        if page.block is not None:
+            whole.append(page)
+            count += len(page.block)
+        else:
+            leaves = [*page.leaves]
+            whole.append(replace(page, leaves=leaves))
+            count += len(leaves)
+    if unique.add(chain.from_iterable(map(_keys, whole)), count):
         return whole
     return [Page(unique.merge(chain.from_iterable(page.leaves for page in whole)))]
 
