@@ -174,7 +174,7 @@ class AggregateStream(RESTStream["str | None"]):
         """Every page of this run, in order; after the pages of a window comes its commit."""
         now = self._client.now()
         self._began = self._bookmark = self._start(now)
-        puller = self.extractor.puller()
+        puller = self.extractor.puller(self._began.windows)
         for period in chain(self._periods(self._began, now), self._rereads(now)):
             for part in self._parts(puller, period):
                 yield from part.pages
@@ -182,6 +182,7 @@ class AggregateStream(RESTStream["str | None"]):
                 puller.learn(part)
                 self._usage.add(part.usage)
                 if part.completes is not None:
+                    self._bookmark = replace(self._bookmark, windows=puller.growth.learnt(now))
                     self._commit(part.completes, part.stamp, period, now)
 
     def periods(self, now: datetime) -> tuple[RunPeriod, ...]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tap_genesys_aggregates.client import Client
     from tap_genesys_aggregates.core.query import Query
     from tap_genesys_aggregates.core.rows import Row
+    from tap_genesys_aggregates.core.window_growth import Learnt
     from tap_genesys_aggregates.dialects.protocol import Page
     from tap_genesys_aggregates.extract.pulling import WindowPart
     from tap_genesys_aggregates.extract.user_batches import UserBatches
@@ -62,10 +63,14 @@ class Extractor:
         """A context to extract in: on leaving it, no asynchronous job is left running."""
         return self._jobs or nullcontext()
 
-    def puller(self) -> Puller:
-        """A puller of this query's windows; what it learns about their size lasts as long as it does."""
+    def puller(self, learnt: Learnt | None = None) -> Puller:
+        """A puller of this query's windows.
+
+        Args:
+            learnt: What earlier runs have learnt about their length, if anything.
+        """
         client = self.client
-        return Puller(self.query, self.pages, client.clock, client.settings.max_window, self.batches)
+        return Puller(self.query, self.pages, client.clock, client.settings.max_window, self.batches, learnt)
 
     def pull(self, puller: Puller, period: RunPeriod) -> Iterator[list[WindowPart]]:
         """Pull a period, ahead and in order.
@@ -81,7 +86,7 @@ class Extractor:
             TapError: A window could not be pulled; everything before it was yielded.
         """
         workers = self.client.settings.concurrency
-        return in_order(puller.tasks(period), workers, ahead=2 * workers)
+        return in_order(puller.tasks(period), workers, ahead=2 * workers, has_room=puller.has_room)
 
     def pages(self, request: WindowRequest, usage: Usage) -> list[Page]:
         """Every page of a window, from a job if the query is asynchronous.

@@ -14,7 +14,7 @@ from genesys_sandbox.faults import status
 from tap_genesys_aggregates.core import instants
 from tap_genesys_aggregates.core.bookmarks import RunPeriod
 from tap_genesys_aggregates.core.periods import Period
-from tap_genesys_aggregates.core.window_growth import WindowGrowth
+from tap_genesys_aggregates.core.window_growth import AnswerSize, WindowGrowth
 from tap_genesys_aggregates.dialects.protocol import Page, WindowRequest
 from tap_genesys_aggregates.extract.pulling import Puller
 from tap_genesys_aggregates.http.errors import BadRequestError, RefusedError, SlowError
@@ -255,21 +255,21 @@ def test_a_single_bucket_of_a_ranked_query_that_is_slow_says_so() -> None:
 
 
 def test_growth_starts_again_from_the_plain_window_after_a_refusal() -> None:
-    growth = WindowGrowth(DAY, 31 * DAY).after_rows(DAY, 10)
+    growth = WindowGrowth(DAY, 31 * DAY, DAY).after_answer(AnswerSize(DAY, 10))
     assert growth.length == 8 * DAY
-    growth = growth.after_refusal(8 * DAY, DAY)
+    growth = growth.after_refusal(8 * DAY)
     assert growth.length == DAY
     assert not growth.is_accepted(8 * DAY)
     assert growth.is_accepted(7 * DAY)
     assert growth.fits(31 * DAY), "nothing was too large"
-    assert growth.after_rows(DAY, 10).length == 4 * DAY
+    assert growth.after_answer(AnswerSize(DAY, 10)).length == 4 * DAY
 
 
 def test_the_shortest_refused_length_counts() -> None:
-    growth = WindowGrowth(31 * DAY, 31 * DAY).after_refusal(8 * DAY, DAY).after_refusal(31 * DAY, DAY)
+    growth = WindowGrowth(DAY, 31 * DAY, 31 * DAY).after_refusal(8 * DAY).after_refusal(31 * DAY)
     assert growth.refused == 8 * DAY
 
 
 def test_a_refusal_does_not_lengthen_windows_that_were_too_large() -> None:
-    growth = WindowGrowth(8 * DAY, 31 * DAY).after_failure(DAY).after_refusal(8 * DAY, DAY)
+    growth = WindowGrowth(DAY, 31 * DAY, 8 * DAY).after_failure(DAY).after_refusal(8 * DAY)
     assert growth.length == DAY / 2
