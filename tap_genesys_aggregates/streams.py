@@ -174,7 +174,7 @@ class AggregateStream(RESTStream["str | None"]):
         """Every page of this run, in order; after the pages of a window comes its commit."""
         now = self._client.now()
         self._began = self._bookmark = self._start(now)
-        puller = self.extractor.puller(self._began.windows)
+        puller = self.extractor.puller(self._began.windows, now)
         for period in chain(self._periods(self._began, now), self._rereads(now)):
             for part in self._parts(puller, period):
                 yield from part.pages

@@ -12,6 +12,7 @@ from tap_genesys_aggregates.core.bookmarks import RunPeriod
 from tap_genesys_aggregates.core.errors import TapError
 from tap_genesys_aggregates.core.rechecks import coarse, fingerprint
 from tap_genesys_aggregates.core.rows import RowMaker, UniqueKeys
+from tap_genesys_aggregates.core.window_growth import growth_at_start
 from tap_genesys_aggregates.core.windows import Window
 from tap_genesys_aggregates.dialects import dialect_of
 from tap_genesys_aggregates.dialects.protocol import WindowRequest
@@ -63,14 +64,17 @@ class Extractor:
         """A context to extract in: on leaving it, no asynchronous job is left running."""
         return self._jobs or nullcontext()
 
-    def puller(self, learnt: Learnt | None = None) -> Puller:
+    def puller(self, learnt: Learnt | None = None, now: datetime | None = None) -> Puller:
         """A puller of this query's windows.
 
         Args:
             learnt: What earlier runs have learnt about their length, if anything.
+            now: The instant of the run; needed if there is something.
         """
         client = self.client
-        return Puller(self.query, self.pages, client.clock, client.settings.max_window, self.batches, learnt)
+        longest = client.settings.max_window
+        start = growth_at_start(self.query, longest, learnt, now)
+        return Puller(self.query, self.pages, client.clock, longest, self.batches, start)
 
     def pull(self, puller: Puller, period: RunPeriod) -> Iterator[list[WindowPart]]:
         """Pull a period, ahead and in order.

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from tap_genesys_aggregates.core.bookmarks import RunPeriod
     from tap_genesys_aggregates.core.periods import Period
     from tap_genesys_aggregates.core.query import Query
-    from tap_genesys_aggregates.core.window_growth import Learnt
     from tap_genesys_aggregates.core.windows import Window
     from tap_genesys_aggregates.dialects.protocol import Page
 
@@ -80,7 +79,7 @@ class Puller:
         clock: Tells the time.
         max_window: The limit of growth.
         batches: The batches of users to ask about, if they must be named.
-        learnt: What earlier runs have learnt about the length of windows, if anything.
+        start: What earlier runs have learnt about the length of windows, if anything.
         growth: What is known about it now.
     """
 
@@ -89,14 +88,14 @@ class Puller:
     clock: Clock
     max_window: Period
     batches: Callable[[], Sequence[tuple[str, ...]]] = lambda: [()]
-    learnt: Learnt | None = None
+    start: WindowGrowth | None = None
     growth: WindowGrowth = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _sizes: list[AnswerSize] = field(default_factory=list, init=False)
     _held: float = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        self.growth = growth_at_start(self.query, self.max_window, self.learnt, self.clock.now())
+        self.growth = self.start or growth_at_start(self.query, self.max_window)
 
     def tasks(self, period: RunPeriod) -> Iterator[Callable[[], list[WindowPart]]]:
         """The tasks that pull a period, in order; iterate lazily, run each in any thread.
@@ -131,7 +130,9 @@ class Puller:
     def _expected(self, window: Window) -> float:
         """The size of a window's answer, to go by until it is there."""
         found = self.growth.expected_bytes(window.end - window.start)
-        return BYTES_IN_FLIGHT / _FIRST if found is None else found
+        if found is None:  # jobs take minutes, so all that may are submitted at once
+            return 0 if self.query.mode == "async" else BYTES_IN_FLIGHT / _FIRST
+        return found
 
     def hold(self, size: float) -> None:
         """Count bytes that are, or will be, held in memory; negative when they are no longer."""
