@@ -27,6 +27,15 @@ TRANSFORM = ROOT / "transform"
 SOURCES = TRANSFORM / "models" / "sources.yml"
 MACROS = TRANSFORM / "macros" / "current_rows.sql"
 
+RUNS = {
+    "organization": "The organization, as the tap's setting of that name.",
+    "started_at": "When the run began, with its time zone.",
+    "finished_at": "When it ended, with its time zone.",
+    "status": "'success' or 'failed'.",
+    "error": "Why it failed. Null if it did not.",
+}
+"""Columns of the table in which a scheduler keeps how the runs of each organization ended."""
+
 PRESETS = ("queue_performance", "agent_performance", "agent_status")
 LOOKUPS = ("queues", "users", "presence_definitions")
 
@@ -66,16 +75,29 @@ def sources() -> str:
         rules = f"      enabled: \"{{{{ var('using_{name}') }}}}\"\n"
         table = lookup_lists.lookups()[name].table
         lines += _table(name, f"Lookup: names and properties of {name.replace('_', ' ')}.", table, rules)
+    described = "How the runs of each organization ended, as a scheduler writes it. It need not exist."
+    lines += _heading("runs", described, "      enabled: \"{{ var('using_organizations') }}\"\n")
+    lines += [_column(name, description) for name, description in RUNS.items()]
     return "".join(lines)
 
 
 def _table(name: str, description: str, table: Iterable[Column], rules: str) -> Iterator[str]:
-    yield f"  - name: {name}\n"
-    yield f"    identifier: \"{{{{ var('genesys_{name}_identifier') }}}}\"\n"
-    yield f"    description: {json.dumps(description)}\n"
-    yield f"    config:\n{rules}    columns:\n"
+    yield _heading(name, description, rules)
     for each in table:
-        yield f"    - name: {each.name}\n      description: {json.dumps(each.description)}\n"
+        yield _column(each.name, each.description)
+
+
+def _heading(name: str, description: str, rules: str) -> str:
+    identifier = f"{{{{ var('genesys_{name}_identifier') }}}}"
+    described = json.dumps(description)
+    return (
+        f'  - name: {name}\n    identifier: "{identifier}"\n    description: {described}\n'
+        f"    config:\n{rules}    columns:\n"
+    )
+
+
+def _column(name: str, description: str) -> str:
+    return f"    - name: {name}\n      description: {json.dumps(description)}\n"
 
 
 def main() -> int:

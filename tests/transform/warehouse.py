@@ -115,6 +115,9 @@ class Database(Protocol):
     def load(self, loaded: Loaded) -> None:
         """Replace the rows of the tables, which are created if they do not exist."""
 
+    def execute(self, statement: str) -> None:
+        """Run a statement."""
+
     def rows(self, query: str) -> list[Row]:
         """The rows of a SELECT."""
 
@@ -148,6 +151,10 @@ class Postgres:
                     [json.dumps(rows)],
                 )
 
+    def execute(self, statement: str) -> None:
+        with psycopg.connect(self._url) as connection:
+            connection.execute(statement.encode())
+
     def rows(self, query: str) -> list[Row]:
         with psycopg.connect(self._url, row_factory=psycopg.rows.dict_row) as connection:
             return connection.execute(query.encode()).fetchall()
@@ -176,6 +183,10 @@ class DuckDB:
                     connection.execute(
                         f"insert into {SCHEMA}.{name} select * from read_json('{file}', columns={columns})"  # noqa: S608  # made here
                     )
+
+    def execute(self, statement: str) -> None:
+        with duckdb.connect(str(self._path)) as connection:
+            connection.execute(statement)
 
     def rows(self, query: str) -> list[Row]:
         with duckdb.connect(str(self._path)) as connection:

@@ -27,3 +27,10 @@
 {% macro snowflake__now_in_utc() %}sysdate(){% endmacro %}
 {% macro bigquery__now_in_utc() %}current_timestamp(){% endmacro %}
 {% macro databricks__now_in_utc() %}current_timestamp(){% endmacro %}
+
+{#- An instant of a column with a time zone, as the marts store it. -#}
+{% macro in_utc(instant) %}{{ return(adapter.dispatch('in_utc', 'genesys_aggregates')(instant)) }}{% endmacro %}
+{% macro default__in_utc(instant) %}cast({{ instant }} at time zone 'UTC' as timestamp){% endmacro %}
+{% macro snowflake__in_utc(instant) %}cast(convert_timezone('UTC', {{ instant }}) as timestamp_ntz){% endmacro %}
+{% macro bigquery__in_utc(instant) %}{{ instant }}{% endmacro %}
+{% macro databricks__in_utc(instant) %}{{ instant }}{% endmacro %}

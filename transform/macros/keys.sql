@@ -26,3 +26,21 @@ left join {{ source('genesys', lookup) }} as {{ lookup }}
 {% macro looked_up(lookup, column) -%}
   {% if var('using_' ~ lookup) %}{{ lookup }}.{{ column }}{% else %}cast(null as {{ dbt.type_string() }}){% endif %}
 {%- endmacro %}
+
+{#- The last run of each organization, from the table that a scheduler writes. Where there is no such table there are
+    no rows, so that the table may come later, and the marts are built all the same. -#}
+{% macro last_runs() -%}
+  {%- set runs = source('genesys', 'runs') -%}
+  {%- if execute and load_relation(runs) is not none %}
+  select organization, status, error, finished_at
+  from (
+    select
+      organization, status, error, {{ genesys_aggregates.in_utc('finished_at') }} as finished_at,
+      row_number() over (partition by organization order by started_at desc, finished_at desc) as place
+    from {{ runs }}
+  ) as numbered
+  where place = 1
+  {%- else %}
+  select organization, query as status, query as error, last_extracted_at as finished_at from ledger where 1 = 0
+  {%- endif %}
+{%- endmacro %}

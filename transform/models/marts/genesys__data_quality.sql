@@ -43,8 +43,13 @@ missing as (
   select {{ organization() }}query, 0 as missing_windows, 0 as missing_rows from ledger where 1 = 0
   {%- endfor %}
 )
+{%- if var('using_organizations') %},
+runs as (
+{{ last_runs() }}
+)
+{%- endif %}
 select
-  {% if var('using_organizations') %}ledger.organization,{% endif %}
+  {% if var('using_organizations') %}coalesce(ledger.organization, runs.organization) as organization,{% endif %}
   ledger.query,
   ledger.windows,
   ledger.split_windows,
@@ -54,7 +59,7 @@ select
   ledger.last_extracted_at,
   {{ dbt.datediff('ledger.last_extracted_at', now_in_utc(), 'hour') }} as hours_since_extraction,
   {{ dbt.datediff('ledger.covered_until', now_in_utc(), 'hour') }} as hours_behind,
-  coalesce(gaps.gaps, 0) as gaps,
+  case when ledger.query is not null then coalesce(gaps.gaps, 0) end as gaps,
   {%- set names = [] %}
   {%- for query in checked %}{% do names.append("'" ~ var('genesys_' ~ query ~ '_identifier') ~ "'") %}{% endfor %}
   {%- for column in ['missing_windows', 'missing_rows'] %}
@@ -64,8 +69,16 @@ select
   cast(null as bigint) as {{ column }},
   {%- endif %}
   {%- endfor %}
+  {%- if var('using_organizations') %}
+  runs.status as last_run_status,
+  runs.finished_at as last_run_at,
+  case when runs.status = 'failed' then runs.error end as last_error,
+  {%- endif %}
   {{ now_in_utc() }} as built_at
 from ledger
+{%- if var('using_organizations') %}
+full outer join runs on runs.organization = ledger.organization
+{%- endif %}
 left join gaps on gaps.query = ledger.query
   {%- if var('using_organizations') %} and gaps.organization = ledger.organization{% endif %}
 left join missing on missing.query = ledger.query
