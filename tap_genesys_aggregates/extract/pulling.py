@@ -21,6 +21,7 @@ from tap_genesys_aggregates.http.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from datetime import timedelta
 
     from tap_genesys_aggregates.clock import Clock
     from tap_genesys_aggregates.core.bookmarks import RunPeriod
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger("tap-genesys-aggregates")
 
-BYTES_IN_FLIGHT = 24 * 2**20
+BYTES_IN_FLIGHT = 28 * 2**20
 """Bytes of answers that may be on their way or wait to be written; decoded, they take more."""
 _FIRST = 2
 """Windows that are asked for before the first answer tells how large answers are."""
@@ -108,7 +109,7 @@ class Puller:
             stamp = Stamp.of(self.query, self.clock.now())
             for number, users in enumerate(batches, start=1):
                 last = number == len(batches)
-                expected = self._expected(window)
+                expected = self._expected(window.end - window.start)
                 self.hold(expected)
                 yield _Task(self, window, users, stamp, expected, alone=len(batches) == 1, last=last)
 
@@ -125,11 +126,11 @@ class Puller:
 
     def has_room(self) -> bool:
         """Whether another window may be pulled ahead: answers that wait take memory."""
-        return self._held < BYTES_IN_FLIGHT
+        return self._held + self._expected(self.growth.length) <= BYTES_IN_FLIGHT
 
-    def _expected(self, window: Window) -> float:
+    def _expected(self, length: timedelta) -> float:
         """The size of a window's answer, to go by until it is there."""
-        found = self.growth.expected_bytes(window.end - window.start)
+        found = self.growth.expected_bytes(length)
         if found is None:  # jobs take minutes, so all that may are submitted at once
             return 0 if self.query.mode == "async" else BYTES_IN_FLIGHT / _FIRST
         return found
