@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,7 @@ from tap_genesys_aggregates.core.bookmarks import REPLICATION_KEY, Bookmark, rer
 from tap_genesys_aggregates.core.errors import SettingError, TapError
 from tap_genesys_aggregates.core.query_changes import resumed
 from tap_genesys_aggregates.core.rechecks import RereadCount, can_recheck, news
-from tap_genesys_aggregates.core.rows import RowMaker, Stamp, UniqueKeys
-from tap_genesys_aggregates.extract.split_groups import merged
-from tap_genesys_aggregates.http.usage import Usage
+from tap_genesys_aggregates.core.rows import RowMaker, Stamp
 from tap_genesys_aggregates.ledger import entry
 from tap_genesys_aggregates.singer.input_files import check_keys, columns_left_out
 from tap_genesys_aggregates.singer.messages import MessageWriter
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from tap_genesys_aggregates.extract.extractor import Extractor
     from tap_genesys_aggregates.extract.failures import Failures
     from tap_genesys_aggregates.extract.progress import Progress
-    from tap_genesys_aggregates.extract.pulling import Puller, WindowPart
+    from tap_genesys_aggregates.http.usage import Usage
     from tap_genesys_aggregates.ledger import LedgerStream
 
 _ROWS_AT_ONCE = 1_000
@@ -107,7 +106,6 @@ class AggregateStream(RESTStream["str | None"]):
         self.extractor = extractor
         self._client = extractor.client
         self._run = run
-        self._unique, self._usage = UniqueKeys(self.query), Usage()
         self._stamp = Stamp("", "")
         self._began = self._bookmark = Bookmark()
         self._reread = RereadCount()
@@ -176,14 +174,13 @@ class AggregateStream(RESTStream["str | None"]):
         self._began = self._bookmark = self._start(now)
         puller = self.extractor.puller(self._began.windows, now)
         for period in chain(self._periods(self._began, now), self._rereads(now)):
-            for part in self._parts(puller, period):
+            report = partial(self._run.progress.over, self.name, period.start, period.stop)
+            for part in self.extractor.read(puller, period, report):
+                self._stamp = part.stamp
                 yield from part.pages
-                part.usage.rows = self._unique.rows - self._usage.rows
-                puller.learn(part)
-                self._usage.add(part.usage)
                 if part.completes is not None:
                     self._bookmark = replace(self._bookmark, windows=puller.growth.learnt(now))
-                    self._commit(part.completes, part.stamp, period, now)
+                    self._commit(part.completes, part.usage, period, now)
 
     def periods(self, now: datetime) -> tuple[RunPeriod, ...]:
         """What a run would read; nothing is written.
@@ -230,18 +227,9 @@ class AggregateStream(RESTStream["str | None"]):
         self.write_awaited_schema()
         return bookmark
 
-    def _parts(self, puller: Puller, period: RunPeriod) -> Iterator[WindowPart]:
-        """The parts of a period's windows, in order, while progress is reported."""
-        self._unique, self._usage = UniqueKeys(self.query), Usage()
-        pulled = self.extractor.pull(puller, period)
-        for parts in self._run.progress.over(self.name, period.start, period.stop, pulled):
-            for part in parts:
-                self._stamp = part.stamp
-                yield replace(part, pages=merged(part.pages, self._unique))
-
-    def _commit(self, window: Window, stamp: Stamp, period: RunPeriod, now: datetime) -> None:
+    def _commit(self, window: Window, usage: Usage, period: RunPeriod, now: datetime) -> None:
         """Write the ledger line and the STATE of a window whose rows are out."""
-        rows, bookmark = self._usage.rows, self._bookmark
+        rows, bookmark = usage.rows, self._bookmark
         if not rows and window.end <= period.settled and bookmark.had_rows(window):
             self.logger.warning(
                 "query %r, window %s: it had rows when it was last read, and has none now that it is settled",
@@ -249,16 +237,15 @@ class AggregateStream(RESTStream["str | None"]):
                 window,
             )
         reason = self._began.reason(window, period)
-        self._run.ledger.record(entry(self.query, window, stamp, self._usage, reason))
+        self._run.ledger.record(entry(self.query, window, self._stamp, usage, reason))
         if period.is_recheck:
-            self._reread.add(window, self._usage.requests)
+            self._reread.add(window, usage.requests)
             bookmark = replace(bookmark, rechecks=bookmark.rechecks.after_window(window))
         elif period.is_earlier:
             bookmark = bookmark.after_earlier(window)
         else:
             bookmark = bookmark.after(window, now, self.query.lookback, rows=rows)
         self._save(bookmark)
-        self._unique, self._usage = UniqueKeys(self.query), Usage()
 
     def _save(self, bookmark: Bookmark) -> None:
         """Write the STATE with a bookmark: everything that it says is out."""

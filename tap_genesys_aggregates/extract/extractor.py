@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from datetime import timedelta
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ from tap_genesys_aggregates.http.errors import BadRequestError, SlowError, TooLa
 from tap_genesys_aggregates.http.usage import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from tap_genesys_aggregates.client import Client
@@ -92,6 +93,37 @@ class Extractor:
         workers = self.client.settings.concurrency
         return in_order(puller.tasks(period), workers, ahead=2 * workers, has_room=puller.has_room)
 
+    def read(
+        self,
+        puller: Puller,
+        period: RunPeriod,
+        report: Callable[[Iterator[list[WindowPart]]], Iterator[list[WindowPart]]] = iter,
+    ) -> Iterator[WindowPart]:
+        """Read a period, window by window; small answers let its later windows grow.
+
+        Args:
+            puller: Plans the windows.
+            period: What to read.
+            report: Is given what is pulled and passes it on, to report progress.
+
+        Yields:
+            The parts of each window in order, with pages in which no two rows have the same key. The usage
+            of a part is what its window has cost so far.
+
+        Raises:
+            TapError: A window could not be read; everything before it was yielded.
+        """
+        unique, usage = UniqueKeys(self.query), Usage()
+        for parts in report(self.pull(puller, period)):
+            for part in parts:
+                pages = merged(part.pages, unique)
+                part.usage.rows = unique.rows - usage.rows
+                puller.learn(part)
+                usage.add(part.usage)
+                yield replace(part, pages=pages, usage=usage)
+                if part.completes is not None:
+                    unique, usage = UniqueKeys(self.query), Usage()
+
     def pages(self, request: WindowRequest, usage: Usage) -> list[Page]:
         """Every page of a window, from a job if the query is asynchronous.
 
@@ -119,15 +151,10 @@ class Extractor:
         Raises:
             TapError: They could not be read.
         """
-        puller = self.puller()
         with self.open():
-            for parts in self.pull(puller, RunPeriod(start, stop, stop)):
-                for part in parts:
-                    pages = merged(part.pages, UniqueKeys(self.query))
-                    for leaf in chain.from_iterable(page.leaves for page in pages):
-                        part.usage.rows += 1
-                        yield self.row_maker.row(leaf, part.stamp)
-                    puller.learn(part)
+            for part in self.read(self.puller(), RunPeriod(start, stop, stop)):
+                for leaf in chain.from_iterable(page.leaves for page in part.pages):
+                    yield self.row_maker.row(leaf, part.stamp)
 
     def fingerprint(self, window: Window) -> str | None:
         """Ask for a period in a single bucket: a fingerprint of the answer.

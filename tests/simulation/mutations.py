@@ -127,7 +127,7 @@ def recheck_mutation(description: str, *replacements: tuple[Any, str, str, str])
     return replace(mutation(description, *replacements), simulate=old_history_failures)
 
 
-_COMMIT = "self._commit(part.completes, part.stamp, period, now)"
+_COMMIT = "self._commit(part.completes, part.usage, period, now)"
 _EMIT = "yield from part.pages"
 _RECORD = "self._run.ledger.record("
 _AFTER = "bookmark.after(window, now, self.query.lookback, rows=rows)"
@@ -164,7 +164,7 @@ MUTATIONS = (
             AggregateStream,
             "_pages",
             "if part.completes is not None:",
-            "if part.completes is not None and self._usage.rows:",
+            "if part.completes is not None and part.usage.rows:",
         ),
     ),
     mutation("the second page is skipped", (Client, "pages", "return found", "return found[:1] + found[2:]")),
