@@ -26,8 +26,8 @@ ROWS_WANTED = 20_000
 """Rows that an answer should have: below the limit of the API (docs/api-notes.md, "Results: limits")."""
 BYTES_WANTED = 16 * 2**20
 """Bytes that an answer should have: 20,000 rows of 800 bytes, a thirtieth of what is accepted at most."""
-SECONDS_WANTED = 30.0
-"""Seconds that an answer should take: gateways often give up after a minute."""
+SECONDS_WANTED = 10.0
+"""Seconds that an answer should take at most: gateways often give up after 30 or 60."""
 
 _MAX_FACTOR = 8
 """How many times longer than the last window the next one may be."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger("tap-genesys-aggregates")
 
-BYTES_IN_FLIGHT = 28 * 2**20
+BYTES_IN_FLIGHT = 24 * 2**20
 """Bytes of answers that may be on their way or wait to be written; decoded, they take more."""
 _FIRST = 2
 """Windows that are asked for before the first answer tells how large answers are."""
