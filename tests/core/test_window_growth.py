@@ -20,6 +20,7 @@ from tap_genesys_aggregates.core.window_growth import (
     WindowGrowth,
     growth_at_start,
 )
+from tap_genesys_aggregates.extract.pulling import BYTES_IN_FLIGHT
 from tests.core.making import at, examples, query
 
 DAY = timedelta(days=1)
@@ -195,3 +196,19 @@ def test_nothing_is_kept_if_nothing_was_learnt() -> None:
 def test_a_state_that_is_not_of_windows_is_refused(state: object, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         Learnt.read(state)
+
+
+def test_the_docs_name_the_bounds_and_show_a_state() -> None:
+    _, _, page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8").partition("## How long windows are")
+    page, _, _ = page.partition("\n## ")
+    text = " ".join(page.split())
+    for bound in (
+        f"at most {ROWS_WANTED:,} rows and {BYTES_WANTED >> 20} MiB",
+        "at most ten seconds" if SECONDS_WANTED == 10 else "",
+        f"At most {BYTES_IN_FLIGHT >> 20} MiB of them",
+    ):
+        assert bound in text
+    state = json.loads(page[page.index("{") : page.rindex("}") + 1])
+    learnt = Learnt.read(state)
+    assert learnt.write() == state
+    assert growth_at_start(BY_DAY, UP_TO_A_MONTH, learnt, NOW).length == 10 * DAY
