@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from tap_genesys_aggregates.config.settings import Settings
 from tap_genesys_aggregates.warehouse import command
 from tap_genesys_aggregates.warehouse.views import views
 from tests.pipeline.running import ManualClock, config, multiset, run
+from tests.project.generated_settings import ROOT
 from tests.warehouse.conftest import Connection, load
 
 if TYPE_CHECKING:
@@ -108,5 +110,22 @@ def test_reconcile_compares_the_rows_of_its_own_organization(
             path = tmp_path / f"{name}.json"
             path.write_text(json.dumps(settings(name, base_url=url)), encoding="utf-8")
             arguments = ["reconcile", "--config", str(path), "--schema", "warehouse"]
-            codes[name] = CliRunner().invoke(command.main, arguments).exit_code
+            result = CliRunner().invoke(command.main, arguments)
+            assert result.output.splitlines()[0] == f"organization {name!r}"
+            codes[name] = result.exit_code
     assert codes == {"acme": command.EQUAL, "globex": command.DIFFERENT}
+
+
+def test_the_sql_in_the_docs_removes_one_organization(
+    connection: Connection, loaded: dict[str, list[Row]]
+) -> None:
+    page = (ROOT / "docs" / "many-organizations.md").read_text("utf-8")
+    (block,) = re.findall(r"^```sql\n(do .*?)^```$", page, re.MULTILINE | re.DOTALL)
+    pulled = connection.execute("select count(*) from warehouse.extractions where organization = 'globex'")
+    counts = {"calls": (len(loaded["globex"]),), "extractions": pulled.fetchone()}
+    connection.execute(block.replace("'partners'", "'warehouse'").encode())
+    for table, (count,) in counts.items():
+        rows = connection.execute(
+            f"select organization, count(*) from warehouse.{table} group by 1".encode()  # noqa: S608  # fixed names
+        )
+        assert rows.fetchall() == [("globex", count)]
