@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 _TAP = "from tap_genesys_aggregates.tap import TapGenesysAggregates as tap; tap.cli()"
 """The same as the installed command."""
+_SMALLER_WINDOWS = (
+    "from tap_genesys_aggregates.core import window_growth; window_growth.ROWS_WANTED = 5_000; "
+)
+"""Lets windows aim at 5,000 rows, as they did before bytes and seconds were bounded too."""
 
 Command: TypeAlias = Callable[[int], list[str]]
 """Given a number of windows of one day, returns the command that turns them into rows."""
@@ -45,6 +49,22 @@ class Commands:
     def tap(self, windows: int, **settings: str | int) -> list[str]:
         """The tap; ``settings`` override windows of one day and one request at a time."""
         return [sys.executable, "-c", _TAP, "--config", str(self._tap_config(windows, settings))]
+
+    def tap_with_smaller_windows(self, windows: int, **settings: str | int) -> list[str]:
+        """The tap with windows that aim at 5,000 rows."""
+        python, option, code, *arguments = self.tap(windows, **settings)
+        return [python, option, _SMALLER_WINDOWS + code, *arguments]
+
+    def tap_after(self, earlier: int, windows: int, *, knowing: bool) -> list[str]:
+        """The tap after a run that loaded fewer windows, with or without what that run learnt about them."""
+        output, state = self.folder / f"{earlier}.jsonl", self.folder / f"{earlier}-{knowing}.json"
+        run(self.tap(earlier, max_window="P31D"), output)
+        lines = map(json.loads, output.read_text(encoding="utf-8").splitlines())
+        *_, value = (line["value"] for line in lines if line["type"] == "STATE")
+        if not knowing:
+            del value["bookmarks"]["rows"]["windows"]
+        state.write_text(json.dumps(value), encoding="utf-8")
+        return [*self.tap(windows, max_window="P31D"), "--state", str(state)]
 
     def tap_with_a_column_deselected(self, windows: int) -> list[str]:
         """The tap without the last of its columns of numbers."""

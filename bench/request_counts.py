@@ -11,6 +11,8 @@ from bench.figures import Figure
 from bench.processes import run
 from bench.query import APIS, FIRST_DAY
 from bench.replay import RequestCount, replay_server
+from bench.responses import BUCKETS
+from bench.scaling import MAX_MEMORY_MIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +40,8 @@ def measure(sizes: Sizes, folder: Path) -> Iterator[Figure]:
         place.mkdir()
         yield _in_flight(api, sizes, place)
         yield _quiet_year(api, place)
+        yield _per_million_rows(api, sizes, place)
+        yield _next_run(api, place)
 
 
 def _in_flight(api: Api, sizes: Sizes, folder: Path) -> Figure:
@@ -71,3 +75,34 @@ def _quiet_year(api: Api, folder: Path) -> Figure:
     method = f"{_YEAR} days of 4 rows each, default max_window and concurrency; {requests} requests"
     title = f"`{api}`: requests for a quiet year, relative to one per day"
     return Figure.from_ratios(title, [requests / _YEAR], ("at most", 0.1), method)
+
+
+def _per_million_rows(api: Api, sizes: Sizes, folder: Path) -> Figure:
+    """Count the requests for a year of a busy organization, relative to windows that aim at fewer rows."""
+    rows = _YEAR * sizes.groups * BUCKETS
+    with replay_server(api, sizes.groups) as url:
+        commands, counted = Commands(api, url, sizes.groups, folder), []
+        for command in (commands.tap_with_smaller_windows, commands.tap):
+            cost = run(command(_YEAR, max_window="P31D", concurrency=8))
+            counted.append(RequestCount(url).requests)
+    before, after = (requests * 1_000_000 / rows for requests in counted)
+    method = f"{rows:,} rows in {_YEAR} days, 8 requests in flight; {after:.0f} against {before:.0f} requests"
+    condition = (f"at most {MAX_MEMORY_MIB} MiB (measured: {cost.memory:.0f})", cost.memory <= MAX_MEMORY_MIB)
+    title = f"`{api}`: requests for a million rows, relative to windows that aim at 5,000"
+    return Figure.from_ratios(title, [after / before], ("at most", 0.5), method, (condition,))
+
+
+def _next_run(api: Api, folder: Path) -> Figure:
+    """Count the requests of a run that knows how long windows may be, relative to one that does not."""
+    counted = []
+    with replay_server(api, 2, buckets=2) as url:
+        for knowing in (False, True):
+            command = Commands(api, url, 2, folder).tap_after(_YEAR // 2, _YEAR, knowing=knowing)
+            RequestCount(url)
+            run(command)
+            counted.append(RequestCount(url).requests)
+    method = (
+        f"{_YEAR - _YEAR // 2} days of 4 rows each, after as many; {counted[1]} requests against {counted[0]}"
+    )
+    title = f"`{api}`: requests of a run that knows what the last one learnt, relative to one that does not"
+    return Figure.from_ratios(title, [counted[1] / counted[0]], ("at most", 0.9), method)

@@ -1,10 +1,12 @@
 """Responses of both APIs. One day is encoded in advance; all other days differ only in their dates.
 
-Each day has ``groups`` groups with ``buckets`` buckets each. A bucket becomes one row with all metrics.
+Each day has ``groups`` groups with ``buckets`` buckets each. A bucket becomes one row with all metrics. A
+query that asks for no buckets, as when settled months are checked, gets one row for each group.
 """
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ import msgspec
 from bench.query import METRICS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
     from bench.query import Api
 
@@ -27,6 +29,7 @@ _ENVELOPES: dict[Api, tuple[bytes, bytes]] = {
     "group_tree": (b'{"entities":[', b'],"pageNumber":1,"links":{"next":null}}'),
 }
 _TODAY, _TOMORROW = b"2000-01-01", b"2000-01-02"
+_MIDNIGHT, _NEXT_MIDNIGHT = "2000-01-01T00:00:00.000Z", "2000-01-02T00:00:00.000Z"
 _INTERVAL = re.compile(
     rb'"(?:interval|dateFrom)":\s*"(\d{4}-\d\d-\d\d)T[^"/]*(?:/|",\s*"dateTo":\s*")(\d{4}-\d\d-\d\d)T'
 )
@@ -38,6 +41,7 @@ class Responses:
 
     api: Api
     day: bytes
+    whole: bytes
 
     @classmethod
     def encode(cls, api: Api, groups: int, buckets: int = BUCKETS) -> Responses:
@@ -50,18 +54,24 @@ class Responses:
         """
         generator = random.Random(1)  # noqa: S311  # realistic numbers, the same in every run
         make = _result if api == "results" else _entity
-        return cls(
-            api, msgspec.json.encode([make(number, buckets, generator) for number in range(groups)])[1:-1]
+        day, whole = (
+            msgspec.json.encode([make(number, instants, generator) for number in range(groups)])[1:-1]
+            for instants in (_instants(buckets), [(_MIDNIGHT, _NEXT_MIDNIGHT)])
         )
+        return cls(api, day, whole)
 
     def for_request(self, request: bytes) -> bytes:
         """Return the response to the body of a request: every day of the interval that it asks for."""
         match = _INTERVAL.search(request)
         if match is None:
             raise ValueError(f"The request has no interval: {request[:300]!r}")
+        head, tail = _ENVELOPES[self.api]
+        query = json.loads(request)
+        if "granularity" not in query and "interval" not in query["groupBy"]:
+            first, last = match.groups()
+            return head + self.whole.replace(_TOMORROW, last).replace(_TODAY, first) + tail
         start, end = (date.fromisoformat(text.decode()) for text in match.groups())
         days = (start + timedelta(days=number) for number in range((end - start).days))
-        head, tail = _ENVELOPES[self.api]
         return head + b",".join(self._dated(day) for day in days) + tail
 
     def _dated(self, day: date) -> bytes:
@@ -70,19 +80,19 @@ class Responses:
         return body.replace(_TODAY, day.isoformat().encode())
 
 
-def _instants(buckets: int) -> Iterator[tuple[str, str]]:
-    """Yield start and end of each half hour from midnight."""
+def _instants(buckets: int) -> list[tuple[str, str]]:
+    """Start and end of each half hour from midnight."""
     marks = [f"{_TODAY.decode()}T{half // 2:02d}:{half % 2 * 30:02d}:00.000Z" for half in range(48)]
-    marks.append(f"{_TOMORROW.decode()}T00:00:00.000Z")
-    return islice(pairwise(marks), buckets)
+    marks.append(_NEXT_MIDNIGHT)
+    return list(islice(pairwise(marks), buckets))
 
 
-def _result(number: int, buckets: int, generator: random.Random) -> dict[str, Any]:
+def _result(number: int, instants: Sequence[tuple[str, str]], generator: random.Random) -> dict[str, Any]:
     """Return one group of the results API."""
     group = {"queueId": _identifier(number), "mediaType": ("voice", "chat")[number % 2]}
     data = [
         {"interval": f"{start}/{end}", "metrics": [_metric(name, generator) for name in METRICS["results"]]}
-        for start, end in _instants(buckets)
+        for start, end in instants
     ]
     return {"group": group, "data": data}
 
@@ -101,9 +111,10 @@ def _metric(name: str, generator: random.Random) -> dict[str, Any]:
     return {"metric": name, "stats": stats}
 
 
-def _entity(number: int, buckets: int, generator: random.Random) -> dict[str, Any]:
-    """Return one entity of the group-tree API, with a leaf for each bucket."""
-    groups = [{"id": start, "metrics": _values(generator), "groups": []} for start, _ in _instants(buckets)]
+def _entity(number: int, instants: Sequence[tuple[str, str]], generator: random.Random) -> dict[str, Any]:
+    """Return one entity of the group-tree API, with a leaf for each bucket; without, if there is only one."""
+    starts = [start for start, _ in instants] if len(instants) > 1 else []
+    groups = [{"id": start, "metrics": _values(generator), "groups": []} for start in starts]
     return {"id": _identifier(number), "metrics": _values(generator), "groups": groups}
 
 

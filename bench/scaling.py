@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from bench.figures import Sizes
 
-_MAX_MEMORY_MIB = 150
+MAX_MEMORY_MIB = 150
 
 
 def measure(sizes: Sizes, folder: Path) -> Iterator[Figure]:
@@ -51,7 +51,7 @@ def _memory_and_time(commands: Commands, sizes: Sizes) -> Iterator[Figure]:
         peak = max(peak, large.memory)
     rows = sizes.groups * BUCKETS * sizes.small
     method = f"{rows * sizes.times:,} rows against {rows:,}, {sizes.long_rounds} rounds, concurrency 4"
-    condition = (f"at most {_MAX_MEMORY_MIB} MiB (measured: {peak:.0f})", peak <= _MAX_MEMORY_MIB)
+    condition = (f"at most {MAX_MEMORY_MIB} MiB (measured: {peak:.0f})", peak <= MAX_MEMORY_MIB)
     title = "`results`: peak memory of the large load, relative to the small one"
     yield Figure.from_ratios(title, memory, ("at most", 1.1), method, (condition,))
     title = "`results`: time per row of the large load, relative to the small one"

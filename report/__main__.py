@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from report.database import connect, server_url
 from report.errors import ReportError
-from report.page import now_in_utc, page
+from report.page import fleet_page, now_in_utc, page
 from report.picture import picture
 from report.queries import Marts
 
@@ -28,11 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.first and options.last and options.last < options.first:
             raise ReportError(f"--to {options.last} is before --from {options.first}")  # noqa: TRY301  # same exit
         with connect(server_url(options.database_url)) as connection:
-            marts = Marts(connection, options.schema, options.organization)
-            numbers = marts.read(options.first, options.last)
-        if options.picture:
-            options.picture.write_bytes(picture(numbers))
-        text = page(numbers, now_in_utc(), organization=options.organization, note=options.note)
+            text = _page(Marts(connection, options.schema, options.organization), options)
         options.output.write_text(text, encoding="utf-8")
     except ReportError as error:
         sys.stderr.write(f"{error}\n")
@@ -42,6 +38,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     sys.stdout.write(f"{options.output.resolve()}\n")
     return 0
+
+
+def _page(marts: Marts, options: argparse.Namespace) -> str:
+    """The page of one organization, or that of several."""
+    if marts.are_several:
+        if options.first or options.last or options.picture:
+            raise ReportError(
+                "The marts have several organizations, which are never added up: --from, --to and --picture "
+                "need one of them, chosen with --organization"
+            )
+        return fleet_page(marts.read_fleet(), now_in_utc(), note=options.note)
+    numbers = marts.read(options.first, options.last)
+    if options.picture:
+        options.picture.write_bytes(picture(numbers))
+    return page(numbers, now_in_utc(), organization=marts.organization, note=options.note)
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -57,7 +68,12 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         default=os.environ.get("DBT_MARTS_SCHEMA") or "genesys_marts",
         help="schema of the marts (default: DBT_MARTS_SCHEMA, or genesys_marts)",
     )
-    parser.add_argument("--organization", help="which one, if the marts have several")
+    parser.add_argument(
+        "--organization",
+        metavar="NAME",
+        help="whose KPIs; without it, marts of several organizations become a page of how fresh and complete "
+        "each is",
+    )
     parser.add_argument(
         "--from", dest="first", type=_day, metavar="DAY", help="first day, such as 2026-03-01"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from html import escape
 from pathlib import Path
@@ -10,13 +11,15 @@ from typing import TYPE_CHECKING
 
 import vl_convert
 
-from report import charts, palette, words
+from report import charts, fleet, palette, words
+from report.fleet import ORGANIZATIONS_DRAWN
 from report.queries import AGENTS_DRAWN, QUEUES_DRAWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from report.charts import Spec
+    from report.fleet import Organization
     from report.queries import Numbers, Row
 
 _HERE = Path(__file__).parent
@@ -24,6 +27,7 @@ _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inl
 """Even if a script wanted to: the browser lets the page load nothing and send nothing."""
 
 _NO_INTERVALS = "queue_performance was loaded in intervals of a day or longer."
+_MISSING = f"{words.MISSING} means that there is no number: it is not 0."
 _NO_AGENTS = "The query agent_status is not loaded, or its mart is left out (using_agent_status)."
 
 
@@ -47,12 +51,54 @@ def page(numbers: Numbers, now: datetime, *, organization: str | None = None, no
         _quality(numbers.quality, now),
     ]
     heading = "Contact center" if organization is None else f"Contact center: {organization}"
-    title = f"{heading}, {words.period(numbers.period)}"
+    period, media = words.period(numbers.period), numbers.totals["media_types"]
+    final = "" if numbers.totals["is_final"] else " Recent numbers can still change."
+    frame = _Frame(
+        title=f"{heading}, {period}",
+        heading=heading,
+        line=f"{period} · days of {numbers.period.time_zone} · {media}",
+        footer=f"{final} {_MISSING} Rates and averages are sums divided by sums, over the whole period.",
+    )
+    return _document(frame, "".join(sections), specs, now, note)
+
+
+def fleet_page(rows: list[Row], now: datetime, *, note: str | None = None) -> str:
+    """Return the page of several organizations: how fresh and complete each is, and no KPIs.
+
+    Args:
+        rows: A row for each organization.
+        now: When it is made.
+        note: A line to show above everything.
+    """
+    heading = f"Contact centers: {words.plural(len(rows), 'organization')}"
+    frame = _Frame(
+        title=f"{heading}, {words.instant(now)}",
+        heading=heading,
+        line="Numbers of several organizations are never added up. For the KPIs of one: --organization NAME",
+        footer=f" {_MISSING}",
+    )
+    organizations = fleet.ranked(rows, now)
+    return _document(frame, _fleet_tiles(organizations) + _fleet(organizations, now), {}, now, note)
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """The texts around the sections of a page."""
+
+    title: str
+    heading: str
+    line: str
+    footer: str
+
+
+def _document(frame: _Frame, body: str, specs: dict[str, Spec], now: datetime, note: str | None) -> str:
     style = (_HERE / "page.css").read_text(encoding="utf-8")
     script = (_HERE / "page.js").read_text(encoding="utf-8")
     data = json.dumps(specs, ensure_ascii=False, default=str)
-    media = numbers.totals["media_types"]
-    final = "" if numbers.totals["is_final"] else " Recent numbers can still change."
+    vega = f"<script>{_in_script(vl_convert.javascript_bundle(), quoted=False)}</script>\n" if specs else ""
+    no_script = (
+        "<noscript><p>The charts need JavaScript, which is in this file.</p></noscript>" if specs else ""
+    )
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -60,7 +106,7 @@ def page(numbers: Numbers, now: datetime, *, organization: str | None = None, no
 <meta http-equiv="Content-Security-Policy" content="{_POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>{escape(title)}</title>
+<title>{escape(frame.title)}</title>
 <style>
 :root {{ {palette.css(palette.LIGHT)} }}
 @media screen and (prefers-color-scheme: dark) {{ :root {{ {palette.css(palette.DARK)} }} }}
@@ -69,19 +115,17 @@ def page(numbers: Numbers, now: datetime, *, organization: str | None = None, no
 </head>
 <body>
 <header>
-<h1>{escape(heading)}</h1>
-<p>{escape(words.period(numbers.period))} · days of {escape(numbers.period.time_zone)} · {escape(media)}</p>
+<h1>{escape(frame.heading)}</h1>
+<p>{escape(frame.line)}</p>
 {f'<p class="note">{escape(note)}</p>' if note else ""}
 </header>
 <main>
-{"".join(sections)}
+{body}
 </main>
-<footer><p>Made on {words.instant(now)} from the dbt marts.{final} {words.MISSING} means that there is no
-number: it is not 0. Rates and averages are sums divided by sums, over the whole period.</p>
-<noscript><p>The charts need JavaScript, which is in this file.</p></noscript></footer>
+<footer><p>Made on {words.instant(now)} from the dbt marts.{frame.footer}</p>
+{no_script}</footer>
 <script type="application/json" id="charts">{_in_script(data)}</script>
-<script>{_in_script(vl_convert.javascript_bundle(), quoted=False)}</script>
-<script>{script}</script>
+{vega}<script>{script}</script>
 </body>
 </html>
 """
@@ -130,6 +174,11 @@ def _tiles(numbers: Numbers) -> str:
             words.plural(occupancy["agents"], "agent") if occupancy else "not loaded",
         ),
     ]
+    return _list_of_tiles(tiles)
+
+
+def _list_of_tiles(tiles: Iterable[tuple[str, str, str, str]]) -> str:
+    """Tiles from their name, label, value and what is said below it."""
     items = "".join(
         f'<li class="tile" id="tile-{name}"><span>{label}</span><strong>{escape(value)}</strong>'
         f"<small>{escape(detail)}</small></li>"
@@ -271,6 +320,74 @@ def _quality(rows: list[Row], now: datetime) -> str:
     ]
     subtitle = f"Freshness and data quality, as of the last dbt build. {words.MISSING}: not checked."
     return _section(words.quality_title(rows), subtitle, _table(headings, body))
+
+
+def _fleet_tiles(organizations: list[Organization]) -> str:
+    known = sum(each.row["last_run_status"] is not None for each in organizations)
+    details = {
+        fleet.NEVER: "no window of any query",
+        fleet.FAILED: f"last runs known: {known} of {len(organizations)}",
+        fleet.LATE: f"a query not loaded for {fleet.LATE_AFTER_HOURS} hours",
+        fleet.INCOMPLETE: "gaps or incomplete windows",
+    }
+    tiles = [("attention", "Need attention", fleet.NOT_FINE, f"of {len(organizations)} organizations")]
+    tiles += [(problem, fleet.LABELS[problem], {problem}, detail) for problem, detail in details.items()]
+    return _list_of_tiles(
+        (
+            name,
+            label,
+            words.count(sum(not wanted.isdisjoint(each.problems) for each in organizations)),
+            detail,
+        )
+        for name, label, wanted, detail in tiles
+    )
+
+
+def _fleet(organizations: list[Organization], now: datetime) -> str:
+    """The worst organizations, and the others behind a line that counts them."""
+    ill = [each for each in organizations if each.problems]
+    fine = organizations[len(ill) :]
+    drawn, rest = ill[:ORGANIZATIONS_DRAWN], ill[ORGANIZATIONS_DRAWN:]
+    if len(organizations) <= ORGANIZATIONS_DRAWN:
+        drawn, fine = organizations, []
+    body = _fleet_table(drawn, now) if drawn else ""
+    for hidden, text in ((rest, f"{len(rest)} more need attention"), (fine, f"{len(fine)} have no problem")):
+        if hidden:
+            body += f"<details><summary>{text}</summary>{_fleet_table(hidden, now)}</details>"
+    subtitle = (
+        "Freshness and data quality, as of the last dbt build; the worst first. An organization is as fresh "
+        f"as the query that was loaded least lately. {words.MISSING}: not known, or not checked."
+    )
+    return _section(fleet.title(organizations), subtitle, f'<div class="fleet">{body}</div>')
+
+
+def _fleet_table(organizations: list[Organization], now: datetime) -> str:
+    headings = (
+        "Organization",
+        "Problem",
+        "Last loaded",
+        "Age of the data",
+        "Gaps",
+        "Incomplete windows",
+        "Missing rows",
+        "Last run",
+        "Last error",
+    )
+    body = [
+        (
+            each.row["organization"],
+            each.text,
+            words.age_of(each.row["last_extracted_at"], now, ago=" ago"),
+            words.age_of(each.row["covered_until"], now),
+            words.count(each.row["gaps"]),
+            words.count(each.row["missing_windows"]),
+            words.count(each.row["missing_rows"]),
+            words.last_run(each.row, now),
+            words.shortened(each.row["last_error"]),
+        )
+        for each in organizations
+    ]
+    return _table(headings, body)
 
 
 def _section(title: str, subtitle: str, body: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import psycopg
@@ -20,6 +21,7 @@ Row: TypeAlias = "dict[str, Any]"
 DAYS = 14
 """Length of the period if neither end is given."""
 QUEUES_DRAWN, AGENTS_DRAWN = 8, 20
+_NAMES_LISTED = 8
 
 _COVERAGE = """
     select min(local_day) as first, max(local_day) as last, string_agg(distinct time_zone, ', ') as time_zone
@@ -179,6 +181,19 @@ _QUALITY = """
       missing_rows::float as missing_rows, built_at
     from {schema}.genesys__data_quality where {scope} order by query
 """
+_ORGANIZATIONS = """
+    select organization as name from {schema}.genesys__queue_day
+    union select organization from {schema}.genesys__data_quality order by 1
+"""
+# An organization is as fresh as the query that was loaded least lately. Its last run is in each of its rows.
+_FLEET = """
+    select organization, count(query) as queries, count(missing_windows) as checked,
+      (array_agg(query order by last_extracted_at))[1] as furthest_behind,
+      min(last_extracted_at) as last_extracted_at, min(covered_until) as covered_until,
+      sum(gaps) as gaps, sum(missing_windows) as missing_windows, sum(missing_rows)::float as missing_rows,
+      min(last_run_status) as last_run_status, min(last_run_at) as last_run_at, min(last_error) as last_error
+    from {schema}.genesys__data_quality group by organization order by organization
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +227,12 @@ class Numbers:
 
 
 class Marts:
-    """The marts in one schema, of one organization."""
+    """The marts in one schema: the numbers of one organization, or how fresh and complete each of several is.
+
+    Attributes:
+        organization: Whose numbers they are; None if there are no organizations, or several.
+        are_several: Whether they have several organizations, of which none was chosen.
+    """
 
     def __init__(
         self, connection: psycopg.Connection[Row], schema: str, organization: str | None = None
@@ -231,6 +251,8 @@ class Marts:
         self._schema = schema
         self._values: dict[str, object] = {"queues": QUEUES_DRAWN, "agents": AGENTS_DRAWN}
         self._scope = sql.SQL("true")
+        self.organization = organization
+        self.are_several = False
         if not self._has("genesys__queue_day"):
             raise ReportError(
                 f"There is no table {schema}.genesys__queue_day: build the marts first, with ./run dbt build "
@@ -250,8 +272,9 @@ class Marts:
         """
         (coverage,) = self._rows(_COVERAGE)
         if coverage["last"] is None:
+            what = f"has no rows of {self.organization}" if self.organization else "is empty"
             raise ReportError(
-                f"{self._schema}.genesys__queue_day is empty: load queue_performance, "
+                f"{self._schema}.genesys__queue_day {what}: load queue_performance, "
                 "and run ./run dbt build again"
             )
         last = last or coverage["last"]
@@ -276,6 +299,10 @@ class Marts:
             quality=self._rows(_QUALITY),
         )
 
+    def read_fleet(self) -> list[Row]:
+        """Read how fresh and complete each organization is: a row each, by name."""
+        return self._rows(_FLEET)
+
     def _choose(self, organization: str | None) -> None:
         found = self._execute(
             "select 1 from pg_attribute where attrelid = to_regclass(%(table)s) and attname = 'organization'",
@@ -285,21 +312,15 @@ class Marts:
             if organization is not None:
                 raise ReportError("The marts have no column organization: leave out --organization")
             return
-        rows = self._execute(
-            sql.SQL(
-                "select distinct organization as name from {}.genesys__queue_day order by 1"
-            ).format(sql.Identifier(self._schema))
-        )  # fmt: skip
-        names = [row["name"] for row in rows]
-        listed = ", ".join(map(str, names))
-        if organization is None and len(names) > 1:
-            raise ReportError(
-                f"The marts have several organizations, which must not be added up: choose one of {listed} "
-                "with --organization"
-            )
+        names = [row["name"] for row in self._rows(_ORGANIZATIONS)]
         if organization is not None and organization not in names:
-            raise ReportError(f"The marts have no organization {organization!r}; they have {listed}")
-        self._values["organization"] = organization or (names[0] if names else None)
+            likely = ", ".join(get_close_matches(organization, names) or names[:_NAMES_LISTED])
+            rest = f" (of {len(names)})" if len(names) > _NAMES_LISTED else ""
+            raise ReportError(f"The marts have no organization {organization!r}; they have {likely}{rest}")
+        self.are_several = organization is None and len(names) > 1
+        if not self.are_several:
+            self.organization = organization or (names[0] if names else None)
+        self._values["organization"] = self.organization
         self._scope = sql.SQL("organization = %(organization)s")
 
     def _rows(self, text: LiteralString) -> list[Row]:

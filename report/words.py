@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 MISSING = "–"  # noqa: RUF001  # a dash as wide as a digit
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_MAX_TEXT = 300
 _WEEKDAYS = {
     "Mon": "Monday", "Tue": "Tuesday", "Wed": "Wednesday", "Thu": "Thursday", "Fri": "Friday",
     "Sat": "Saturday", "Sun": "Sunday",
@@ -48,6 +49,23 @@ def age(seconds: float) -> str:
     return (
         plural(round(seconds / _HOUR), "hour") if seconds < 2 * _DAY else plural(round(seconds / _DAY), "day")
     )
+
+
+def age_of(value: datetime | None, now: datetime, *, ago: str = "") -> str:
+    return MISSING if value is None else age((now - value).total_seconds()) + ago
+
+
+def last_run(row: Row, now: datetime) -> str:
+    """How the last run ended, and how long ago."""
+    status = row["last_run_status"]
+    return MISSING if status is None else f"{status}, {age_of(row['last_run_at'], now, ago=' ago')}"
+
+
+def shortened(text: str | None) -> str:
+    """A message that does not fill the page; the warehouse has all of it."""
+    if not text:
+        return MISSING
+    return text if len(text) <= _MAX_TEXT else f"{text[: _MAX_TEXT - 1]}…"
 
 
 def plural(number: float, noun: str, nouns: str = "") -> str:

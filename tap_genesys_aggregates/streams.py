@@ -172,13 +172,14 @@ class AggregateStream(RESTStream["str | None"]):
         """Every page of this run, in order; after the pages of a window comes its commit."""
         now = self._client.now()
         self._began = self._bookmark = self._start(now)
-        puller = self.extractor.puller()
+        puller = self.extractor.puller(self._began.windows, now)
         for period in chain(self._periods(self._began, now), self._rereads(now)):
             report = partial(self._run.progress.over, self.name, period.start, period.stop)
             for part in self.extractor.read(puller, period, report):
                 self._stamp = part.stamp
                 yield from part.pages
                 if part.completes is not None:
+                    self._bookmark = replace(self._bookmark, windows=puller.growth.learnt(now))
                     self._commit(part.completes, part.usage, period, now)
                     if period.is_recheck and self._reread.windows >= REREAD_WINDOWS:
                         break  # of the planned windows, some were split

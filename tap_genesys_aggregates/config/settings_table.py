@@ -170,7 +170,7 @@ SETTINGS: dict[str, Setting] = {
         Setting(
             "max_window",
             "duration",
-            "Longest period that one request may cover. Windows grow up to it while responses are small.",
+            "Longest period that one request may cover. Windows grow up to it while answers are small.",
             default="P31D",
         ),
         Setting(

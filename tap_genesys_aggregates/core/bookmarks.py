@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from tap_genesys_aggregates.core import instants
 from tap_genesys_aggregates.core.errors import SettingError
 from tap_genesys_aggregates.core.rechecks import REREAD_WINDOWS, Rechecks
+from tap_genesys_aggregates.core.window_growth import Learnt
 from tap_genesys_aggregates.core.windows import Window, align
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 REPLICATION_KEY = "interval_start"
 _MAX_REMEMBERED = 40
 """Recent windows with rows that a bookmark remembers: the state must stay small."""
-_NO_RECHECKS = Rechecks()
+_NO_RECHECKS, _NOTHING_LEARNT = Rechecks(), Learnt()
 _OWN_KEYS = (
     "replication_key",
     "replication_key_value",
@@ -38,6 +39,7 @@ _OWN_KEYS = (
     "metrics_without_history",
     "reload_before",
     "rechecks",
+    "windows",
 )
 
 
@@ -55,6 +57,7 @@ class Bookmark:
         metrics_without_history: Metrics that were added after rows had been loaded without them.
         reload_before: Everything before it had been loaded when the query changed, and is loaded again.
         rechecks: What is known about settled months (``core/rechecks.py``).
+        windows: What runs have learnt about the length of windows (``core/window_growth.py``).
     """
 
     loaded_before: datetime | None = None
@@ -66,6 +69,7 @@ class Bookmark:
     metrics_without_history: tuple[str, ...] = ()
     reload_before: datetime | None = None
     rechecks: Rechecks = _NO_RECHECKS
+    windows: Learnt = _NOTHING_LEARNT
 
     @classmethod
     def read(cls, state: Mapping[str, object], query: str) -> Bookmark:
@@ -100,6 +104,7 @@ class Bookmark:
                 tuple(_texts(state.get("metrics_without_history"), "metrics_without_history")),
                 reload,
                 Rechecks.read(state.get("rechecks")),
+                Learnt.read(state.get("windows")),
             )
         except ValueError as error:
             what = f"The state of stream {query!r} cannot be read: {error}"
@@ -125,9 +130,8 @@ class Bookmark:
             state["query"] = dict(self.query)
         if self.metrics_without_history:
             state["metrics_without_history"] = list(self.metrics_without_history)
-        if rechecks := self.rechecks.write():
-            state["rechecks"] = rechecks
-        return state
+        parts = {"rechecks": self.rechecks.write(), "windows": self.windows.write()}
+        return state | {name: part for name, part in parts.items() if part}
 
     def store(self, state: MutableMapping[str, object]) -> None:
         """Put the bookmark into ``bookmarks[stream]`` of the state, in place of the one that is there."""
@@ -184,6 +188,7 @@ class Bookmark:
                 query=self.query,
                 metrics_without_history=self.metrics_without_history,
                 reload_before=self.reload_before,
+                windows=self.windows,
             )
         since = self.loaded_since or first  # states of earlier versions do not say
         if first >= since:

@@ -16,6 +16,7 @@ from tap_genesys_aggregates.core import schema
 from tap_genesys_aggregates.core.bookmarks import Bookmark
 from tap_genesys_aggregates.core.errors import SettingError
 from tap_genesys_aggregates.core.rechecks import Rechecks
+from tap_genesys_aggregates.core.window_growth import Learnt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -184,6 +185,7 @@ def reconcile_query(query: Query, bookmark: Bookmark) -> tuple[Bookmark, list[st
         query=new,
         metrics_without_history=tuple(sorted(without & _with_columns(query, new))),
         rechecks=_rechecks(bookmark, changes) if is_loaded else bookmark.rechecks,
+        windows=bookmark.windows if new == bookmark.query else Learnt(),
     )
     return continued, list(_warnings(query, changes)) if is_loaded else []
 

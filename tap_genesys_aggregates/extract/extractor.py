@@ -13,6 +13,7 @@ from tap_genesys_aggregates.core.bookmarks import RunPeriod
 from tap_genesys_aggregates.core.errors import TapError
 from tap_genesys_aggregates.core.rechecks import coarse, fingerprint
 from tap_genesys_aggregates.core.rows import RowMaker, UniqueKeys
+from tap_genesys_aggregates.core.window_growth import growth_at_start
 from tap_genesys_aggregates.core.windows import Window
 from tap_genesys_aggregates.dialects import dialect_of
 from tap_genesys_aggregates.dialects.protocol import WindowRequest
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from tap_genesys_aggregates.client import Client
     from tap_genesys_aggregates.core.query import Query
     from tap_genesys_aggregates.core.rows import Row
+    from tap_genesys_aggregates.core.window_growth import Learnt
     from tap_genesys_aggregates.dialects.protocol import Page
     from tap_genesys_aggregates.extract.pulling import WindowPart
     from tap_genesys_aggregates.extract.user_batches import UserBatches
@@ -63,10 +65,17 @@ class Extractor:
         """A context to extract in: on leaving it, no asynchronous job is left running."""
         return self._jobs or nullcontext()
 
-    def puller(self) -> Puller:
-        """A puller of this query's windows; what it learns about their size lasts as long as it does."""
+    def puller(self, learnt: Learnt | None = None, now: datetime | None = None) -> Puller:
+        """A puller of this query's windows.
+
+        Args:
+            learnt: What earlier runs have learnt about their length, if anything.
+            now: The instant of the run; needed if there is something.
+        """
         client = self.client
-        return Puller(self.query, self.pages, client.clock, client.settings.max_window, self.batches)
+        longest = client.settings.max_window
+        start = growth_at_start(self.query, longest, learnt, now)
+        return Puller(self.query, self.pages, client.clock, longest, self.batches, start)
 
     def pull(self, puller: Puller, period: RunPeriod) -> Iterator[list[WindowPart]]:
         """Pull a period, ahead and in order.
@@ -82,7 +91,7 @@ class Extractor:
             TapError: A window could not be pulled; everything before it was yielded.
         """
         workers = self.client.settings.concurrency
-        return in_order(puller.tasks(period), workers, ahead=2 * workers)
+        return in_order(puller.tasks(period), workers, ahead=2 * workers, has_room=puller.has_room)
 
     def read(
         self,

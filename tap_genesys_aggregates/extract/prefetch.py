@@ -6,7 +6,6 @@ import queue
 import threading
 from collections import deque
 from contextlib import suppress
-from itertools import islice
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -39,17 +38,21 @@ class _Task(Generic[T]):
         return self._result.pop()
 
 
-def in_order(tasks: Iterable[Callable[[], T]], workers: int, ahead: int) -> Iterator[T]:
+def in_order(
+    tasks: Iterable[Callable[[], T]], workers: int, ahead: int, has_room: Callable[[], bool] = lambda: True
+) -> Iterator[T]:
     """Run tasks in threads and yield their results in the order of the tasks.
 
     At most ``ahead`` tasks are waiting, running or done but not yet yielded, and ``tasks`` is iterated no
-    faster than that. The first error, in order, is raised and ends everything: tasks that have not started
-    are dropped, and those that are running finish in daemon threads, so that they cannot hold up the exit.
+    faster than that; nor while there is no room, unless nothing is in progress. The first error, in order, is
+    raised and ends everything: tasks that have not started are dropped, and those that are running finish in
+    daemon threads, so that they cannot hold up the exit.
 
     Args:
         tasks: Functions without arguments; iterated lazily, in the caller's thread.
         workers: Number of threads; with 1, tasks run in the caller's thread, one at a time.
         ahead: How many tasks may be in progress.
+        has_room: Whether another task may be started; asked before each, in the caller's thread.
 
     Yields:
         The results.
@@ -58,13 +61,12 @@ def in_order(tasks: Iterable[Callable[[], T]], workers: int, ahead: int) -> Iter
         for function in tasks:
             yield function()
         return
-    source = iter(tasks)
     todo: queue.SimpleQueue[_Task[T] | None] = queue.SimpleQueue()
     pending: deque[_Task[T]] = deque()
-    threads = 0
+    source, threads = iter(tasks), 0
     try:
         while True:
-            for function in islice(source, ahead - len(pending)):
+            for function in _while(source, lambda: len(pending) < ahead and (not pending or has_room())):
                 task = _Task(function)
                 pending.append(task)
                 todo.put(task)
@@ -78,6 +80,16 @@ def in_order(tasks: Iterable[Callable[[], T]], workers: int, ahead: int) -> Iter
         _drain(todo)
         for _ in range(threads):
             todo.put(None)
+
+
+def _while(source: Iterator[T], condition: Callable[[], bool]) -> Iterator[T]:
+    """The next items, as long as a condition holds before each."""
+    while condition():
+        try:
+            item = next(source)
+        except StopIteration:
+            return
+        yield item
 
 
 def _run_tasks(todo: queue.SimpleQueue[_Task[T] | None]) -> None:

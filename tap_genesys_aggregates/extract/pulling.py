@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Protocol
 from tap_genesys_aggregates.core import windows
 from tap_genesys_aggregates.core.errors import TapError
 from tap_genesys_aggregates.core.rows import Stamp
-from tap_genesys_aggregates.core.window_growth import WindowGrowth, growth_at_start, plain_length, run_windows
+from tap_genesys_aggregates.core.window_growth import AnswerSize, WindowGrowth, growth_at_start, run_windows
 from tap_genesys_aggregates.dialects.protocol import WindowRequest
 from tap_genesys_aggregates.http.errors import BadRequestError, RefusedError, SlowError, TooLargeError
 from tap_genesys_aggregates.http.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from datetime import timedelta
 
     from tap_genesys_aggregates.clock import Clock
     from tap_genesys_aggregates.core.bookmarks import RunPeriod
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
     from tap_genesys_aggregates.dialects.protocol import Page
 
 _LOGGER = logging.getLogger("tap-genesys-aggregates")
+
+BYTES_IN_FLIGHT = 24 * 2**20
+"""Bytes of answers that may be on their way or wait to be written; decoded, they take more."""
+_FIRST = 2
+"""Windows that are asked for before the first answer tells how large answers are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +72,31 @@ class Fetch(Protocol):
 
 @dataclass(slots=True)
 class Puller:
-    """Pulls the windows of one query. What it learns about their size lasts as long as it does."""
+    """Pulls the windows of one query, and learns how long they may be.
+
+    Attributes:
+        query: The query.
+        fetch: Fetches the pages of a request.
+        clock: Tells the time.
+        max_window: The limit of growth.
+        batches: The batches of users to ask about, if they must be named.
+        start: What earlier runs have learnt about the length of windows, if anything.
+        growth: What is known about it now.
+    """
 
     query: Query
     fetch: Fetch
     clock: Clock
     max_window: Period
     batches: Callable[[], Sequence[tuple[str, ...]]] = lambda: [()]
+    start: WindowGrowth | None = None
+    growth: WindowGrowth = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
-    _growth: WindowGrowth = field(init=False)
+    _sizes: list[AnswerSize] = field(default_factory=list, init=False)
+    _held: float = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        self._growth = growth_at_start(self.query, self.max_window)
+        self.growth = self.start or growth_at_start(self.query, self.max_window)
 
     def tasks(self, period: RunPeriod) -> Iterator[Callable[[], list[WindowPart]]]:
         """The tasks that pull a period, in order; iterate lazily, run each in any thread.
@@ -86,22 +105,40 @@ class Puller:
             Functions that return the parts of one window, or of one batch of users in it.
         """
         batches = self.batches()
-        for window in islice(run_windows(self.query, period, lambda: self._growth), period.most):
+        for window in islice(run_windows(self.query, period, lambda: self.growth), period.most):
             stamp = Stamp.of(self.query, self.clock.now())
             for number, users in enumerate(batches, start=1):
                 last = number == len(batches)
-                yield _Task(self, window, users, stamp, alone=len(batches) == 1, last=last)
+                expected = self._expected(window.end - window.start)
+                self.hold(expected)
+                yield _Task(self, window, users, stamp, expected, alone=len(batches) == 1, last=last)
 
     def learn(self, part: WindowPart) -> None:
-        """Let windows grow if a part brought few rows."""
-        if part.usage.pages == 1 and part.completes is not None and not self.query.rows_depend_on_window:
-            with self._lock:
-                self._growth = self.growth.after_rows(part.window.end - part.window.start, part.usage.rows)
+        """Let windows grow or shrink after a part whose rows are out."""
+        usage, length = part.usage, part.window.end - part.window.start
+        self.hold(-usage.bytes)
+        self._sizes.append(AnswerSize(length, usage.rows, usage.bytes, usage.slowest))
+        if part.completes is not None:
+            if not self.query.rows_depend_on_window:
+                with self._lock:
+                    self.growth = self.growth.after_answer(*self._sizes)
+            self._sizes.clear()
 
-    @property
-    def growth(self) -> WindowGrowth:
-        """What is known about the length of windows now."""
-        return self._growth
+    def has_room(self) -> bool:
+        """Whether another window may be pulled ahead: answers that wait take memory."""
+        return self._held + self._expected(self.growth.length) <= BYTES_IN_FLIGHT
+
+    def _expected(self, length: timedelta) -> float:
+        """The size of a window's answer, to go by until it is there."""
+        found = self.growth.expected_bytes(length)
+        if found is None:  # jobs take minutes, so all that may are submitted at once
+            return 0 if self.query.mode == "async" else BYTES_IN_FLIGHT / _FIRST
+        return found
+
+    def hold(self, size: float) -> None:
+        """Count bytes that are, or will be, held in memory; negative when they are no longer."""
+        with self._lock:
+            self._held += size
 
     def pull(self, request: WindowRequest, stamp: Stamp, spent: Usage) -> Iterator[WindowPart]:
         """Fetch a window: in halves if it does not fit, in plain windows if the server refuses its length.
@@ -130,7 +167,7 @@ class Puller:
 
     def _known_not_to_work(self, window: Window) -> Sequence[Window] | None:
         """What to ask for instead of a window that would fail; None if it may be asked for."""
-        growth, length = self._growth, window.end - window.start
+        growth, length = self.growth, window.end - window.start
         if not growth.is_accepted(length) and len(plain := self._plain_windows(window)) > 1:
             return plain
         return None if growth.fits(length) else self._halves(window)
@@ -145,14 +182,14 @@ class Puller:
             if halves is None:
                 raise self._does_not_fit(error, window).within(self.place(window)) from None
             with self._lock:
-                self._growth = self._growth.after_failure(length)
+                self.growth = self.growth.after_failure(length)
             return [], halves
         except BadRequestError as error:
             plain = self._plain_windows(window)
             if len(plain) == 1:
                 raise self._bad_request(error).within(self.place(window)) from None
             with self._lock:
-                self._growth = self._growth.after_refusal(length, plain_length(self.query))
+                self.growth = self.growth.after_refusal(length)
             _LOGGER.info("%s: asking for shorter windows: %s", self.place(window), error.what)
             return [], plain
         finally:
@@ -204,6 +241,7 @@ class _Task:
     window: Window
     users: tuple[str, ...]
     stamp: Stamp
+    expected: float
     alone: bool
     last: bool
 
@@ -213,6 +251,7 @@ class _Task:
             parts = list(self.puller.pull(WindowRequest(self.window, self.users), self.stamp, Usage()))
         except TapError as error:
             raise error.within(self.puller.place(self.window)) from None
+        self.puller.hold(sum(part.usage.bytes for part in parts) - self.expected)
         for part in parts:
             part.usage.split = len(parts) > 1
         return [replace(part, completes=self._completes(part)) for part in parts]

@@ -194,7 +194,8 @@ class Transport:
         generation = self._wait_for_turn(is_api=is_api)
         usage.requests += 1
         host = urlsplit(prepared.url or "").netloc
-        deadline = self._clock.monotonic() + self._settings.request_timeout
+        began = self._clock.monotonic()
+        deadline = began + self._settings.request_timeout
         try:
             with self._open(prepared, generation) as response:
                 body = read_body(response, lambda: self._clock.monotonic() > deadline)
@@ -204,6 +205,7 @@ class Transport:
         usage.bytes += len(body)
         status = response.status_code
         if status == HTTPStatus.OK or (any_success and HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES):
+            usage.slowest = max(usage.slowest, self._clock.monotonic() - began)
             return _Received(body, response.headers)
         raise error_for_response(status, response.headers, body, host=host, now=self._clock.now())
 

@@ -16,6 +16,7 @@ class Usage:
         seconds: Time spent.
         pages: Pages received.
         rows: Rows received.
+        slowest: Seconds that the slowest response took, from sending to its last byte.
         split: Whether a window had to be split because the server could not answer for all of it.
     """
 
@@ -25,6 +26,7 @@ class Usage:
     seconds: float = 0.0
     pages: int = 0
     rows: int = 0
+    slowest: float = 0.0
     split: bool = False
 
     def add(self, other: Usage) -> None:
@@ -35,4 +37,5 @@ class Usage:
         self.seconds += other.seconds
         self.pages += other.pages
         self.rows += other.rows
+        self.slowest = max(self.slowest, other.slowest)
         self.split = self.split or other.split

@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from tap_genesys_aggregates.core import instants
 from tap_genesys_aggregates.core.errors import SettingError, TapError
+from tap_genesys_aggregates.extract.organization import organization_line
 from tap_genesys_aggregates.singer.log_redaction import print_redacted, redact_logs
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 from tap_genesys_aggregates.warehouse.additivity import additive, left_out
@@ -124,6 +125,8 @@ def reconcile(  # noqa: PLR0913  # one argument for each option
         tap, target = _tap(config), TargetPostgres(os.environ, loader)
         database = _database(database_url, target)
         first, last = _instant("--from", start), _instant("--to", stop)
+        if tap.settings.organization is not None:
+            click.echo(organization_line(tap.settings.organization, None))
         with connect(database, schema or target.schema()) as warehouse:
             codes = [
                 _reconcile(tap, query, _Days.of(tap, query, first, last), warehouse)

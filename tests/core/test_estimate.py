@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tap_genesys_aggregates.core.bookmarks import Bookmark, RunPeriod, run_periods
 from tap_genesys_aggregates.core.estimate import Estimate, Range, minutes, report
 from tap_genesys_aggregates.core.periods import Period
-from tap_genesys_aggregates.core.window_growth import growth_at_start, run_windows
+from tap_genesys_aggregates.core.window_growth import AnswerSize, growth_at_start, run_windows
 from tests.core.making import at, examples, query
 
 if TYPE_CHECKING:
@@ -143,6 +143,8 @@ def test_however_windows_grow_there_are_as_many_as_estimated(
     learnt = [growth_at_start(asked, longest)]
     for period in periods:
         for window in run_windows(asked, period, lambda: learnt[-1]):
-            growth = learnt[-1].after_rows(window.end - window.start, rows[len(learnt) % len(rows)])
+            growth = learnt[-1].after_answer(
+                AnswerSize(window.end - window.start, rows[len(learnt) % len(rows)])
+            )
             learnt.append(growth)
     assert found.least <= len(learnt) - 1 <= found.most

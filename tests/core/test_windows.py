@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from tap_genesys_aggregates.core.grid import Grid
 from tap_genesys_aggregates.core.periods import Period
-from tap_genesys_aggregates.core.window_growth import ROWS_WANTED, WindowGrowth
 from tap_genesys_aggregates.core.windows import Window, align, halves, next_window, plan
 from tests.core.making import UTC, at, buckets, examples, first_instant, grid, moments, zone_names
 
@@ -284,55 +283,3 @@ def test_a_window_is_written_as_an_iso_interval() -> None:
     assert (
         str(Window(start, start + timedelta(days=1))) == "2023-11-01T00:00:00.000Z/2023-11-02T00:00:00.000Z"
     )
-
-
-DAY = timedelta(days=1)
-MONTH = timedelta(days=31)
-
-
-@pytest.mark.parametrize(
-    ("rows", "days"),
-    [(0, 8), (1, 8), (ROWS_WANTED // 8, 8), (ROWS_WANTED // 2, 2), (ROWS_WANTED, 1), (10**6, 1)],
-)
-def test_windows_grow_while_responses_are_small(rows: int, days: int) -> None:
-    """At most eightfold, and not beyond the rows wanted."""
-    assert WindowGrowth(DAY, MONTH).after_rows(DAY, rows).length == days * DAY
-
-
-def test_growth_ends_at_max_window() -> None:
-    growth = WindowGrowth(DAY, MONTH)
-    for _ in range(9):
-        growth = growth.after_rows(growth.length, 0)
-    assert growth.length == MONTH
-
-
-def test_a_length_that_failed_is_not_tried_again() -> None:
-    """However few rows the next windows have."""
-    growth = WindowGrowth(8 * DAY, MONTH).after_failure(8 * DAY)
-    assert growth.length == 4 * DAY
-    assert (growth.fits(8 * DAY), growth.fits(9 * DAY), growth.fits(8 * DAY - timedelta(seconds=1))) == (
-        False,
-        False,
-        True,
-    )
-    assert growth.after_rows(4 * DAY, 0).length == 4 * DAY
-
-
-def test_the_shortest_failure_is_the_limit() -> None:
-    growth = WindowGrowth(8 * DAY, MONTH).after_failure(4 * DAY).after_failure(8 * DAY)
-    assert (growth.failed, growth.length) == (4 * DAY, 2 * DAY)
-
-
-@given(
-    st.lists(st.tuples(st.booleans(), st.timedeltas(timedelta(minutes=1), 2 * MONTH), st.integers(0, 99_999)))
-)
-@examples()
-def test_growth_stays_below_the_maximum_and_every_failure(lessons: list[tuple[bool, timedelta, int]]) -> None:
-    growth = WindowGrowth(DAY, MONTH)
-    failures = []
-    for failed, length, rows in lessons:
-        growth = growth.after_failure(length) if failed else growth.after_rows(length, rows)
-        failures += [length] if failed else []
-        assert timedelta() < growth.length <= MONTH
-        assert all(growth.length < each for each in failures)
-        assert all(not growth.fits(each) for each in failures)

@@ -112,7 +112,8 @@ def user(project: Project, postgres: Postgres, tmp_path: Path) -> Iterator[dict[
             "MELTANO_CLI_DISABLE_VERSION_CHECK": "true",
         }
     with postgres.connect() as connection:
-        connection.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(schema)))
+        for each in (schema, f"{schema}_partners"):
+            connection.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(each)))
 
 
 def _write_files(folder: Path, url: str, postgres: Postgres, schema: str) -> None:
@@ -124,6 +125,14 @@ def _write_files(folder: Path, url: str, postgres: Postgres, schema: str) -> Non
     filled = {f"TAP_GENESYS_AGGREGATES_{name.upper()}": value for name, value in config.items()}
     filled |= {**postgres.settings, "TARGET_POSTGRES_DEFAULT_TARGET_SCHEMA": schema}
     lines = [f"{name}={shlex.quote(value)}\n" for name, value in filled.items()]
+    for name in ("acme", "globex"):
+        owner = {"GENESYS_CLIENT_ID": name, "GENESYS_CLIENT_SECRET": "its secret"}
+        owner |= {
+            "TAP_GENESYS_AGGREGATES_ORGANIZATION": name,
+            "TARGET_POSTGRES_DEFAULT_TARGET_SCHEMA": f"{schema}_partners",
+        }
+        text = "".join(f"{key}={shlex.quote(value)}\n" for key, value in owner.items())
+        (folder / f"{name}.env").write_text(text, encoding="utf-8")
     (folder / "filled-in").write_text("".join(lines), encoding="utf-8")
 
 
@@ -161,3 +170,4 @@ def test_the_blocks_for_users_work(project: Project, user: dict[str, str], tmp_p
     assert '"type":"STATE"' in output
     assert "queue_performance: equal" in output
     assert "agent_performance: equal" in output
+    assert "organization 'acme'\nqueue_performance: equal" in output.replace("\r", "")

@@ -14,15 +14,19 @@ from genesys_sandbox.faults import status
 from tap_genesys_aggregates.core import instants
 from tap_genesys_aggregates.core.bookmarks import RunPeriod
 from tap_genesys_aggregates.core.periods import Period
-from tap_genesys_aggregates.core.window_growth import WindowGrowth
+from tap_genesys_aggregates.core.window_growth import AnswerSize, Learnt, WindowGrowth, growth_at_start
 from tap_genesys_aggregates.dialects.protocol import Page, WindowRequest
-from tap_genesys_aggregates.extract.pulling import Puller
+from tap_genesys_aggregates.extract.prefetch import in_order
+from tap_genesys_aggregates.extract.pulling import BYTES_IN_FLIGHT, Puller
 from tap_genesys_aggregates.http.errors import BadRequestError, RefusedError, SlowError
 from tests.core.making import query
 from tests.http.fake_server import FakeClock
 from tests.pipeline.running import config, multiset, run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tap_genesys_aggregates.extract.pulling import WindowPart
     from tap_genesys_aggregates.http.usage import Usage
     from tests.pipeline.running import Outcome
 
@@ -255,21 +259,130 @@ def test_a_single_bucket_of_a_ranked_query_that_is_slow_says_so() -> None:
 
 
 def test_growth_starts_again_from_the_plain_window_after_a_refusal() -> None:
-    growth = WindowGrowth(DAY, 31 * DAY).after_rows(DAY, 10)
+    growth = WindowGrowth(DAY, 31 * DAY, DAY).after_answer(AnswerSize(DAY, 10))
     assert growth.length == 8 * DAY
-    growth = growth.after_refusal(8 * DAY, DAY)
+    growth = growth.after_refusal(8 * DAY)
     assert growth.length == DAY
     assert not growth.is_accepted(8 * DAY)
     assert growth.is_accepted(7 * DAY)
     assert growth.fits(31 * DAY), "nothing was too large"
-    assert growth.after_rows(DAY, 10).length == 4 * DAY
+    assert growth.after_answer(AnswerSize(DAY, 10)).length == 4 * DAY
 
 
 def test_the_shortest_refused_length_counts() -> None:
-    growth = WindowGrowth(31 * DAY, 31 * DAY).after_refusal(8 * DAY, DAY).after_refusal(31 * DAY, DAY)
+    growth = WindowGrowth(DAY, 31 * DAY, 31 * DAY).after_refusal(8 * DAY).after_refusal(31 * DAY)
     assert growth.refused == 8 * DAY
 
 
 def test_a_refusal_does_not_lengthen_windows_that_were_too_large() -> None:
-    growth = WindowGrowth(8 * DAY, 31 * DAY).after_failure(DAY).after_refusal(8 * DAY, DAY)
+    growth = WindowGrowth(DAY, 31 * DAY, 8 * DAY).after_failure(DAY).after_refusal(8 * DAY)
     assert growth.length == DAY / 2
+
+
+# How much is pulled ahead
+
+
+def in_flight(answer: int, *, concurrency: int, learnt: Learnt | None = None) -> list[int]:
+    """How many bytes of answers a loaded 60 days held, at the most, whenever another window was planned."""
+    held: list[int] = []
+    asked = query(window=Period.parse("P1D"))
+    start = growth_at_start(asked, Period.parse("P1D"), learnt, STOP)
+
+    def fetch(request: WindowRequest, usage: Usage) -> list[Page]:
+        del request
+        usage.bytes, usage.pages = answer, 1
+        return [Page((), None)]
+
+    puller = Puller(asked, fetch, FakeClock(), Period.parse("P1D"), start=start)
+
+    def planned() -> Iterator[Callable[[], list[WindowPart]]]:
+        for task in puller.tasks(RunPeriod(STOP - 60 * DAY, STOP, STOP)):
+            waiting[0] += 1
+            held.append(waiting[0] * answer)
+            yield task
+
+    waiting = [0]
+    for parts in in_order(planned(), concurrency, 2 * concurrency, puller.has_room):
+        for part in parts:
+            puller.learn(part)
+        waiting[0] -= 1
+    assert len(held) == 60
+    assert puller.has_room() or answer > BYTES_IN_FLIGHT, "nothing waits any more"
+    return held
+
+
+@pytest.mark.parametrize("concurrency", [2, 4, 8, 16])
+@pytest.mark.parametrize("answer", [2**20, 5 * 2**20, 8 * 2**20])
+def test_answers_that_wait_are_bounded_by_their_bytes(answer: int, concurrency: int) -> None:
+    """And not by their number."""
+    assert max(in_flight(answer, concurrency=concurrency)) <= BYTES_IN_FLIGHT
+
+
+def test_small_answers_are_pulled_as_far_ahead_as_the_threads_allow() -> None:
+    assert max(in_flight(1_000, concurrency=8)) == 16_000
+
+
+def test_an_answer_larger_than_the_bound_is_pulled_alone() -> None:
+    held = in_flight(2 * BYTES_IN_FLIGHT, concurrency=8)
+    assert max(held[2:]) == 2 * BYTES_IN_FLIGHT
+
+
+def test_two_windows_go_ahead_until_the_first_answer_tells_how_large_answers_are() -> None:
+    asked = query(window=Period.parse("P1D"))
+    puller = Puller(asked, lambda _, __: [], FakeClock(), Period.parse("P31D"))
+    tasks = puller.tasks(RunPeriod(STOP - 60 * DAY, STOP, STOP))
+    room = []
+    for _ in range(3):
+        room.append(puller.has_room())
+        next(tasks)
+    assert room == [True, True, False]
+
+
+def test_a_run_that_knows_how_large_answers_are_begins_with_all_its_threads() -> None:
+    start = growth_at_start(query(), Period.parse("P31D"), Learnt(bytes_a_day=1_000), STOP)
+    puller = Puller(query(), lambda _, __: [], FakeClock(), Period.parse("P31D"), start=start)
+    tasks = puller.tasks(RunPeriod(STOP - 60 * DAY, STOP, STOP))
+    for _ in range(16):
+        assert puller.has_room()
+        next(tasks)
+
+
+# From run to run
+
+
+def test_the_next_run_begins_with_windows_as_long_as_the_last_has_learnt() -> None:
+    """Not with a day, from which growth would start again."""
+    sandbox = sandbox_with()
+    settings = {"queries": [QUERY], "start_date": (STOP - 400 * DAY).isoformat(), "concurrency": 1}
+    first = run(sandbox, config(**settings, max_window="P31D", end_date=(STOP - 200 * DAY).isoformat()))
+    assert asked(sandbox, 200)[0] == DAY
+    assert first.state["bookmarks"]["calls"]["windows"]["seconds"] == 31 * DAY.total_seconds()
+    sandbox.log.clear()
+    second = run(sandbox, config(**settings, max_window="P31D"), state=first.state)
+    assert second.error is None
+    assert max(asked(sandbox, 200)[:2]) == 31 * DAY
+
+
+def test_a_length_that_was_refused_is_not_asked_for_by_the_next_run() -> None:
+    sandbox = sandbox_with(longest=7 * DAY)
+    settings = {"queries": [QUERY], "start_date": (STOP - 400 * DAY).isoformat(), "concurrency": 1}
+    first = run(sandbox, config(**settings, max_window="P31D", end_date=(STOP - 200 * DAY).isoformat()))
+    assert asked(sandbox, 400)
+    sandbox.log.clear()
+    second = run(sandbox, config(**settings, max_window="P31D"), state=first.state)
+    assert second.error is None
+    assert asked(sandbox, 400) == []
+    assert max(asked(sandbox, 200)) == 4 * DAY
+
+
+def test_what_was_learnt_about_a_query_is_forgotten_when_it_changes() -> None:
+    """Another filter can let through any number of rows."""
+    sandbox = sandbox_with()
+    settings = {"start_date": (STOP - 100 * DAY).isoformat(), "concurrency": 1}
+    first = run(sandbox, config(queries=[QUERY], **settings, max_window="P31D"))
+    assert first.state["bookmarks"]["calls"]["windows"]["seconds"] == 31 * DAY.total_seconds()
+    other = {**QUERY, "metrics": ["nOffered", "nConnected"]}
+    second = run(sandbox, config(queries=[other], **settings, max_window="P31D"), state=first.state)
+    assert second.error is None
+    learnt = second.state["bookmarks"]["calls"]["windows"]
+    assert learnt["seconds"] == 8 * DAY.total_seconds(), "growth began again, with a day"

@@ -13,7 +13,7 @@ import pytest
 from .generated_settings import ROOT
 
 PACKAGE = ROOT / "tap_genesys_aggregates"
-FOLDERS = ("tap_genesys_aggregates", "genesys_sandbox", "demo", "report", "tests", "bench")
+FOLDERS = ("tap_genesys_aggregates", "genesys_sandbox", "demo", "orchestrate", "report", "tests", "bench")
 MODULES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 MAX_LINES = 400
 VAGUE = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}

@@ -27,6 +27,7 @@ LOCKS = {
     "requirements-audit.lock": "audit",
     "requirements-dbt.lock": "dbt",
     "requirements-report.lock": "report",
+    "requirements-airflow.lock": "airflow",
 }
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 

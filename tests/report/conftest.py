@@ -51,10 +51,10 @@ class Report:
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Report]:
-    """Five days until three in the afternoon; a queue's name is HTML, and two queues share one."""
+    """Eight days, the last until three in the afternoon; a queue's name is HTML, and two queues share one."""
     folder = tmp_path_factory.mktemp("report")
     tap = Tap()
-    tap.run(START + timedelta(days=4, hours=13))
+    tap.run(START + timedelta(days=7, hours=13))
     loaded = tap.loaded
     names = {"Overflow": HOSTILE, "Collections": "Sales"}
     for row in loaded.tables["queues"]:

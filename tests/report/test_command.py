@@ -52,7 +52,7 @@ def test_a_database_that_cannot_be_read_is_one_line(url: str, said: str, tmp_pat
             "--from 2020-01-01 --to 2020-01-31",
             (
                 "genesys_marts.genesys__queue_day has no rows from 2020-01-01 to 2020-01-31; "
-                "it has days from 2026-03-27 to 2026-03-31"
+                "it has days from 2026-03-27 to 2026-04-03"
             ),
         ),
         ("--from 2026-03-28 --to 2026-03-27", "--to 2026-03-27 is before --from 2026-03-28"),
@@ -73,33 +73,79 @@ def test_the_period_can_be_chosen(made: Report, tmp_path: Path) -> None:
     done = report("--output", path, "--from", "2026-03-28", "--to", "2026-03-29", DATABASE_URL=made.url)
     assert done.returncode == 0, done.stderr
     days = {f"{row['local_day']}" for row in made.mart("queue_day")}
-    assert len(days) == 5
+    assert len(days) == 8
     text = path.read_text(encoding="utf-8")
     assert "Sat 28 Mar 2026 to Sun 29 Mar 2026" in text
     offered = sum(row["offered"] for row in made.mart("queue_day") if 28 <= row["local_day"].day <= 29)
     assert f'id="tile-offered"><span>Offered</span><strong>{offered:,}</strong>' in text
 
 
-def test_organizations_are_never_added_up(made: Report, tmp_path: Path) -> None:
-    """Marts of several: one must be chosen, and then only its rows count."""
+@pytest.fixture(scope="module")
+def several(made: Report) -> str:
+    """A schema with the marts of two organizations; of a third, nothing was ever loaded."""
+    runs = "null::text as last_run_status, null::timestamp as last_run_at, null::text as last_error"
     with psycopg.connect(made.url) as connection:
         connection.execute("create schema two")
         for name in ("queue_interval", "queue_day", "agent_day", "agent_status_day", "data_quality"):
+            more = f", {runs}" if name == "data_quality" else ""
             connection.execute(
-                f"create table two.genesys__{name} as select organization, mart.* "  # noqa: S608  # fixed names
+                f"create table two.genesys__{name} as select organization, mart.*{more} "  # noqa: S608  # fixed names
                 f"from genesys_marts.genesys__{name} as mart "
                 "cross join (values ('north'), ('south')) as names (organization)".encode()
             )
+        connection.execute(
+            "insert into two.genesys__data_quality (organization, last_run_status, last_error) "
+            "values ('west', 'failed', 'unknown client')"
+        )
+    return "two"
+
+
+def test_organizations_are_never_added_up(made: Report, several: str, tmp_path: Path) -> None:
+    """Without a choice there is no KPI; with one, only its rows count, and no other organization is named."""
     path = tmp_path / "page.html"
-    arguments = ("--schema", "two", "--output", path)
+    arguments = ("--schema", several, "--output", path)
     done = report(*arguments, DATABASE_URL=made.url)
-    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert "choose one of north, south with --organization" in done.stderr
-    done = report(*arguments, "--organization", "east", DATABASE_URL=made.url)
-    assert done.stderr == "The marts have no organization 'east'; they have north, south\n"
+    assert (done.returncode, done.stderr) == (0, "")
+    text = path.read_text(encoding="utf-8")
+    assert "<h1>Contact centers: 3 organizations</h1>" in text
+    assert "tile-offered" not in text
+    assert "vega" not in text.replace("vegaEmbed", "")
+    assert all(f'<th scope="row">{name}</th>' in text for name in ("north", "south", "west"))
     done = report(*arguments, "--organization", "north", DATABASE_URL=made.url)
     assert done.returncode == 0, done.stderr
     text = path.read_text(encoding="utf-8")
     assert "<h1>Contact center: north</h1>" in text
     tiles = made.text.partition('<ul class="tiles">')[2].partition("</ul>")[0]
     assert tiles in text
+    assert "south" not in text.partition('<script type="application/json"')[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--organization east", "The marts have no organization 'east'; they have west"),
+        ("--organization nord", "The marts have no organization 'nord'; they have north"),
+        ("--organization x", "The marts have no organization 'x'; they have north, south, west"),
+        (
+            "--organization west",
+            (
+                "two.genesys__queue_day has no rows of west: load queue_performance, "
+                "and run ./run dbt build again"
+            ),
+        ),
+        (
+            "--from 2026-03-28",
+            (
+                "The marts have several organizations, which are never added up: --from, --to and --picture "
+                "need one of them, chosen with --organization"
+            ),
+        ),
+    ],
+)
+def test_what_does_not_fit_several_organizations_is_one_line(
+    made: Report, several: str, arguments: str, said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "page.html"
+    done = report("--schema", several, "--output", path, *arguments.split(), DATABASE_URL=made.url)
+    assert (done.returncode, done.stderr) == (1, f"{said}\n")
+    assert list(tmp_path.iterdir()) == []

@@ -31,10 +31,10 @@ PYTHON = ROOT / ".demo" / "report" / "bin" / "python"
 BUILD = Step(("build", "--exclude-resource-types", "unit_test", "test", "exposure"))
 
 
-def report(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run ``./run report`` without its preparation."""
+def report(*arguments: object, folder: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run ``./run report`` without its preparation, in the clone or a copy of it."""
     return subprocess.run(
-        [PYTHON, "-m", "report", *map(str, arguments)], cwd=ROOT, env={**os.environ, **variables},
+        [PYTHON, "-m", "report", *map(str, arguments)], cwd=folder, env={**os.environ, **variables},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
 

@@ -1,0 +1,250 @@
+"""Loads many organizations into one warehouse, each in a task of its own, then builds the KPIs once.
+
+What to set up, and what the tasks do: docs/many-organizations.md, "Airflow".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from airflow.sdk import Connection, Variable, dag, get_current_context, task
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException
+from genesys_meltano import hide, own_system_folder, run
+from genesys_organizations import (
+    TAP,
+    TARGET,
+    Organization,
+    OrganizationsError,
+    access,
+    inherited,
+    known_settings,
+    load_environment,
+    read_organizations,
+    variables,
+)
+from psycopg import sql
+
+PROJECT = Path(os.environ.get("GENESYS_DAG_PROJECT", "/srv/genesys"))
+"""The folder of the Meltano project, on every worker."""
+MELTANO = os.environ.get("GENESYS_DAG_MELTANO", "meltano")
+SCHEDULE = os.environ.get("GENESYS_DAG_SCHEDULE", "17 * * * *")
+AT_ONCE = int(os.environ.get("GENESYS_DAG_AT_ONCE", "4"))
+"""How many organizations are loaded at the same time."""
+POOL = os.environ.get("GENESYS_DAG_POOL", "default_pool")
+RETRIES = int(os.environ.get("GENESYS_DAG_RETRIES", "2"))
+RETRY_DELAY = timedelta(seconds=float(os.environ.get("GENESYS_DAG_RETRY_SECONDS", "600")))
+LONGEST_LOAD = timedelta(hours=float(os.environ.get("GENESYS_DAG_LONGEST_HOURS", "12")))
+DBT_VARIABLES = {"using_organizations": True, **json.loads(os.environ.get("GENESYS_DAG_DBT_VARIABLES", "{}"))}
+
+LIST = "genesys_organizations"
+"""The Airflow Variable with the list of organizations; without it, ``organizations.yml`` of the project."""
+WAREHOUSE = "genesys_warehouse"
+"""The Airflow connection of the warehouse."""
+OUTCOME = "outcome"
+
+_RUNS = """
+create table if not exists {runs} (
+    organization text not null, started_at timestamptz not null, finished_at timestamptz not null,
+    status text not null, error text, primary key (organization, started_at)
+)
+"""
+_RUN = """
+insert into {runs} values (%(organization)s, %(started_at)s, %(finished_at)s, %(status)s, %(error)s)
+on conflict (organization, started_at) do nothing
+"""
+
+
+@dag(
+    dag_id="genesys",
+    schedule=SCHEDULE,
+    start_date=datetime(2025, 1, 1, tzinfo=timezone.utc),
+    catchup=False,  # each run reads what the runs before have missed
+    max_active_runs=1,
+    doc_md=__doc__,
+    tags=["genesys"],
+)
+def genesys() -> None:
+    listed = organizations()
+    loaded = load.expand(organization=listed)
+    recorded = record(listed)
+    built = build(recorded)
+    loaded >> recorded
+    summarize(recorded, built)
+
+
+@task
+def organizations() -> list[dict[str, Any]]:
+    """Read and check the list, and see that the connections are there, before anything is loaded."""
+    text, source = Variable.get(LIST, default=None), f"The Variable {LIST}"
+    if text is None:
+        file = PROJECT / "organizations.yml"
+        source = str(file)
+        if not file.exists():
+            raise AirflowFailException(
+                f"There is no list of organizations. Write the file {file}, or the Airflow Variable {LIST}"
+            )
+        text = file.read_text(encoding="utf-8")
+    try:
+        found = read_organizations(text, source, known_settings(PROJECT))
+    except OrganizationsError as error:
+        raise AirflowFailException(str(error)) from None
+    _warehouse()
+    # Otherwise the loads would all create Meltano's database at the same time.
+    ended = run([MELTANO, "state", "list"], folder=PROJECT, environment=inherited(os.environ))
+    if ended.status:
+        raise AirflowException(f"Meltano does not work in {PROJECT}: {ended.error}")
+    return found
+
+
+@task(
+    map_index_template="{{ task.op_kwargs['organization']['organization'] }}",
+    max_active_tis_per_dag=AT_ONCE,
+    pool=POOL,
+    retries=RETRIES,
+    retry_delay=RETRY_DELAY,
+    retry_exponential_backoff=True,
+    execution_timeout=LONGEST_LOAD,
+)
+def load(organization: dict[str, Any]) -> None:
+    """Load one organization, with a state of its own. Its secrets are in the environment of Meltano alone."""
+    entry, started = Organization(**organization), datetime.now(timezone.utc)
+    client, warehouse = _client(entry), _warehouse()
+    ended = run(
+        [MELTANO, "run", "--no-install", TAP, TARGET, "--state-id-suffix", entry.organization],
+        folder=PROJECT,
+        environment={
+            **load_environment(entry, client, warehouse, os.environ),
+            "MELTANO_SYS_DIR_ROOT": str(own_system_folder(PROJECT, entry.organization)),
+        },
+        secrets=[client["client_secret"], warehouse["TARGET_POSTGRES_PASSWORD"]],
+    )
+    outcome = {
+        "organization": entry.organization,
+        "started_at": started.isoformat(),
+        "finished_at": datetime.now(timezone.utc).isoformat(),
+        "status": "failed" if ended.status else "success",
+        "error": ended.error or None,
+    }
+    get_current_context()["ti"].xcom_push(OUTCOME, outcome)
+    if ended.status:
+        kind = AirflowException if ended.may_help else AirflowFailException
+        raise kind(f"{entry.organization}: {ended.error}")
+
+
+@task(trigger_rule="all_done")
+def record(listed: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
+    """Write how each load ended into the table ``genesys_runs``, for the fleet view."""
+    if not listed:
+        raise AirflowFailException("There is no list of organizations: see the task 'organizations'")
+    context = get_current_context()
+    began = context["dag_run"].start_date or datetime.now(timezone.utc)
+    outcomes = []
+    for index, entry in enumerate(listed):
+        unknown = {
+            "organization": entry["organization"],
+            "started_at": began.isoformat(),
+            "finished_at": datetime.now(timezone.utc).isoformat(),
+            "status": "failed",
+            "error": "The load ended without saying why: it was killed, or did not start. See its log",
+        }
+        found = context["ti"].xcom_pull(task_ids="load", map_indexes=index, key=OUTCOME)
+        outcomes.append(found or unknown)
+    _write(outcomes)
+    return outcomes
+
+
+@task(trigger_rule="all_done")
+def build(recorded: list[dict[str, Any]] | None) -> bool:
+    """Build the KPIs of all organizations, whatever single ones did."""
+    if not recorded:
+        raise AirflowFailException("Nothing was loaded: see the tasks before")
+    warehouse = _warehouse()
+    ended = run(
+        [MELTANO, "invoke", "--no-install", "dbt-postgres:build", "--vars", json.dumps(DBT_VARIABLES)],
+        folder=PROJECT,
+        environment={**inherited(os.environ), **warehouse},
+        secrets=[warehouse["TARGET_POSTGRES_PASSWORD"]],
+    )
+    if ended.status:
+        raise AirflowFailException(f"dbt build failed: {ended.error}")
+    return True
+
+
+@task(trigger_rule="all_done")
+def summarize(recorded: list[dict[str, Any]] | None, built: bool | None) -> str:  # noqa: FBT001  # a task's result
+    """Say who failed and why. The run fails if anything did, since this task is its last."""
+    outcomes = recorded or []
+    failed = [each for each in outcomes if each["status"] != "success"]
+    lines = [f"{len(outcomes) - len(failed)} of {len(outcomes)} organizations were loaded."]
+    lines += [f"{each['organization']} failed: {each['error']}" for each in failed]
+    lines += ["The KPIs were built."] if built else ["The KPIs were not built: see the task 'build'."]
+    text = "\n".join(lines)
+    print(text)  # noqa: T201  # into the log of the task
+    if failed or not outcomes or not built:
+        raise AirflowFailException(text)
+    return text
+
+
+def _connection(name: str) -> Any:  # noqa: ANN401  # Airflow's Connection
+    try:
+        return Connection.get(name)
+    except AirflowNotFoundException:
+        raise AirflowFailException(
+            f"Airflow has no connection {name!r}. Add it: airflow connections add {name} --conn-type generic "
+            "--conn-login … --conn-password …"
+        ) from None
+
+
+def _client(entry: Organization) -> dict[str, str]:
+    found = _connection(entry.connection)
+    try:
+        return access(entry.connection, found.login, found.password, found.extra_dejson)
+    except OrganizationsError as error:
+        raise AirflowFailException(str(error)) from None
+
+
+def _warehouse() -> dict[str, str]:
+    """The variables of target-postgres and of dbt, from the connection of the warehouse."""
+    found = _connection(WAREHOUSE)
+    extra = {"default_target_schema": "genesys", "marts_schema": "genesys_marts", **found.extra_dejson}
+    return {
+        "DBT_MARTS_SCHEMA": extra.pop("marts_schema"),
+        **variables(TARGET, extra),
+        "TARGET_POSTGRES_HOST": found.host or "localhost",
+        "TARGET_POSTGRES_PORT": str(found.port or 5432),
+        "TARGET_POSTGRES_USER": found.login or "postgres",
+        "TARGET_POSTGRES_PASSWORD": found.password or "",
+        "TARGET_POSTGRES_DATABASE": found.schema or "postgres",
+    }
+
+
+def _write(outcomes: list[dict[str, Any]]) -> None:
+    """Add the runs to ``genesys_runs``, beside the tables of the tap."""
+    place = _warehouse()
+    schema = place["TARGET_POSTGRES_DEFAULT_TARGET_SCHEMA"]
+    runs = sql.Identifier(schema, "genesys_runs")
+    try:
+        with psycopg.connect(
+            host=place["TARGET_POSTGRES_HOST"],
+            port=place["TARGET_POSTGRES_PORT"],
+            user=place["TARGET_POSTGRES_USER"],
+            password=place["TARGET_POSTGRES_PASSWORD"],
+            dbname=place["TARGET_POSTGRES_DATABASE"],
+            connect_timeout=30,
+        ) as connection:
+            connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
+            connection.execute(sql.SQL(_RUNS).format(runs=runs))
+            connection.cursor().executemany(sql.SQL(_RUN).format(runs=runs), outcomes)
+    except psycopg.Error as error:
+        text = hide(str(error), [place["TARGET_POSTGRES_PASSWORD"]])
+        raise AirflowException(
+            f"The outcomes could not be written to {schema}.genesys_runs: {text}"
+        ) from None
+
+
+genesys()
