@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -289,10 +290,10 @@ def fingerprint(query: Query, leaves: Iterable[Leaf]) -> str:
 
 def _canonical(value: object) -> object:
     """A number as text: the same for ``3`` and ``3.0``, and without the noise of floating point."""
-    if isinstance(value, float):
+    if isinstance(value, float) and math.isfinite(value):
         whole = round(value)
         return str(whole) if abs(value - whole) <= _NOISE * abs(value) else f"{value:.12g}"
-    return str(value) if isinstance(value, int) else value
+    return str(value) if isinstance(value, int | float) else value
 
 
 def _months(query: Query, since: datetime, settled: datetime) -> Iterator[Stretch]:

@@ -59,15 +59,11 @@ class CoarseSandbox(Sandbox):
         interval = _coarse_interval(request)
         if interval:
             self.looks.append(interval)
-        refusal = REFUSALS["too long"] if self.habit == NEVER else REFUSALS.get(self.habit)
-        if interval and refusal and (self.habit == NEVER or hours_asked_for(request) > self.longest):
-            return refusal.response(request.path)
+            if refusal := self._refusal(hours_asked_for(request)):
+                return refusal.response(request.path)
         response = super().handle(request)
-        try:
-            body: Any = json.loads(response.body)
-        except ValueError:  # nothing, or what a fault made of it
-            return response
-        if not isinstance(body, dict):
+        body = _json_object(response)
+        if body is None:
             return response
         rng = seeded_random(len(self.log))
         if interval and isinstance(body.get("jobId"), str):
@@ -78,6 +74,12 @@ class CoarseSandbox(Sandbox):
             if isinstance(body.get(name), list):
                 rng.shuffle(body[name])
         return replace(response, body=json.dumps(body).encode())
+
+    def _refusal(self, hours: float) -> ApiError | None:
+        """Why a coarse request of some hours is refused, if it is."""
+        if self.habit == NEVER:
+            return REFUSALS["too long"]
+        return REFUSALS.get(self.habit) if hours > self.longest else None
 
     def _change(self, body: dict[str, Any], rng: Random) -> None:
         """What the habit does to a coarse answer."""
@@ -91,6 +93,15 @@ class CoarseSandbox(Sandbox):
             names = {name: f"{name} of nothing" for name in group["group"]}
             data = [{**bucket, "metrics": []} for bucket in group["data"]]
             body["results"].append({"group": names, "data": data})
+
+
+def _json_object(response: Response) -> dict[str, Any] | None:
+    """The body of a response; None if there is none, or if a fault made something else of it."""
+    try:
+        body = json.loads(response.body)
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
 
 
 def _coarse_interval(request: Request) -> str:

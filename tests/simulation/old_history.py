@@ -39,7 +39,7 @@ from tests.simulation.coarse_answers import (
 from tests.simulation.fault_injection import FaultInjector
 from tests.simulation.scenario import SECRET, Interruption, ScheduledRun, seeded_random
 from tests.simulation.simulate import Target
-from tests.simulation.tap_run import SharedTime, run_tap
+from tests.simulation.tap_run import Killed, SharedTime, run_tap
 from tests.simulation.troubles import Troubles
 
 if TYPE_CHECKING:
@@ -53,6 +53,9 @@ if TYPE_CHECKING:
 
 _LEVELS: tuple[FaultLevel, ...] = ("none", "none", "retryable", "retryable", "fatal")
 _WAYS: tuple[Any, ...] = ("SIGKILL", "SIGTERM", "broken pipe", "at a request", "at a request")
+_AT_A_LOOK = Interruption("at a request", 0)
+_NEVER_SETTLES = 500
+"""A lookback in days that is longer than any history."""
 _LOOKS_OF_A_SPLIT_MONTH = 7
 """A month, its halves and its quarters."""
 _QUEUES = ("027396f4-553b-43ed-8ec0-09303971bd1c", "05f1c285-6777-4ccc-806f-8db085ae0793")
@@ -107,16 +110,38 @@ def live(seed: int) -> Life:
         return _History(seed).go()
 
 
-def failures(seed: int) -> list[str]:
-    """Every check of a seed that failed; a crash of the simulation itself is a failure too."""
+def summarize(seed: int) -> Life:
+    """Simulate a seed; a crash of the simulation itself is a failure too."""
     try:
-        return live(seed).failures
+        return live(seed)
     except Exception:  # noqa: BLE001  # see the docstring
-        return [traceback.format_exc()]
+        return Life(seed, [traceback.format_exc()])
+
+
+def failures(seed: int) -> list[str]:
+    """Every check of a seed that failed."""
+    return summarize(seed).failures
 
 
 class _Faults(FaultInjector):
-    """Faults of a run, without a clock that is set back (docs/simulation.md, "What is not simulated")."""
+    """Faults of a run, without a clock that is set back (docs/simulation.md, "What is not simulated").
+
+    It can be killed at a request after its first look at a month.
+    """
+
+    looks: list[str]
+    first_look: int
+    left_after_look: int | None = None
+
+    @override
+    def _count(self) -> None:
+        super()._count()
+        if self.left_after_look is None or len(self.looks) == self.first_look:
+            return
+        self.left_after_look -= 1
+        if self.left_after_look <= 0:
+            self.killed = True
+            raise Killed
 
     @override
     def _inject(self, injection: Injection, level: FaultLevel) -> Fault | None:
@@ -148,10 +173,10 @@ class _History:
         self.is_long = rng.random() < 0.06
         if self.is_long:
             self.query["granularity"] = "P1D"
-        span = rng.uniform(200, 420) if self.is_long else rng.uniform(50, 110)
+        span = rng.uniform(200, 420) if self.is_long else rng.uniform(45, 100)
         self.clock = SharedTime(self.start + timedelta(days=span))
         self.looks = rng.choice((1, 1, 1, 2, 3))
-        self.lookback = rng.choice((4, 4, 7, 7, 300))
+        self.lookback = rng.choice((4, 4, 4, 4, 7, 7, 7, 7, _NEVER_SETTLES))
         limit = rng.choice((None, None, None, 10, 20)) if self.query.get("mode") != "async" else None
         self.sandbox = CoarseSandbox(
             Options(
@@ -168,7 +193,7 @@ class _History:
         )
         self.sandbox.habit = habit = rng.choice(HABITS)
         self.sandbox.longest = 24.0 * rng.choice((10, 20))
-        if (habit == MISSING and kind == "users") or (habit == EMPTY_GROUPS and self.api != "results"):
+        if (habit == MISSING and kind == "users") or (habit == EMPTY_GROUPS and kind != "results"):
             self.sandbox.habit = ""
         if self.sandbox.habit:
             self.life.faults[f"whole months: {habit}"] += 1
@@ -178,8 +203,8 @@ class _History:
             queries=[self.query],
             start_date=self.start.isoformat(),
             window=window,
-            max_window="P31D" if rng.random() < 0.6 else window,
-            page_size=rng.choice((1, 25)),
+            max_window="P31D" if self.lookback == _NEVER_SETTLES or rng.random() < 0.7 else window,
+            page_size=rng.choice((2, 25, 25)),
             lookback_days=self.lookback,
             concurrency=rng.choice((1, 1, 3)),
             client_id="sandbox",
@@ -195,12 +220,13 @@ class _History:
         rng = self.rng
         for _ in range(rng.randint(0, 2)):
             self._run(rng.choice(_LEVELS), killed=True)
-        for _ in range(rng.randint(1, 4)):
+        for _ in range(rng.randint(1, 3)):
             self._rewrite()
-            for _ in range(rng.randint(0, 4)):
+            for _ in range(rng.randint(0, 3)):
                 self.clock.sleep(3600 * rng.choice((1, 24, 24, rng.uniform(24, 500))))
                 self._run(rng.choice(_LEVELS), killed=rng.random() < 0.5)
-        self._run("none")
+        if rng.random() < 0.6:
+            self._rewrite()
         if self.sandbox.habit == NEVER:
             self._check_unanswered()
         else:
@@ -221,12 +247,14 @@ class _History:
         self.life.enough = looks + self._times_reread.total() // _REREAD_WINDOWS + 1
         self._run("none")  # so that it ends with the last complete bucket
         most = max(self._times_reread.values(), default=0)
-        if most > 2 and self.sandbox.habit != EMPTY_GROUPS:  # noqa: PLR2004  # what was left, and a change since
+        if most > 2 and self.sandbox.habit != EMPTY_GROUPS:  # what was left, and a change since
             self.life.failures.append(f"a window was read again {most} times")
 
     def _is_round(self, looks: int) -> bool:
         """Whether so many looks in a row without a change have seen every month: later ones see no more."""
         rechecks = self._bookmark.get("rechecks", {})
+        if self.lookback == _NEVER_SETTLES:
+            return True  # the run before has read everything again
         return looks > len(self._entries()) and all(self._entries().values()) and "rereads" not in rechecks
 
     def _run(self, level: FaultLevel, *, killed: bool = False) -> None:
@@ -235,9 +263,10 @@ class _History:
         before, began, looks = self.target.state, self.clock.instant, len(self.sandbox.looks)
         allowed = [*self.rewritten, *self._unknown()]
         interruption = None
-        if killed:
+        kill_rechecks = killed and self.rng.random() < 0.5
+        if killed and not kill_rechecks:
             how = self.rng.choice(_WAYS)
-            most = (12, 60) if how == "at a request" else (40, 300)
+            most = (8, 20, 60) if how == "at a request" else (8, 40, 300)
             interruption = Interruption(how, self.rng.randint(1, self.rng.choice(most)))
         scheduled = ScheduledRun(began.timestamp(), level, interruption)
         faults = self.sandbox.faults = _Faults(
@@ -249,6 +278,8 @@ class _History:
             sequential=self.settings["concurrency"] == 1,
             shuffled_pages=False,
         )
+        faults.looks, faults.first_look = self.sandbox.looks, looks
+        faults.left_after_look = self.rng.choice((1, 2, 4, 12)) if kill_rechecks else None
         run = run_tap(
             self.sandbox, self.settings, before, self.clock, scheduled, sends_date=False, pause=lambda: None
         )
@@ -259,7 +290,9 @@ class _History:
         self._times_reread.update(row["window_start"] for row in reread)
         wrong = [
             *leaked_secrets(self.sandbox, run.outcome),
-            *wrong_ending(run, interruption, interrupted=interrupted),
+            *wrong_ending(
+                run, interruption or (_AT_A_LOOK if interrupted else None), interrupted=interrupted
+            ),
             *faults.failures,
             *run.foreign_requests,
             *self._wrong(run, level, looked, allowed, interrupted=interrupted),
@@ -268,9 +301,9 @@ class _History:
         life.failures += [f"run {life.runs} ({level}): {each}" for each in wrong]
         life.faults += faults.counts
         life.killed += interrupted
-        life.killed_rechecking += interrupted and bool(looked)
+        life.killed_rechecking += interrupted and bool(looked or reread)
         life.reread += len(reread)
-        ending = interruption if interrupted else "not killed"
+        ending = (interruption or "at a look") if interrupted else "not killed"
         life.log.append(
             f"run {life.runs} at {began}, faults: {level}, {ending}: looked at {sorted(set(looked))}, "
             f"{len(reread)} windows read again, {run.outcome.error!r}"
@@ -351,14 +384,13 @@ class _History:
         """Change a piece of history that may change, of any age."""
         now, rng = self.clock.instant, self.rng
         age = rng.uniform(0, (now - self.start) / timedelta(days=1))
-        days = rng.choice((0.5, 1, 3, 31, math.inf))
+        days = rng.choice((0.5, 1, 3, 31, 31, math.inf))
         start = self.start + timedelta(days=0 if days == math.inf else age)
         end = now if days == math.inf else min(start + timedelta(days=days), now)
         metric = rng.choice((None, None, "tHandle"))
         users = [agent.id for agent in self.sandbox.history.contact_center.directory.agents]
-        dimension, value = rng.choice(
-            [(None, None), (None, None), ("userId", rng.choice(users)), *(("queueId", each) for each in _QUEUES)]
-        )
+        groups = [("userId", rng.choice(users)), *(("queueId", each) for each in _QUEUES)]
+        dimension, value = rng.choice([(None, None), (None, None), *groups])
         if self.query.get("endpoint") == "users" and dimension == "queueId":
             dimension = value = None
         self.sandbox.history.late_rewrites.append(
@@ -392,7 +424,7 @@ class _History:
             return
         expected = ExpectedRows(self.sandbox).rows({**self.query, "api": self.api}, first, end)
         current = [row for row in self.target.current_rows("q") if row["interval_start"] < _text(end)]
-        found, wanted = (multiset(filter(None, map(self._noticed, each))) for each in (current, expected))
+        found, wanted = (multiset([*filter(None, map(self._noticed, each))]) for each in (current, expected))
         self.life.rows += len(expected)
         if found != wanted:
             self.life.failures.append(f"at the end: {difference(found, wanted)}")
