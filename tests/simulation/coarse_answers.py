@@ -88,8 +88,7 @@ class CoarseSandbox(Sandbox):
                 holder[name] = float(holder[name]) * (1 + rng.choice((-1, 0, 1)) * _NOISE)
         elif self.habit == MISSING:
             _drop_metrics(body)
-        elif self.habit == EMPTY_GROUPS and body.get("results") and rng.random() < 0.5:
-            group, *_ = body["results"]
+        elif self.habit == EMPTY_GROUPS and rng.random() < 0.5 and (group := _first_group(body)):
             names = {name: f"{name} of nothing" for name in group["group"]}
             data = [{**bucket, "metrics": []} for bucket in group["data"]]
             body["results"].append({"group": names, "data": data})
@@ -102,6 +101,13 @@ def _json_object(response: Response) -> dict[str, Any] | None:
     except ValueError:
         return None
     return body if isinstance(body, dict) else None
+
+
+def _first_group(body: dict[str, Any]) -> dict[str, Any] | None:
+    """The first group of an answer; None if there is none, or if a fault made something else of it."""
+    groups = body.get("results")
+    first = groups[0] if isinstance(groups, list) and groups else None
+    return first if isinstance(first, dict) else None
 
 
 def _coarse_interval(request: Request) -> str:
@@ -117,18 +123,22 @@ def _coarse_interval(request: Request) -> str:
 
 
 def _numbers(node: Any) -> Iterator[tuple[Any, str]]:
-    """Every number of a metric: the object that holds it, and its name there."""
+    """Every number of a metric, unless a fault made something else of it: the object that holds it, and its name there."""
     if isinstance(node, list):
         for each in node:
             yield from _numbers(each)
     elif isinstance(node, dict):
         for name, value in node.items():
             if isinstance(value, dict) and name == "stats":
-                yield from ((value, each) for each in value if value[each] is not None)
+                yield from ((value, each) for each in value if _is_number(value[each]))
             elif name == "metrics" and isinstance(value, dict):
-                yield from ((each, "value") for each in value.values() if each.get("value") is not None)
+                yield from ((each, "value") for each in value.values() if _is_number(each.get("value")))
             else:
                 yield from _numbers(value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float)
 
 
 def _drop_metrics(node: Any) -> None:

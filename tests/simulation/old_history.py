@@ -56,6 +56,7 @@ _WAYS: tuple[Any, ...] = ("SIGKILL", "SIGTERM", "broken pipe", "at a request", "
 _AT_A_LOOK = Interruption("at a request", 0)
 _NEVER_SETTLES = 500
 """A lookback in days that is longer than any history."""
+_MANY_REQUESTS = 1_000_000
 _LOOKS_OF_A_SPLIT_MONTH = 7
 """A month, its halves and its quarters."""
 _QUEUES = ("027396f4-553b-43ed-8ec0-09303971bd1c", "05f1c285-6777-4ccc-806f-8db085ae0793")
@@ -136,7 +137,7 @@ class _Faults(FaultInjector):
     @override
     def _count(self) -> None:
         super()._count()
-        if self.left_after_look is None or len(self.looks) == self.first_look:
+        if self.left_after_look is None or self.killed or len(self.looks) == self.first_look:
             return
         self.left_after_look -= 1
         if self.left_after_look <= 0:
@@ -264,7 +265,9 @@ class _History:
         allowed = [*self.rewritten, *self._unknown()]
         interruption = None
         kill_rechecks = killed and self.rng.random() < 0.5
-        if killed and not kill_rechecks:
+        if kill_rechecks:
+            interruption = Interruption("at a request", _MANY_REQUESTS)
+        elif killed:
             how = self.rng.choice(_WAYS)
             most = (8, 20, 60) if how == "at a request" else (8, 40, 300)
             interruption = Interruption(how, self.rng.randint(1, self.rng.choice(most)))
