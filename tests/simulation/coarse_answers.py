@@ -123,7 +123,7 @@ def _coarse_interval(request: Request) -> str:
 
 
 def _numbers(node: Any) -> Iterator[tuple[Any, str]]:
-    """Every number of a metric, unless a fault made something else of it: the object that holds it, and its name there."""
+    """Every number of a metric: the object that holds it, and its name there. Faults may have left none."""
     if isinstance(node, list):
         for each in node:
             yield from _numbers(each)
