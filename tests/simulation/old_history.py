@@ -422,7 +422,7 @@ class _History:
         return len(self._entries()) + (_LOOKS_OF_A_SPLIT_MONTH if is_split else 1) * len(self._unknown())
 
     def _compare(self) -> None:
-        """The months that had settled by the last kill: what the ledger says is current, and the platform's."""
+        """The months that had settled by the last kill: what the ledger calls current, and the platform's."""
         end = min(self._floor(self.clock.instant - timedelta(days=self.lookback)), self.settled)
         first = self._floor(self.start)
         if end <= first:
