@@ -17,7 +17,7 @@ from tap_genesys_aggregates.core import schema
 from tap_genesys_aggregates.core.bookmarks import REPLICATION_KEY, Bookmark, reread_period, run_periods
 from tap_genesys_aggregates.core.errors import SettingError, TapError
 from tap_genesys_aggregates.core.query_changes import resumed
-from tap_genesys_aggregates.core.rechecks import RereadCount, can_recheck, news
+from tap_genesys_aggregates.core.rechecks import REREAD_WINDOWS, RereadCount, can_recheck, news
 from tap_genesys_aggregates.core.rows import RowMaker, Stamp
 from tap_genesys_aggregates.ledger import entry
 from tap_genesys_aggregates.singer.input_files import check_keys, columns_left_out
@@ -181,6 +181,8 @@ class AggregateStream(RESTStream["str | None"]):
                 if part.completes is not None:
                     self._bookmark = replace(self._bookmark, windows=puller.growth.learnt(now))
                     self._commit(part.completes, part.usage, period, now)
+                    if period.is_recheck and self._reread.windows >= REREAD_WINDOWS:
+                        break  # of the planned windows, some were split
 
     def periods(self, now: datetime) -> tuple[RunPeriod, ...]:
         """What a run would read; nothing is written.
