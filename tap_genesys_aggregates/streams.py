@@ -16,6 +16,7 @@ from typing_extensions import override
 from tap_genesys_aggregates.core import schema
 from tap_genesys_aggregates.core.bookmarks import REPLICATION_KEY, Bookmark, reread_period, run_periods
 from tap_genesys_aggregates.core.errors import SettingError, TapError
+from tap_genesys_aggregates.core.estimate import Estimate
 from tap_genesys_aggregates.core.query_changes import resumed
 from tap_genesys_aggregates.core.rechecks import REREAD_WINDOWS, RereadCount, can_recheck, news
 from tap_genesys_aggregates.core.rows import RowMaker, Stamp
@@ -184,30 +185,17 @@ class AggregateStream(RESTStream["str | None"]):
                     if period.is_recheck and self._reread.windows >= REREAD_WINDOWS:
                         break  # of the planned windows, some were split
 
-    def periods(self, now: datetime) -> tuple[RunPeriod, ...]:
-        """What a run would read; nothing is written.
+    def estimate(self, now: datetime) -> Estimate:
+        """What a run would cost; nothing is written.
 
         Raises:
             SettingError: The query would be refused.
         """
-        return self._periods(self._resumed(now)[0], now)
-
-    def looks(self, now: datetime) -> tuple[int, int]:
-        """How many settled months a run would look at, at the least and at the most.
-
-        Raises:
-            SettingError: The query would be refused.
-        """
-        query, bookmark = self.query, self._resumed(now)[0]
-        if not can_recheck(query) or self.replication_method == "FULL_TABLE":
-            return 0, 0
-        period = self._periods(bookmark, now)[-1]
-        since = bookmark.earlier.start if bookmark.earlier else bookmark.loaded_since
-        first = query.grid.floor(self._client.settings.start_date)
-        rechecks = bookmark.rechecks.beginning(query, max(first, since or first))
-        settled = rechecks.stretches(query, min(period.settled, period.stop))
-        most = min(query.recheck_requests, len(settled))
-        return (0 if rechecks.rereads else most), most
+        bookmark, settings = self._resumed(now)[0], self._client.settings
+        found = Estimate.of(self.query, periods := self._periods(bookmark, now), settings.max_window)
+        if self.replication_method == "FULL_TABLE":
+            return found
+        return found.with_rechecks(bookmark, periods[-1], self.query.grid.floor(settings.start_date))
 
     def _periods(self, bookmark: Bookmark, now: datetime) -> tuple[RunPeriod, ...]:
         settings = self._client.settings
@@ -291,7 +279,7 @@ class AggregateStream(RESTStream["str | None"]):
     def _look(self, now: datetime) -> None:
         """Ask for the settled months whose turn it is, and remember what came of it."""
         query, seen = self.query, set[str]()
-        fresh_since = self._periods(self._began, now)[-1].start
+        fresh_since = query.grid.floor(self._periods(self._began, now)[-1].start)
         first = query.grid.floor(self._client.settings.start_date)
         for _ in range(query.recheck_requests):
             bookmark = self._bookmark

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parents[2] / "docs" / "simulation.md"
 _DEFAULT_SEEDS = range(1000)
+_TASKS = 10
+"""Chunks of seeds for one process: threads that a killed run left behind keep what they refer to."""
 SCENARIOS = "scenarios"
 OLD_HISTORY = "old-history"
 _BEGINS = {SCENARIOS: "<!-- figures -->\n", OLD_HISTORY: "<!-- figures of old history -->\n"}
@@ -157,7 +159,7 @@ def _many(seeds: range, jobs: int, part: str, *, write: bool) -> bool:
     figures: Any = _Figures() if part == SCENARIOS else _LifeFigures()
     simulate_one: Callable[[int], Any] = summarize if part == SCENARIOS else old_history.summarize
     if jobs > 1:
-        with multiprocessing.get_context("fork").Pool(jobs) as pool:
+        with multiprocessing.get_context("fork").Pool(jobs, maxtasksperchild=_TASKS) as pool:
             return _report(
                 pool.imap_unordered(simulate_one, seeds, chunksize=4), figures, part, began, write=write
             )

@@ -215,6 +215,7 @@ class _History:
         self.target = Target()
         self.rewritten: list[tuple[str, str]] = []
         self._times_reread: Counter[str] = Counter()
+        self.settled = self.start
 
     def go(self) -> Life:
         """All runs of the seed, and the comparison at the end."""
@@ -238,6 +239,7 @@ class _History:
     def _repair(self) -> None:
         """As many runs as must be enough (docs/operations.md, "Rechecks"), which can meet faults."""
         self._times_reread.clear()
+        self.settled = self._month_start()
         looks, run, quiet = math.ceil(self._looks_to_make() / self.looks), 0, 0
         while run < looks + self._times_reread.total() // _REREAD_WINDOWS + 1 and not self._is_round(quiet):
             before, looked = self._times_reread.total(), len(self.sandbox.looks)
@@ -420,8 +422,8 @@ class _History:
         return len(self._entries()) + (_LOOKS_OF_A_SPLIT_MONTH if is_split else 1) * len(self._unknown())
 
     def _compare(self) -> None:
-        """The settled months of the table, as the ledger says that it is current, and the platform's."""
-        end = min(self._floor(self.clock.instant - timedelta(days=self.lookback)), self._month_start())
+        """The months that had settled by the last kill: what the ledger calls current, and the platform's."""
+        end = min(self._floor(self.clock.instant - timedelta(days=self.lookback)), self.settled)
         first = self._floor(self.start)
         if end <= first:
             return
