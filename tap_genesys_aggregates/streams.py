@@ -192,6 +192,23 @@ class AggregateStream(RESTStream["str | None"]):
         """
         return self._periods(self._resumed(now)[0], now)
 
+    def looks(self, now: datetime) -> tuple[int, int]:
+        """How many settled months a run would look at, at the least and at the most.
+
+        Raises:
+            SettingError: The query would be refused.
+        """
+        query, bookmark = self.query, self._resumed(now)[0]
+        if not can_recheck(query) or self.replication_method == "FULL_TABLE":
+            return 0, 0
+        period = self._periods(bookmark, now)[-1]
+        since = bookmark.earlier.start if bookmark.earlier else bookmark.loaded_since
+        first = query.grid.floor(self._client.settings.start_date)
+        rechecks = bookmark.rechecks.beginning(query, max(first, since or first))
+        settled = rechecks.stretches(query, min(period.settled, period.stop))
+        most = min(query.recheck_requests, len(settled))
+        return (0 if rechecks.rereads else most), most
+
     def _periods(self, bookmark: Bookmark, now: datetime) -> tuple[RunPeriod, ...]:
         settings = self._client.settings
         return run_periods(

@@ -224,7 +224,8 @@ class TapGenesysAggregates(Tap):
     def _estimate(self, stream: AggregateStream, now: datetime) -> Estimate | None:
         """The estimate of one query; None if it would be refused."""
         try:
-            return Estimate.of(stream.query, stream.periods(now), self.settings.max_window)
+            looks = estimate.Range(*stream.looks(now))
+            return Estimate.of(stream.query, stream.periods(now), self.settings.max_window, looks)
         except SettingError as error:
             self.failures.add(stream.name, error)
             return None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from tap_genesys_aggregates.core.query import USERS_PER_REQUEST
+from tap_genesys_aggregates.core.rechecks import REREAD_WINDOWS
 from tap_genesys_aggregates.core.window_growth import growth_at_start, run_windows
 from tap_genesys_aggregates.core.windows import Window
 
@@ -54,20 +55,25 @@ class Estimate:
         query: The query.
         periods: What the run reads; empty if there is nothing to read.
         windows: How many windows that takes: the fewest if they grow at once, the most if they never do.
+        looks: How many settled months it looks at.
     """
 
     query: Query
     periods: tuple[Window, ...]
     windows: Range
+    looks: Range = Range(0, 0)
 
     @classmethod
-    def of(cls, query: Query, periods: Iterable[RunPeriod], max_window: Period) -> Estimate:
+    def of(
+        cls, query: Query, periods: Iterable[RunPeriod], max_window: Period, looks: Range = Range(0, 0)
+    ) -> Estimate:
         """Plan a run.
 
         Args:
             query: The query.
             periods: What the run reads (``run_periods``).
             max_window: How far windows may grow.
+            looks: How many settled months it looks at.
         """
         plain = growth_at_start(query, max_window)
         grown = plain if query.rows_depend_on_window else plain.at_maximum()
@@ -78,13 +84,21 @@ class Estimate:
                 read.append(Window(most[0].start, most[-1].end))
                 least = sum(1 for _ in run_windows(query, period, lambda: grown))
                 total = total.plus(Range(least, len(most)))
-        return cls(query, tuple(read), total)
+        return cls(query, tuple(read), total, looks)
 
     @property
     def requests(self) -> Range:
         """Requests, if all users fit into one of them and every answer has one page."""
+        return self._requests(self.windows)
+
+    @property
+    def requests_to_look(self) -> Range:
+        """Requests that ask for settled months, counted like the others."""
+        return self._requests(self.looks)
+
+    def _requests(self, answers: Range) -> Range:
         each = _PER_JOB if self.query.mode == "async" else 1
-        return Range(self.windows.least * each, self.windows.most * each)
+        return Range(answers.least * each, answers.most * each)
 
 
 def minutes(requests: Range, per_minute: int) -> Range:
@@ -107,9 +121,14 @@ def report(
         A line per query, a line for all, and what is not known.
     """
     total = Range(1 + lists, 1 + lists)
+    looks = Range(0, 0)
     for each in estimates:
-        total = total.plus(each.requests)
+        total, looks = total.plus(each.requests), looks.plus(each.requests_to_look)
         yield _line(each, per_minute)
+    if looks.most:
+        names = ", ".join(each.query.name for each in estimates if each.looks.most)
+        yield f"rechecks: {looks.of('request')} to look at settled months ({names})"
+        total = total.plus(looks)
     if lists:
         yield f"lists (users, lookups): at least {Range(lists, lists).of('request')}"
     took = minutes(total, per_minute).of("minute")
@@ -141,6 +160,8 @@ def _unknown(estimates: Sequence[Estimate], max_window: Period) -> Iterator[str]
         yield f"not known: the number of pages; one for each window is counted ({trees})"
     if jobs := names(query for query in queries if query.mode == "async"):
         yield f"not known: pages, and how long jobs take; one page and one look are counted ({jobs})"
+    if any(each.looks.most for each in estimates):
+        yield f"not known: what changed and is read again; at most {REREAD_WINDOWS} windows of each query"
     yield (
         "not known: rows, failures, the server's time; windows with too many rows are asked for again in "
         "halves, failed requests as they are"
