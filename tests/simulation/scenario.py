@@ -149,6 +149,7 @@ def make_scenario(seed: int) -> Scenario:
         client_secret=SECRET,
         queries=queries,
         start_date=start.isoformat(),
+        recheck_requests=seeded_random("rechecks", seed).choice((0, 1, 2)),
         **_load_settings(rng, rewrites=rewrites),
     )
     if rng.random() < 0.1 and not rewrites:
