@@ -307,6 +307,7 @@ def in_flight(answer: int, *, concurrency: int, learnt: Learnt | None = None) ->
             puller.learn(part)
         waiting[0] -= 1
     assert len(held) == 60
+    assert puller.has_room() or answer > BYTES_IN_FLIGHT, "nothing waits any more"
     return held
 
 

@@ -200,6 +200,27 @@ def test_a_ranking_is_not_rechecked() -> None:
     assert organization.rechecks == {}
 
 
+@pytest.mark.parametrize(
+    ("end_date", "months"),
+    [
+        ("2026-04-15T00:00:00Z", ["2026-01", "2026-02", "2026-03"]),
+        ("2026-03-01T00:00:00Z", ["2026-01", "2026-02"]),
+    ],
+)
+def test_a_month_that_an_end_date_cuts_is_not_rechecked(end_date: str, months: list[str]) -> None:
+    """Whole months before it are; a change in the days of the cut month stays unnoticed, as the docs say."""
+    organization = Organization(settings={"end_date": end_date, "recheck_requests": 9})
+    organization.load()
+    organization.load()
+    found = organization.rechecks["months"].items()
+    assert [f"{year}-{month}" for year, each in found for month in each] == months
+    end = datetime.fromisoformat(end_date)
+    organization.rewrite(end - DAY, removes=True)
+    outcome = organization.load()
+    is_whole = end.day == 1
+    assert bool([row for row in outcome.rows("extractions") if row["reason"] == "recheck"]) == is_whole
+
+
 def test_the_state_shows_month_fingerprint_and_day_and_stays_small() -> None:
     organization = settled(Organization())
     months = organization.rechecks["months"]["2026"]

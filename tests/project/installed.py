@@ -28,6 +28,7 @@ ENVIRONMENTS = {
     ".demo/peers": "requirements-peers.lock",
     ".demo/dbt": "requirements-dbt.lock",
     ".demo/audit": "requirements-audit.lock",
+    ".demo/spark": "requirements-spark.lock",
 }
 """All environments that ``./run`` creates, and their lock files."""
 

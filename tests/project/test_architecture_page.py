@@ -31,7 +31,10 @@ def folders(of: Path) -> set[str]:
     return {
         f"{each.name}/"
         for each in of.iterdir()
-        if each.is_dir() and each.name[0] != "." and each.name not in NOT_OURS and any(each.glob("[!_.]*"))
+        if each.is_dir()
+        and each.name[0] != "."
+        and each.name not in NOT_OURS
+        and (any(each.glob("[!_.]*")) or (each / "__init__.py").exists())
     }
 
 

@@ -28,6 +28,7 @@ LOCKS = {
     "requirements-dbt.lock": "dbt",
     "requirements-report.lock": "report",
     "requirements-airflow.lock": "airflow",
+    "requirements-spark.lock": "spark",
 }
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 
@@ -50,10 +51,10 @@ def _wanted(lock: str) -> list[Requirement]:
     """The requirements in ``pyproject.toml`` that a lock file must satisfy."""
     project = tomlkit.parse((ROOT / "pyproject.toml").read_text(encoding="utf-8")).unwrap()
     wanted = _group(project["dependency-groups"], LOCKS[lock])
-    if LOCKS[lock] in {"dev", "tap"}:
+    if LOCKS[lock] in {"dev", "tap", "spark"}:
         wanted += map(Requirement, project["project"]["dependencies"] + project["build-system"]["requires"])
-    if LOCKS[lock] == "tap":
-        wanted += map(Requirement, project["project"]["optional-dependencies"]["warehouse"])
+    for extra in {"tap": ["warehouse"], "spark": ["spark"]}.get(LOCKS[lock], []):
+        wanted += map(Requirement, project["project"]["optional-dependencies"][extra])
     return wanted
 
 

@@ -116,14 +116,36 @@ def test_reconcile_compares_the_rows_of_its_own_organization(
     assert codes == {"acme": command.EQUAL, "globex": command.DIFFERENT}
 
 
+def _documented(start: str) -> str:
+    """The SQL in the docs that begins with a word, for the tables of these tests."""
+    page = (ROOT / "docs" / "many-organizations.md").read_text("utf-8")
+    (block,) = re.findall(rf"^```sql\n({start}.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    found: str = block.replace("'partners'", "'warehouse'").replace("partners.", "warehouse.")
+    return found.replace("queue_performance", "calls")
+
+
+def test_an_id_that_two_organizations_share_has_the_name_of_each(
+    connection: Connection, loaded: dict[str, list[Row]]
+) -> None:
+    queues = sorted({row["queue_id"] for rows in loaded.values() for row in rows})
+    connection.execute("create table warehouse.queues (organization text, id text, name text)")
+    for name in SEEDS:
+        for each in queues:
+            row = [name, each, f"{each} of {name}"]
+            connection.execute("insert into warehouse.queues values (%s, %s, %s)", row)
+    found = connection.execute(_documented("select").encode()).fetchall()
+    for name, rows in loaded.items():
+        offered = sum(row["n_offered_count"] or 0 for row in rows)
+        assert sum(number or 0 for owner, _, number in found if owner == name) == offered > 0
+    assert all(queue.endswith(f" of {owner}") for owner, queue, _ in found)
+
+
 def test_the_sql_in_the_docs_removes_one_organization(
     connection: Connection, loaded: dict[str, list[Row]]
 ) -> None:
-    page = (ROOT / "docs" / "many-organizations.md").read_text("utf-8")
-    (block,) = re.findall(r"^```sql\n(do .*?)^```$", page, re.MULTILINE | re.DOTALL)
     pulled = connection.execute("select count(*) from warehouse.extractions where organization = 'globex'")
     counts = {"calls": (len(loaded["globex"]),), "extractions": pulled.fetchone()}
-    connection.execute(block.replace("'partners'", "'warehouse'").encode())
+    connection.execute(_documented("do").encode())
     for table, (count,) in counts.items():
         rows = connection.execute(
             f"select organization, count(*) from warehouse.{table} group by 1".encode()  # noqa: S608  # fixed names

@@ -1,0 +1,26 @@
+"""Writing to Parquet and reading back, as docs/many-organizations.md advises."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.pipeline.running import multiset
+from tests.spark.organizations import organizations, reader, rows, rows_of_taps
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+
+
+def test_what_was_written_to_parquet_is_what_the_tap_reads(spark: Any, tmp_path: Path) -> None:
+    with organizations() as served:
+        frame = reader(spark, served).load("calls")
+        frame.write.parquet(str(tmp_path / "calls"))
+        requests = [len(each.sandbox.log) for each in served]
+        back = spark.read.parquet(str(tmp_path / "calls"))
+        assert back.dtypes == frame.dtypes
+        assert [each.sandbox.log[requests[number] :] for number, each in enumerate(served)] == [[], []]
+        assert multiset(rows(back)) == multiset(rows_of_taps(served))
