@@ -30,7 +30,7 @@ PYTHON = DEMO / "airflow" / "bin" / "python"
 TIMEOUT = 300
 START = "2025-06-27T00:00:00Z"
 QUERIES = ["queue_performance", "agent_performance", "agent_status"]
-ORGANIZATIONS = [
+ORGANIZATIONS: list[dict[str, Any]] = [
     {"organization": "acme", "settings": {"queries": QUERIES}},
     {"organization": "globex", "settings": {"queries": QUERIES, "requests_per_minute": 250}},
     {"organization": "initech", "connection": "genesys_initech", "settings": {"queries": QUERIES}},
