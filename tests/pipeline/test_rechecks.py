@@ -336,6 +336,19 @@ def test_a_moved_start_date_makes_its_months_unknown() -> None:
     assert reread(organization.load(start_date="2026-01-10T00:00:00Z")) == []
 
 
+def test_a_month_that_end_date_no_longer_cuts_is_read_again() -> None:
+    organization = Organization(settings={"end_date": "2026-05-20T00:00:00Z"})
+    for _ in range(8):
+        organization.load(after=5 * DAY)
+    assert [*organization.rechecks["months"]["2026"]] == ["01", "02", "03", "04"]
+    organization.rewrite(at("2026-05-05"))
+    assert [reread(organization.load()) for _ in range(5)] == [[]] * 5
+    organization.settings = {}
+    read = reread(organization.load())
+    assert (read[0][0], read[-1][1]) == ("2026-05-01", "2026-06-01")
+    assert multiset(organization.current()) == multiset(organization.expected())
+
+
 def test_rechecks_leave_the_bookmark_as_it_is() -> None:
     organization = settled(Organization())
     organization.rewrite(at("2026-03-05"))
