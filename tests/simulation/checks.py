@@ -90,9 +90,14 @@ class MessageChecker:
         query, start, end = (str(entry[name]) for name in ("query", "window_start", "window_end"))
         rows, self._window_rows[query] = self._window_rows[query], []
         place = f"{query}, window {start}/{end}"
-        if not self._is_contiguous(query, start) or start >= end:
-            yield f"{place}: gap or overlap, the windows before it ended at {self._reach(query)}"
-        self._last_window[query] = start, end
+        covered = self._covered[query]
+        if entry["reason"] == "recheck":  # history that was loaded before, at any place
+            if start >= end or _union([*covered, (start, end)]) != _union(covered):
+                yield f"{place}: read again, but it was not loaded"
+        else:
+            if not self._is_contiguous(query, start) or start >= end:
+                yield f"{place}: gap or overlap, the windows before it ended at {self._reach(query)}"
+            self._last_window[query] = start, end
         self._last_end[query] = max(self._last_end.get(query, end), end)
         self._covered[query] = _union([*self._covered[query], (start, end)])
         if entry["row_count"] != len(rows):
