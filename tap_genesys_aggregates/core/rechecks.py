@@ -271,7 +271,7 @@ def fingerprint(query: Query, leaves: Iterable[Leaf]) -> str:
         query: The query, coarse or not.
         leaves: The leaves of the whole answer; no two have the same key.
     """
-    names = schema.keys(query)[1:]
+    names = schema.response_keys(query)[1:]
     order = sorted(range(len(names)), key=names.__getitem__)
     total = 0
     for leaf in leaves:

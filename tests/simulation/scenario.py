@@ -149,8 +149,8 @@ def make_scenario(seed: int) -> Scenario:
         client_secret=SECRET,
         queries=queries,
         start_date=start.isoformat(),
-        recheck_requests=seeded_random("rechecks", seed).choice((0, 1, 2)),
         **_load_settings(rng, rewrites=rewrites),
+        recheck_requests=seeded_random("rechecks", seed).choice((0, 1, 2)),
     )
     if rng.random() < 0.1 and not rewrites:
         settings["end_date"] = (start + timedelta(hours=rng.uniform(10, 60))).isoformat()
