@@ -16,8 +16,9 @@ from typing_extensions import override
 from tap_genesys_aggregates.core import schema
 from tap_genesys_aggregates.core.bookmarks import REPLICATION_KEY, Bookmark, reread_period, run_periods
 from tap_genesys_aggregates.core.errors import SettingError, TapError
+from tap_genesys_aggregates.core.estimate import Estimate
 from tap_genesys_aggregates.core.query_changes import resumed
-from tap_genesys_aggregates.core.rechecks import RereadCount, can_recheck, news
+from tap_genesys_aggregates.core.rechecks import REREAD_WINDOWS, RereadCount, can_recheck, news
 from tap_genesys_aggregates.core.rows import RowMaker, Stamp
 from tap_genesys_aggregates.ledger import entry
 from tap_genesys_aggregates.singer.input_files import check_keys, columns_left_out
@@ -181,14 +182,20 @@ class AggregateStream(RESTStream["str | None"]):
                 if part.completes is not None:
                     self._bookmark = replace(self._bookmark, windows=puller.growth.learnt(now))
                     self._commit(part.completes, part.usage, period, now)
+                    if period.is_recheck and self._reread.windows >= REREAD_WINDOWS:
+                        break  # of the planned windows, some were split
 
-    def periods(self, now: datetime) -> tuple[RunPeriod, ...]:
-        """What a run would read; nothing is written.
+    def estimate(self, now: datetime) -> Estimate:
+        """What a run would cost; nothing is written.
 
         Raises:
             SettingError: The query would be refused.
         """
-        return self._periods(self._resumed(now)[0], now)
+        bookmark, settings = self._resumed(now)[0], self._client.settings
+        found = Estimate.of(self.query, periods := self._periods(bookmark, now), settings.max_window)
+        if self.replication_method == "FULL_TABLE":
+            return found
+        return found.with_rechecks(bookmark, periods[-1], self.query.grid.floor(settings.start_date))
 
     def _periods(self, bookmark: Bookmark, now: datetime) -> tuple[RunPeriod, ...]:
         settings = self._client.settings
@@ -272,7 +279,7 @@ class AggregateStream(RESTStream["str | None"]):
     def _look(self, now: datetime) -> None:
         """Ask for the settled months whose turn it is, and remember what came of it."""
         query, seen = self.query, set[str]()
-        fresh_since = self._periods(self._began, now)[-1].start
+        fresh_since = query.grid.floor(self._periods(self._began, now)[-1].start)
         first = query.grid.floor(self._client.settings.start_date)
         for _ in range(query.recheck_requests):
             bookmark = self._bookmark

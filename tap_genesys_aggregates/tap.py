@@ -28,7 +28,6 @@ from tap_genesys_aggregates.core import estimate, instants
 from tap_genesys_aggregates.core.backfill import overlap
 from tap_genesys_aggregates.core.bookmarks import Bookmark
 from tap_genesys_aggregates.core.errors import SettingError, TapError
-from tap_genesys_aggregates.core.estimate import Estimate
 from tap_genesys_aggregates.core.query_changes import check_organization
 from tap_genesys_aggregates.extract.connection_test import report
 from tap_genesys_aggregates.extract.extractor import Extractor
@@ -70,6 +69,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.streams import Stream
 
+    from tap_genesys_aggregates.core.estimate import Estimate
     from tap_genesys_aggregates.core.query import Query
 
 
@@ -224,7 +224,7 @@ class TapGenesysAggregates(Tap):
     def _estimate(self, stream: AggregateStream, now: datetime) -> Estimate | None:
         """The estimate of one query; None if it would be refused."""
         try:
-            return Estimate.of(stream.query, stream.periods(now), self.settings.max_window)
+            return stream.estimate(now)
         except SettingError as error:
             self.failures.add(stream.name, error)
             return None

@@ -25,6 +25,7 @@ from genesys_organizations import (
     known_settings,
     load_environment,
     read_organizations,
+    secrets_of,
     variables,
 )
 from psycopg import sql
@@ -46,6 +47,7 @@ LIST = "genesys_organizations"
 WAREHOUSE = "genesys_warehouse"
 """The Airflow connection of the warehouse."""
 OUTCOME = "outcome"
+NOTHING = "There is no list of organizations, so nothing was loaded: see the task 'organizations'"
 
 _RUNS = """
 create table if not exists {runs} (
@@ -70,11 +72,9 @@ on conflict (organization, started_at) do nothing
 )
 def genesys() -> None:
     listed = organizations()
-    loaded = load.expand(organization=listed)
-    recorded = record(listed)
-    built = build(recorded)
-    loaded >> recorded
-    summarize(recorded, built)
+    recorded, built = record(listed), build(listed)
+    load.expand(organization=listed) >> recorded >> built
+    summarize(listed, recorded, built)
 
 
 @task
@@ -121,7 +121,7 @@ def load(organization: dict[str, Any]) -> None:
             **load_environment(entry, client, warehouse, os.environ),
             "MELTANO_SYS_DIR_ROOT": str(own_system_folder(PROJECT, entry.organization)),
         },
-        secrets=[client["client_secret"], warehouse["TARGET_POSTGRES_PASSWORD"]],
+        secrets=[client["client_secret"], *secrets_of(warehouse)],
     )
     outcome = {
         "organization": entry.organization,
@@ -136,39 +136,26 @@ def load(organization: dict[str, Any]) -> None:
         raise kind(f"{entry.organization}: {ended.error}")
 
 
-@task(trigger_rule="all_done")
-def record(listed: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
-    """Write how each load ended into the table ``genesys_runs``, for the fleet view."""
+@task(trigger_rule="all_done", retries=RETRIES, retry_delay=RETRY_DELAY)
+def record(listed: list[dict[str, Any]] | None) -> bool:
+    """Write how each load ended into the table ``genesys_runs``, from which the KPIs know it."""
     if not listed:
-        raise AirflowFailException("There is no list of organizations: see the task 'organizations'")
-    context = get_current_context()
-    began = context["dag_run"].start_date or datetime.now(timezone.utc)
-    outcomes = []
-    for index, entry in enumerate(listed):
-        unknown = {
-            "organization": entry["organization"],
-            "started_at": began.isoformat(),
-            "finished_at": datetime.now(timezone.utc).isoformat(),
-            "status": "failed",
-            "error": "The load ended without saying why: it was killed, or did not start. See its log",
-        }
-        found = context["ti"].xcom_pull(task_ids="load", map_indexes=index, key=OUTCOME)
-        outcomes.append(found or unknown)
-    _write(outcomes)
-    return outcomes
+        raise AirflowFailException(NOTHING)
+    _write(_outcomes(listed))
+    return True
 
 
 @task(trigger_rule="all_done")
-def build(recorded: list[dict[str, Any]] | None) -> bool:
+def build(listed: list[dict[str, Any]] | None) -> bool:
     """Build the KPIs of all organizations, whatever single ones did."""
-    if not recorded:
-        raise AirflowFailException("Nothing was loaded: see the tasks before")
+    if not listed:
+        raise AirflowFailException(NOTHING)
     warehouse = _warehouse()
     ended = run(
         [MELTANO, "invoke", "--no-install", "dbt-postgres:build", "--vars", json.dumps(DBT_VARIABLES)],
         folder=PROJECT,
         environment={**inherited(os.environ), **warehouse},
-        secrets=[warehouse["TARGET_POSTGRES_PASSWORD"]],
+        secrets=secrets_of(warehouse),
     )
     if ended.status:
         raise AirflowFailException(f"dbt build failed: {ended.error}")
@@ -176,18 +163,44 @@ def build(recorded: list[dict[str, Any]] | None) -> bool:
 
 
 @task(trigger_rule="all_done")
-def summarize(recorded: list[dict[str, Any]] | None, built: bool | None) -> str:  # noqa: FBT001  # a task's result
+def summarize(  # each is the result of a task, or None if it has none
+    listed: list[dict[str, Any]] | None,
+    recorded: bool | None,  # noqa: FBT001
+    built: bool | None,  # noqa: FBT001
+) -> str:
     """Say who failed and why. The run fails if anything did, since this task is its last."""
-    outcomes = recorded or []
+    if not listed:
+        raise AirflowFailException(NOTHING)
+    outcomes = _outcomes(listed)
     failed = [each for each in outcomes if each["status"] != "success"]
     lines = [f"{len(outcomes) - len(failed)} of {len(outcomes)} organizations were loaded."]
     lines += [f"{each['organization']} failed: {each['error']}" for each in failed]
-    lines += ["The KPIs were built."] if built else ["The KPIs were not built: see the task 'build'."]
+    if not recorded:
+        lines.append("This could not be written into genesys_runs: see the task 'record'.")
+    lines.append("The KPIs were built." if built else "The KPIs were not built: see the task 'build'.")
     text = "\n".join(lines)
-    print(text)  # noqa: T201  # into the log of the task
-    if failed or not outcomes or not built:
+    if failed or not recorded or not built:
         raise AirflowFailException(text)
+    print(text)  # noqa: T201  # into the log of the task
     return text
+
+
+def _outcomes(listed: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """How the last try of each load ended. A load that was killed has not said so."""
+    context = get_current_context()
+    now = datetime.now(timezone.utc)
+    unknown = {
+        "started_at": (context["dag_run"].start_date or now).isoformat(),
+        "finished_at": now.isoformat(),
+        "status": "failed",
+        "error": "the load ended without saying why: it was killed, or did not start. See its log",
+    }
+    pull = context["ti"].xcom_pull
+    return [
+        pull(task_ids="load", map_indexes=index, key=OUTCOME)
+        or {**unknown, "organization": entry["organization"]}
+        for index, entry in enumerate(listed)
+    ]
 
 
 def _connection(name: str) -> Any:  # noqa: ANN401  # Airflow's Connection
@@ -241,7 +254,7 @@ def _write(outcomes: list[dict[str, Any]]) -> None:
             connection.execute(sql.SQL(_RUNS).format(runs=runs))
             connection.cursor().executemany(sql.SQL(_RUN).format(runs=runs), outcomes)
     except psycopg.Error as error:
-        text = hide(str(error), [place["TARGET_POSTGRES_PASSWORD"]])
+        text = hide(str(error), secrets_of(place))
         raise AirflowException(
             f"The outcomes could not be written to {schema}.genesys_runs: {text}"
         ) from None

@@ -30,6 +30,8 @@ _MAY_HELP = re.compile(
     re.IGNORECASE,
 )
 """What the tap says when the network or the server was at fault: it has tried again for minutes by then."""
+_FAILURE = re.compile(r"^\d\d:\d\d:\d\d +(?=Failure in |(Compilation|Database|Runtime) Error)")
+"""How dbt begins to say which model or test failed, and why."""
 
 
 @dataclass
@@ -59,14 +61,17 @@ class _Log:
     secrets: Sequence[str]
     show: Callable[[str], object]
     errors: dict[str, str] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
     last: str = ""
 
     def read(self, line: str) -> None:
         entry = _entry(line)
         source, level = str(entry.get("string_id", "meltano")), entry.get("level", "info")
         text = hide(str(entry.get("event") or entry.get("err") or "").rstrip(), self.secrets)
-        if not text:
+        if not text or text == "METRIC":
             return
+        if _FAILURE.search(text):
+            self.failures.append(_FAILURE.sub("", text))
         if level in {"error", "critical"}:
             self.errors[source] = text[:_LONGEST_ERROR]
         self.last = text[:_LONGEST_ERROR]
@@ -77,7 +82,8 @@ class _Log:
         if status == 0:
             return Ended()
         others = [text for source, text in self.errors.items() if source not in {TAP, "meltano"}]
-        chosen = [self.errors.get(TAP), *others, self.errors.get("meltano"), self.last]
+        dbt = "; ".join(self.failures)[:_LONGEST_ERROR]
+        chosen = [self.errors.get(TAP), *others, dbt, self.errors.get("meltano"), self.last]
         error = next(
             (text for text in chosen if text), f"it ended with exit status {status} and said nothing"
         )

@@ -7,6 +7,7 @@ import re
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 import yaml
 
@@ -204,6 +205,13 @@ def variables(plugin: str, settings: Mapping[str, Any]) -> dict[str, str]:
     prefix = plugin.upper().replace("-", "_")
     found = {name: value for name, value in settings.items() if value is not None}
     return {f"{prefix}_{name.upper()}": _text(value) for name, value in found.items()}
+
+
+def secrets_of(warehouse: Mapping[str, str]) -> list[str]:
+    """What must not be shown of the variables of the warehouse."""
+    url = warehouse.get("TARGET_POSTGRES_SQLALCHEMY_URL", "")
+    password = urlsplit(url).password or ""
+    return [warehouse.get("TARGET_POSTGRES_PASSWORD", ""), url, password, unquote(password)]
 
 
 def inherited(worker: Mapping[str, str]) -> dict[str, str]:

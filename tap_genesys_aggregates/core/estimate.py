@@ -6,19 +6,22 @@ and so on rows that nobody has seen yet: there are two numbers. What cannot be k
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
 from tap_genesys_aggregates.core.query import USERS_PER_REQUEST
+from tap_genesys_aggregates.core.rechecks import REREAD_WINDOWS, can_recheck
 from tap_genesys_aggregates.core.window_growth import growth_at_start, run_windows
 from tap_genesys_aggregates.core.windows import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
 
-    from tap_genesys_aggregates.core.bookmarks import RunPeriod
+    from tap_genesys_aggregates.core.bookmarks import Bookmark, RunPeriod
     from tap_genesys_aggregates.core.periods import Period
     from tap_genesys_aggregates.core.query import Query
 
@@ -46,6 +49,9 @@ class Range:
         return f"{self.least:,}" if self.least == self.most else f"{self.least:,} to {self.most:,}"
 
 
+_NONE = Range(0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """What a run of one query costs.
@@ -54,11 +60,15 @@ class Estimate:
         query: The query.
         periods: What the run reads; empty if there is nothing to read.
         windows: How many windows that takes: the fewest if they grow at once, the most if they never do.
+        looks: At how many settled months it looks, in a single bucket each.
+        rereads: How many windows of settled months it reads again.
     """
 
     query: Query
     periods: tuple[Window, ...]
     windows: Range
+    looks: Range = _NONE
+    rereads: Range = _NONE
 
     @classmethod
     def of(cls, query: Query, periods: Iterable[RunPeriod], max_window: Period) -> Estimate:
@@ -71,7 +81,7 @@ class Estimate:
         """
         plain = growth_at_start(query, max_window)
         grown = plain if query.rows_depend_on_window else plain.at_maximum()
-        read, total = [], Range(0, 0)
+        read, total = [], _NONE
         for period in periods:
             most = list(run_windows(query, period, lambda: plain))
             if most:
@@ -80,11 +90,49 @@ class Estimate:
                 total = total.plus(Range(least, len(most)))
         return cls(query, tuple(read), total)
 
+    def with_rechecks(self, bookmark: Bookmark, period: RunPeriod, first: datetime) -> Estimate:
+        """The estimate with the rechecks that follow (``core/rechecks.py``).
+
+        Args:
+            bookmark: What earlier runs have loaded.
+            period: What the run reads of the present.
+            first: The first instant wanted, on the grid.
+        """
+        query = self.query
+        loaded = min(period.stop, period.settled) if period.start < period.stop else None
+        settled = max(filter(None, (bookmark.final_before, loaded)), default=None)
+        if not can_recheck(query) or settled is None:
+            return self
+        rechecks, fresh_since = bookmark.rechecks.beginning(query, first), query.grid.floor(period.start)
+        due = rechecks.due(rechecks.stretches(query, settled))[: query.recheck_requests]
+        unknown = [each for each in due if not rechecks.fingerprint(each)]
+        stale = [each for each in unknown if each.window.start < fresh_since]
+        is_left = bool(rechecks.rereads)
+        can_reread = is_left or stale or len(unknown) < len(due)
+        return replace(
+            self,
+            looks=Range(0 if is_left else len(due), len(due)),
+            rereads=Range(1 if is_left or stale else 0, REREAD_WINDOWS if can_reread else 0),
+        )
+
     @property
     def requests(self) -> Range:
-        """Requests, if all users fit into one of them and every answer has one page."""
+        """Requests for the periods, if all users fit into one of them and every answer has one page."""
+        return self._requests(self.windows)
+
+    @property
+    def look_requests(self) -> Range:
+        """Requests to look at settled months, counted likewise."""
+        return self._requests(self.looks)
+
+    @property
+    def reread_requests(self) -> Range:
+        """Requests to read settled months again, counted likewise."""
+        return self._requests(self.rereads)
+
+    def _requests(self, windows: Range) -> Range:
         each = _PER_JOB if self.query.mode == "async" else 1
-        return Range(self.windows.least * each, self.windows.most * each)
+        return Range(windows.least * each, windows.most * each)
 
 
 def minutes(requests: Range, per_minute: int) -> Range:
@@ -104,12 +152,23 @@ def report(
         per_minute: The setting ``requests_per_minute``.
 
     Yields:
-        A line per query, a line for all, and what is not known.
+        A line per query, one for rechecks, one for lists, one for all, and what is not known.
     """
     total = Range(1 + lists, 1 + lists)
     for each in estimates:
         total = total.plus(each.requests)
         yield _line(each, per_minute)
+    looks, rereads = (
+        reduce(Range.plus, numbers, _NONE)
+        for numbers in (
+            [each.look_requests for each in estimates],
+            [each.reread_requests for each in estimates],
+        )
+    )
+    if looks.most or rereads.most:
+        total = total.plus(looks).plus(rereads)
+        again = f", {rereads.of('request')} to read them again" if rereads.most else ""
+        yield f"rechecks: {looks.of('request')} to look at settled months{again}"
     if lists:
         yield f"lists (users, lookups): at least {Range(lists, lists).of('request')}"
     took = minutes(total, per_minute).of("minute")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,8 @@ _DEEPEST = 3
 """How often a month is halved if it cannot be asked for in one request: its parts have about four days."""
 _FINGERPRINT = 5
 """Characters of a fingerprint, six bits each: of a billion changes, one goes unnoticed."""
+_NOISE = 1e-12
+"""Relative difference of two numbers that are the same, apart from how a platform added them up."""
 _NOT_ANSWERED = "-"
 """In place of a fingerprint: the platform refuses to answer for this stretch."""
 _MONTH = Period("P1M", months=1)
@@ -268,7 +271,7 @@ def fingerprint(query: Query, leaves: Iterable[Leaf]) -> str:
         query: The query, coarse or not.
         leaves: The leaves of the whole answer; no two have the same key.
     """
-    names = schema.keys(query)[1:]
+    names = schema.response_keys(query)[1:]
     order = sorted(range(len(names)), key=names.__getitem__)
     total = 0
     for leaf in leaves:
@@ -287,9 +290,10 @@ def fingerprint(query: Query, leaves: Iterable[Leaf]) -> str:
 
 def _canonical(value: object) -> object:
     """A number as text: the same for ``3`` and ``3.0``, and without the noise of floating point."""
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() else f"{value:.12g}"
-    return str(value) if isinstance(value, int) else value
+    if isinstance(value, float) and math.isfinite(value):
+        whole = round(value)
+        return str(whole) if abs(value - whole) <= _NOISE * abs(value) else f"{value:.12g}"
+    return str(value) if isinstance(value, int | float) else value
 
 
 def _months(query: Query, since: datetime, settled: datetime) -> Iterator[Stretch]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass, field
@@ -27,6 +29,18 @@ if TYPE_CHECKING:
 PYTHON = DEMO / "airflow" / "bin" / "python"
 TIMEOUT = 300
 START = "2025-06-27T00:00:00Z"
+QUERIES = ["queue_performance", "agent_performance", "agent_status"]
+ORGANIZATIONS: list[dict[str, Any]] = [
+    {"organization": "acme", "settings": {"queries": QUERIES}},
+    {"organization": "globex", "settings": {"queries": QUERIES, "requests_per_minute": 250}},
+    {"organization": "initech", "connection": "genesys_initech", "settings": {"queries": QUERIES}},
+    {"organization": "umbrella", "settings": {"queries": QUERIES}},
+]
+SECRETS = {each["organization"]: f"{each['organization']}-hush" for each in ORGANIZATIONS}
+DEAD = "http://127.0.0.1:9"
+REFUSED = "no token could be obtained: 127.0.0.1:9 refused the connection"
+WRONG = "answered 401 Unauthorized: invalid_client"
+LAST_RUNS = "select organization, last_run_status, last_error from genesys_marts.genesys__data_quality"
 
 pytestmark = [pytest.mark.airflow, pytest.mark.meltano, pytest.mark.postgres, pytest.mark.slow]
 
@@ -47,6 +61,11 @@ class Fleet:
     connections: dict[str, str] = field(default_factory=dict)
     output: str = ""
 
+    @property
+    def commands(self) -> Path:
+        """The file with the arguments that Meltano was called with."""
+        return self.folder / "commands"
+
     def connect(self, name: str, **parts: Any) -> None:
         """Add a connection."""
         self.connections[f"AIRFLOW_CONN_{name.upper()}"] = json.dumps({"conn_type": "generic", **parts})
@@ -66,7 +85,7 @@ class Fleet:
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
             "GENESYS_DAG_PROJECT": str(self.folder / "project"),
-            "GENESYS_DAG_MELTANO": str(MELTANO),
+            "GENESYS_DAG_MELTANO": str(self.folder / "meltano"),
             "GENESYS_DAG_RETRIES": "1",
             "GENESYS_DAG_RETRY_SECONDS": "0",
             "MELTANO_CLI_DISABLE_VERSION_CHECK": "true",
@@ -106,6 +125,10 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
     utility.mkdir(parents=True)
     (utility / "venv").symlink_to(DBT.parents[1])
     shutil.copy(CLONE / "meltano.yml", project)
+    (project / "organizations.yml").write_text(json.dumps(ORGANIZATIONS), encoding="utf-8")
+    script = f'#!/bin/sh\necho "$*" >>"{tmp_path}/commands"\nexec "{MELTANO}" "$@"\n'
+    (tmp_path / "meltano").write_text(script, encoding="utf-8")
+    (tmp_path / "meltano").chmod(0o755)
     shutil.copytree(
         CLONE / "transform", project / "transform", ignore=shutil.ignore_patterns("target", "logs")
     )
@@ -119,16 +142,89 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
         yield found
 
 
-def test_one_organization_is_loaded_and_its_kpis_are_built(fleet: Fleet) -> None:
-    settings = {"queries": ["queue_performance", "agent_performance", "agent_status"]}
-    listed = json.dumps([{"organization": "acme", "settings": settings}])
-    (fleet.folder / "project" / "organizations.yml").write_text(listed, encoding="utf-8")
-    sandbox = Sandbox(
-        Options(volume=0.02, agents=3, credentials=("client-acme", "acme-hush")), now=lambda: NOW
-    )
-    with serve(sandbox) as url:
-        fleet.client("acme", url, "acme-hush")
+def test_whoever_fails_is_named_and_the_others_are_loaded(fleet: Fleet) -> None:
+    """One host is dead and one secret wrong; the next run, when both are well, loads everybody.
+
+    In one test, since the second run needs what the first one left.
+    """
+    with contextlib.ExitStack() as stack:
+        urls = {name: stack.enter_context(serve(_sandbox(name, secret))) for name, secret in SECRETS.items()}
+        for name, secret in SECRETS.items():
+            fleet.client(name, urls[name], secret)
+        fleet.client("initech", DEAD, "initech-hush")
+        fleet.client("umbrella", urls["umbrella"], "umbrella-lapse")
+        _check_failures(fleet, fleet.run())
+        assert "genesys.py" not in "".join(line for line in fleet.output.splitlines() if "Warning" in line)
+        fleet.client("initech", urls["initech"], "initech-hush")
+        fleet.client("umbrella", urls["umbrella"], "umbrella-hush")
         found = fleet.run()
     assert found["state"] == "success", fleet.output[-8000:]
-    assert ["load", "acme", "success", 1] in found["tasks"]
-    assert fleet.query("select distinct organization from genesys.queue_performance") == [("acme",)]
+    assert {(name, state) for task, name, state, _ in found["tasks"] if task == "load"} == {
+        (name, "success") for name in SECRETS
+    }
+    assert _loaded(fleet) == set(SECRETS)
+    assert fleet.query("select organization, count(*) from genesys.genesys_runs group by 1 order by 1") == [
+        (name, 2) for name in sorted(SECRETS)
+    ]
+    assert set(fleet.query(LAST_RUNS)) == {(name, "success", None) for name in SECRETS}
+    _check_secrets(fleet)
+
+
+def _sandbox(name: str, secret: str) -> Sandbox:
+    return Sandbox(Options(volume=0.02, agents=3, credentials=(f"client-{name}", secret)), now=lambda: NOW)
+
+
+def _loaded(fleet: Fleet) -> set[str]:
+    return {name for (name,) in fleet.query("select distinct organization from genesys.queue_performance")}
+
+
+def _check_failures(fleet: Fleet, found: dict[str, Any]) -> None:
+    assert found["state"] == "failed"
+    assert sorted(found["tasks"]) == [
+        ["build", "", "success", 1],
+        ["load", "acme", "success", 1],
+        ["load", "globex", "success", 1],
+        ["load", "initech", "failed", 2],  # a dead host may come back
+        ["load", "umbrella", "failed", 1],  # a wrong secret stays wrong
+        ["organizations", "", "success", 1],
+        ["record", "", "success", 1],
+        ["summarize", "", "failed", 1],
+    ]
+    assert _loaded(fleet) == {"acme", "globex"}
+    assert "2 of 4 organizations were loaded." in fleet.output
+    assert f"\ninitech failed: {REFUSED}" in fleet.output
+    assert re.search(rf"\numbrella failed: \S+ {WRONG}.*\nThe KPIs were built\.\n", fleet.output)
+    marts = fleet.query("select distinct organization from genesys_marts.genesys__queue_day")
+    assert {name for (name,) in marts} == {"acme", "globex"}
+    last = {name: (status, error) for name, status, error in fleet.query(LAST_RUNS)}
+    assert last["acme"] == last["globex"] == ("success", None)
+    assert last["initech"][1].startswith(REFUSED)
+    assert WRONG in last["umbrella"][1]
+    began = fleet.query("select count(*) from genesys.genesys_runs where started_at < finished_at")
+    assert began == [(4,)]
+
+
+def _check_secrets(fleet: Fleet) -> None:
+    """No secret in a log, a rendered template, an XCom, a file or the arguments of a command."""
+    files = [each for name in ("airflow", "project") for each in (fleet.folder / name).rglob("*")]
+    texts = {str(each): each.read_bytes() for each in files if each.is_file() and not each.is_symlink()}
+    texts[str(fleet.folder / "outcome.json")] = (fleet.folder / "outcome.json").read_bytes()
+    texts["output"], texts["commands"] = fleet.output.encode(), fleet.commands.read_bytes()
+    assert len(texts) > 20
+    assert b"--state-id-suffix globex" in texts["commands"]
+    assert b'"organization": "globex"' in texts[str(fleet.folder / "outcome.json")]
+    for secret in (*SECRETS.values(), "umbrella-lapse", "warehouse-hush"):
+        assert [name for name, text in texts.items() if secret.encode() in text] == []
+
+
+def test_a_list_with_a_mistake_loads_nothing_and_says_what_to_write(fleet: Fleet) -> None:
+    """The list is in a Variable here."""
+    found = fleet.run(AIRFLOW_VAR_GENESYS_ORGANIZATIONS='[{"organization": "acme", "regoin": "eu_west_1"}]')
+    assert found["state"] == "failed"
+    assert {task: state for task, _, state, _ in found["tasks"]} == {
+        "organizations": "failed",
+        "load": "upstream_failed",
+        **dict.fromkeys(("record", "build", "summarize"), "failed"),
+    }
+    assert "The Variable genesys_organizations, entry 1: 'regoin' is not known there" in fleet.output
+    assert not fleet.commands.exists()

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from tap_genesys_aggregates.core.bookmarks import Bookmark, RunPeriod, run_periods
 from tap_genesys_aggregates.core.estimate import Estimate, Range, minutes, report
 from tap_genesys_aggregates.core.periods import Period
+from tap_genesys_aggregates.core.rechecks import Rechecks, Reread
 from tap_genesys_aggregates.core.window_growth import AnswerSize, growth_at_start, run_windows
+from tap_genesys_aggregates.core.windows import Window
 from tests.core.making import at, examples, query
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ NOW = at("2024-01-01T06:30:00Z")
 MAX = Period.parse("P31D")
 TREE = query(name="tree", api="group_tree", path="/aggregates", group_by=("interval", "queue"))
 JOBS = query(name="jobs", mode="async", window=MAX)
+LOOKS = query(recheck_requests=1)
 USERS = query(name="status", endpoint="users", group_by=("userId",))
 
 
@@ -101,6 +104,69 @@ def test_the_report_says_what_is_known_and_what_is_not() -> None:
             "not known: rows, failures, the server's time; windows with too many rows are asked for again in "
             "halves, failed requests as they are"
         ),
+    ]
+
+
+def with_rechecks(asked: Query, start: str, bookmark: Bookmark) -> Estimate:
+    """The estimate of a run at ``NOW`` with its rechecks."""
+    periods = run_periods(asked, bookmark.starting(at(start)), start_date=at(start), end_date=None, now=NOW)
+    return estimate(asked, start, bookmark).with_rechecks(
+        bookmark.starting(at(start)), periods[-1], at(start)
+    )
+
+
+LOADED = Bookmark(at("2023-12-31T00:00Z"), at("2023-12-24T00:00Z"), at("2023-09-15T00:00Z"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "bookmark", "looks", "rereads"),
+    [
+        pytest.param(LOOKS, Bookmark(), Range(1, 1), Range(0, 0), id="what the run has just loaded"),
+        pytest.param(LOOKS, LOADED, Range(1, 1), Range(1, 31), id="months without a fingerprint"),
+        pytest.param(query(recheck_requests=9), Bookmark(), Range(3, 3), Range(0, 0), id="fewer months"),
+        pytest.param(query(recheck_requests=0), LOADED, Range(0, 0), Range(0, 0), id="turned off"),
+        pytest.param(
+            LOOKS,
+            replace(
+                LOADED,
+                rechecks=Rechecks(
+                    at("2023-09-15T00:00Z"),
+                    entries=dict.fromkeys(("2023-09", "2023-10", "2023-11"), "a1b2c 231201"),
+                ),
+            ),
+            Range(1, 1),
+            Range(0, 31),
+            id="months with a fingerprint",
+        ),
+        pytest.param(
+            LOOKS,
+            replace(
+                LOADED,
+                rechecks=Rechecks(
+                    at("2023-09-15T00:00Z"),
+                    rereads=(
+                        Reread("2023-10", Window(at("2023-10-01T00:00Z"), at("2023-11-01T00:00Z")), ""),
+                    ),
+                ),
+            ),
+            Range(0, 1),
+            Range(1, 31),
+            id="a month that is being read again",
+        ),
+    ],
+)
+def test_looks_and_what_they_may_read_again_are_counted(
+    asked: Query, bookmark: Bookmark, looks: Range, rereads: Range
+) -> None:
+    found = with_rechecks(asked, "2023-09-15T00:00Z", bookmark)
+    assert (found.looks, found.rereads) == (looks, rereads)
+
+
+def test_rechecks_have_a_line_of_their_own() -> None:
+    found = with_rechecks(replace(LOOKS, mode="async"), "2023-09-15T00:00Z", LOADED)
+    assert list(report([found], 0, max_window=MAX, per_minute=300))[1:3] == [
+        "rechecks: 3 requests to look at settled months, 3 to 93 requests to read them again",
+        "in all, with the token: 34 to 124 requests, at 300 a minute: 0 minutes or more",
     ]
 
 

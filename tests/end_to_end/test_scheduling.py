@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ast
 import configparser
 import fcntl
 import json
@@ -44,7 +43,7 @@ def blocks(kind: str) -> list[str]:
 
 
 def test_every_block_is_run_or_checked_here() -> None:
-    assert [kind for kind, _ in BLOCKS] == ["crontab", "bash", "crontab", "ini", "ini", "python"]
+    assert [kind for kind, _ in BLOCKS] == ["crontab", "bash", "crontab", "ini", "ini"]
 
 
 def test_a_line_for_cron_has_five_fields_and_a_command() -> None:
@@ -72,20 +71,6 @@ def test_units_are_valid(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     calendar = [analyze, "calendar", "--iterations=1", timer["Timer"]["OnCalendar"]]
     assert ":17:00" in subprocess.run(calendar, capture_output=True, text=True, check=True).stdout
-
-
-def test_the_dag_compiles_and_runs_one_load_at_a_time() -> None:
-    (text,) = blocks("python")
-    tree = ast.parse(text)
-    compile(tree, "dag.py", "exec")
-    calls = {
-        node.func.id: {each.arg: ast.unparse(each.value) for each in node.keywords}
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    }
-    assert (calls["DAG"]["catchup"], calls["DAG"]["max_active_runs"]) == ("False", "1")
-    assert calls["DAG"]["schedule"] == "'17 * * * *'"
-    assert calls["BashOperator"]["bash_command"] == f"'umask 077; {LOAD}'"
 
 
 @pytest.fixture

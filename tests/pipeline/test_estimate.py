@@ -22,6 +22,13 @@ pytestmark = pytest.mark.slow
 NOW = datetime(2026, 3, 16, 10, 10, tzinfo=timezone.utc)
 CALLS = {"name": "calls", "metrics": ["nOffered", "tHandle"], "group_by": ["queueId"], "granularity": "PT1H"}
 
+RANKING = {"query_type": "topN", "sort_metric": {"name": "nOffered", "function": "count"}, "limit": 2}
+
+
+def in_all(lines: list[str]) -> tuple[int, int]:
+    """The least and the most requests of the whole run."""
+    return limits(next(line for line in lines if line.startswith("in all")), "request")
+
 
 def sandbox_with(**options: Any) -> Sandbox:
     """A sandbox with few calls, on a Monday morning."""
@@ -58,6 +65,7 @@ def settings_of_runs(draw: st.DrawFn) -> dict[str, Any]:
         max_window=draw(st.sampled_from(["P1D", "P4D", "P10D", "P31D"])),
         lookback_days=draw(st.integers(0, 10)),
         requests_per_minute=pace,
+        recheck_requests=draw(st.sampled_from([0, 1, 2])),
         concurrency=3 if pace == 300 else 1,  # a thread that waits moves the clock of the others
     )
 
@@ -65,16 +73,21 @@ def settings_of_runs(draw: st.DrawFn) -> dict[str, Any]:
 @examples(60)
 @given(settings_of_runs())
 def test_a_run_sends_as_many_requests_and_takes_as_long_as_estimated(settings: dict[str, Any]) -> None:
-    """The first run and the one after it. Nothing takes time here but waiting for the pace."""
+    """The first run and the two after it. Nothing takes time here but waiting for the pace."""
     state: dict[str, Any] = {}
-    for _ in range(2):
-        query, total = estimated(settings, state)[:2]
+    for _ in range(3):
+        query, *others = estimated(settings, state)
+        rechecks = [line for line in others if line.startswith("rechecks")]
+        total = others[len(rechecks)]
         sandbox, clock = sandbox_with(), ManualClock(NOW)
         outcome = run(sandbox, settings, state=state, time=clock)
         assert outcome.error is None
         least, most = limits(total, "request")
         assert least <= len(sandbox.log) <= most
-        if "nothing" not in query:
+        asked = [each.body for each in sandbox.log if "aggregates" in each.path]
+        looks = sum(isinstance(body, dict) and "granularity" not in body for body in asked)
+        assert looks == (limits(rechecks[0].partition(" to look")[0], "request")[0] if rechecks else 0)
+        if "nothing" not in query and not rechecks:
             assert limits(query, "request") == (least - 1, most - 1)
         least, most = limits(total, "minute")
         assert least <= (clock.now() - NOW) / timedelta(minutes=1) < most + 1
@@ -95,13 +108,49 @@ def test_what_is_not_known_only_makes_a_run_longer(query: dict[str, Any], option
     api = str(query.pop("api", "results")) if "api" in query else "results"
     settings = config(api=api, queries=[query], start_date="2026-03-10T00:00:00Z")
     lines = estimated(settings)
-    least, most = limits(next(line for line in lines if line.startswith("in all")), "request")
+    least, most = in_all(lines)
     sandbox = sandbox_with(**options)
     assert run(sandbox, settings).error is None
     assert least <= len(sandbox.log)
     assert len([line for line in lines if line.startswith("not known")]) == 2
     if options.get("agents") == 90:
         assert least == most == len(sandbox.log)
+
+
+@pytest.mark.parametrize(
+    ("query", "end_date", "rechecks", "looks"),
+    [
+        (CALLS, None, 1, 1),
+        (CALLS, None, 5, 2),  # January and February have settled
+        (CALLS, "2026-02-20T00:00:00Z", 5, 1),
+        ({**CALLS, "mode": "async"}, None, 2, 2 * 3),
+        (CALLS, None, 0, 0),
+        ({**CALLS, **RANKING}, None, 1, 0),
+    ],
+    ids=["one", "no more than months", "until the end_date", "jobs", "turned off", "a ranking"],
+)
+def test_the_requests_that_look_at_settled_months_have_a_line_of_their_own(
+    query: dict[str, Any], end_date: str | None, rechecks: int, looks: int
+) -> None:
+    """They are part of the sum, and a first run sends as many."""
+    settings = config(
+        queries=[query],
+        start_date="2026-01-05T00:00:00Z",
+        recheck_requests=rechecks,
+        **({"end_date": end_date} if end_date else {}),
+    )
+    lines, without = estimated(settings), estimated({**settings, "recheck_requests": 0})
+    own = [line for line in lines if line.startswith("rechecks: ")]
+    noun = "request" if looks == 1 else "requests"
+    assert [line.partition(", ")[0] for line in own] == (
+        [f"rechecks: {looks} {noun} to look at settled months"] if looks else []
+    )
+    assert in_all(lines)[0] == in_all(without)[0] + looks
+    sandboxes = sandbox_with(), sandbox_with()
+    for sandbox, number in zip(sandboxes, (rechecks, 0), strict=True):
+        assert run(sandbox, {**settings, "recheck_requests": number}).error is None
+    sent = len(sandboxes[0].log) - len(sandboxes[1].log)
+    assert sent >= looks if "mode" in query else sent == looks  # a job may not be done at the first poll
 
 
 def test_a_query_that_would_be_refused_is_told_and_the_others_are_estimated() -> None:

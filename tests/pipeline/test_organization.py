@@ -170,6 +170,18 @@ def test_a_name_that_would_be_a_bad_key_is_refused(name: str) -> None:
     assert "organization" in str(outcome.error)
 
 
+@pytest.mark.parametrize("shape", ["blocks", "long rows", "group tree"])
+def test_a_settled_month_has_the_fingerprint_that_it_has_without(shape: str) -> None:
+    """A look at a month compares what the API returns, and that has no organization."""
+    found = []
+    for each in ({}, {"organization": "acme"}):
+        wanted = {**settings(shape, **each), "start_date": "2026-01-01", "recheck_requests": 3}
+        state = load(sandbox(), wanted).state
+        found.append(state["bookmarks"]["calls"]["rechecks"]["months"])
+    assert found[0]
+    assert found[0] == found[1]
+
+
 def test_two_organizations_have_no_key_in_common() -> None:
     found = [load(sandbox(), settings(organization=name)) for name in ("acme", "globex")]
     for one, other in itertools.pairwise(found):

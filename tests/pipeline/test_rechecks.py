@@ -200,6 +200,27 @@ def test_a_ranking_is_not_rechecked() -> None:
     assert organization.rechecks == {}
 
 
+@pytest.mark.parametrize(
+    ("end_date", "months"),
+    [
+        ("2026-04-15T00:00:00Z", ["2026-01", "2026-02", "2026-03"]),
+        ("2026-03-01T00:00:00Z", ["2026-01", "2026-02"]),
+    ],
+)
+def test_a_month_that_an_end_date_cuts_is_not_rechecked(end_date: str, months: list[str]) -> None:
+    """Whole months before it are; a change in the days of the cut month stays unnoticed, as the docs say."""
+    organization = Organization(settings={"end_date": end_date, "recheck_requests": 9})
+    organization.load()
+    organization.load()
+    found = organization.rechecks["months"].items()
+    assert [f"{year}-{month}" for year, each in found for month in each] == months
+    end = datetime.fromisoformat(end_date)
+    organization.rewrite(end - DAY, removes=True)
+    outcome = organization.load()
+    is_whole = end.day == 1
+    assert bool([row for row in outcome.rows("extractions") if row["reason"] == "recheck"]) == is_whole
+
+
 def test_the_state_shows_month_fingerprint_and_day_and_stays_small() -> None:
     organization = settled(Organization())
     months = organization.rechecks["months"]["2026"]
@@ -313,6 +334,19 @@ def test_a_moved_start_date_makes_its_months_unknown() -> None:
     outcome = organization.load(start_date="2026-01-10T00:00:00Z")
     assert reread(outcome)[0][0] == "2026-01-10"
     assert reread(organization.load(start_date="2026-01-10T00:00:00Z")) == []
+
+
+def test_a_month_that_end_date_no_longer_cuts_is_read_again() -> None:
+    organization = Organization(settings={"end_date": "2026-05-20T00:00:00Z"})
+    for _ in range(8):
+        organization.load(after=5 * DAY)
+    assert [*organization.rechecks["months"]["2026"]] == ["01", "02", "03", "04"]
+    organization.rewrite(at("2026-05-05"))
+    assert [reread(organization.load()) for _ in range(5)] == [[]] * 5
+    organization.settings = {}
+    read = reread(organization.load())
+    assert (read[0][0], read[-1][1]) == ("2026-05-01", "2026-06-01")
+    assert multiset(organization.current()) == multiset(organization.expected())
 
 
 def test_rechecks_leave_the_bookmark_as_it_is() -> None:

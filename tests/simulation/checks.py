@@ -55,6 +55,7 @@ class MessageChecker:
         self._last_window: dict[str, tuple[str, str]] = {}
         self._last_end: dict[str, str] = {}
         self._jumped: set[str] = set()
+        self._rechecked: set[str] = set()
         self._covered: dict[str, list[tuple[str, str]]] = {name: [] for name in starts}
         self._given = state.get("bookmarks", {})
         for name, bookmark in self._given.items():
@@ -90,11 +91,17 @@ class MessageChecker:
         query, start, end = (str(entry[name]) for name in ("query", "window_start", "window_end"))
         rows, self._window_rows[query] = self._window_rows[query], []
         place = f"{query}, window {start}/{end}"
-        if not self._is_contiguous(query, start) or start >= end:
-            yield f"{place}: gap or overlap, the windows before it ended at {self._reach(query)}"
-        self._last_window[query] = start, end
-        self._last_end[query] = max(self._last_end.get(query, end), end)
-        self._covered[query] = _union([*self._covered[query], (start, end)])
+        if entry["reason"] == "recheck":
+            self._rechecked.add(query)
+            yield from self._recheck(query, start, end)
+        elif query in self._rechecked:
+            yield f"{place}: it comes after a window of settled history that is read again"
+        else:
+            if not self._is_contiguous(query, start) or start >= end:
+                yield f"{place}: gap or overlap, the windows before it ended at {self._reach(query)}"
+            self._last_window[query] = start, end
+            self._last_end[query] = max(self._last_end.get(query, end), end)
+            self._covered[query] = _union([*self._covered[query], (start, end)])
         if entry["row_count"] != len(rows):
             yield f"{place}: the ledger counts {entry['row_count']} rows, but {len(rows)} were written"
         if not all(start <= row["interval_start"] < end for row in rows):
@@ -103,6 +110,13 @@ class MessageChecker:
             yield f"{place}: extracted_at of a row differs from the ledger's"
         yield from self._duplicates(query, rows)
         yield from self._differences(query, start, end, rows)
+
+    def _recheck(self, query: str, start: str, end: str) -> Iterator[str]:
+        """A window of history that is read again was loaded before, and had settled."""
+        final = self._bookmarks.get(query, {}).get("final_before") or ""
+        is_loaded = any(a <= start and end <= b for a, b in self._covered[query])
+        if not is_loaded or not start < end <= final:
+            yield f"{query}, window {start}/{end}: it is read again, but settled history ends at {final}"
 
     def _is_contiguous(self, query: str, start: str) -> bool:
         """Whether a window follows the one before it, or begins a period that leaves no gap.

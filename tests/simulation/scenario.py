@@ -150,6 +150,7 @@ def make_scenario(seed: int) -> Scenario:
         queries=queries,
         start_date=start.isoformat(),
         **_load_settings(rng, rewrites=rewrites),
+        recheck_requests=seeded_random("rechecks", seed).choice((0, 1, 2)),
     )
     if rng.random() < 0.1 and not rewrites:
         settings["end_date"] = (start + timedelta(hours=rng.uniform(10, 60))).isoformat()

@@ -153,7 +153,7 @@ def _fault(trouble: Trouble, query: Mapping[str, Any], request: Request) -> Faul
         status, body = _ERRORS[trouble.detail]
         return Fault("error in a 200", instead=lambda _: json_response(body, status))
     if trouble.kind == "interval limit":
-        if _hours(request) <= trouble.detail:
+        if hours_asked_for(request) <= trouble.detail:
             return None
         return Fault("interval limit", instead=ApiError(400, "bad.request", _TOO_LONG, {}, {}).response)
     del query
@@ -166,7 +166,7 @@ def _plain_hours(query: Mapping[str, Any]) -> float:
     return max(window, bucket) + 1
 
 
-def _hours(request: Request) -> float:
+def hours_asked_for(request: Request) -> float:
     """The length of the interval that a request asks for, in hours; 0 if it asks for none."""
     body: Any = read_page(request, 0).body if request.path == TREE_PATH else _payload(request)
     if "dateFrom" in body:
