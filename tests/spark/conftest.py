@@ -16,9 +16,9 @@ if find_spec("pyspark"):
     collect_ignore = [STARTS_THE_OTHERS]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def spark() -> Iterator[Any]:
-    """One session for all tests that need no other: two tasks at a time, in a time zone that is not UTC."""
+    """One session for the tests of a module: two tasks at a time, in a time zone that is not UTC."""
     from tests.spark.sessions import session  # noqa: PLC0415  # it needs pyspark
 
     with session("local[2]") as found:

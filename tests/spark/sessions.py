@@ -32,6 +32,7 @@ def session(master: str, *, packaged_java: bool = False, **settings: str) -> Ite
         packaged_java: Whether it runs on the package's Java, even if the machine has one.
         settings: Further settings of Spark, with ``_`` for ``.``.
     """
+    assert SparkSession.getActiveSession() is None, "a process has one session, which would be taken instead"
     with TemporaryDirectory(prefix="spark-") as folder:
         home = java_home(Path(folder, "java"), packaged=packaged_java)
         variables = {

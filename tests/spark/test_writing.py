@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from genesys_sandbox import Options
 from tests.pipeline.running import multiset
 from tests.spark.organizations import organizations, reader, rows, rows_of_taps
 
@@ -24,3 +25,13 @@ def test_what_was_written_to_parquet_is_what_the_tap_reads(spark: Any, tmp_path:
         assert back.dtypes == frame.dtypes
         assert [each.sandbox.log[requests[number] :] for number, each in enumerate(served)] == [[], []]
         assert multiset(rows(back)) == multiset(rows_of_taps(served))
+
+
+def test_a_row_that_is_gone_goes_when_its_stretch_is_replaced(spark: Any, tmp_path: Path) -> None:
+    place = str(tmp_path / "calls")
+    with organizations() as before:
+        reader(spark, before).load("calls").write.parquet(place)
+    with organizations(Options(volume=0.05)) as now:
+        reader(spark, now).load("calls").write.mode("overwrite").parquet(place)
+        assert len(rows_of_taps(now)) < len(rows_of_taps(before))
+        assert multiset(rows(spark.read.parquet(place))) == multiset(rows_of_taps(now))
