@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import meltano_load, rates, request_counts, scaling, warehouse
+from bench import meltano_load, rates, request_counts, scaling, spark, warehouse
 from bench.figures import TINY, Figure, Sizes
 from bench.output import DifferentRowsError
 from bench.page import render_figure, render_page
@@ -25,6 +25,7 @@ PARTS = {
     "scaling": scaling.measure,
     "load": meltano_load.measure,
     "warehouse": warehouse.measure,
+    "spark": spark.measure,
 }
 """The parts, in the order in which they run."""
 

@@ -78,6 +78,7 @@ class Sizes:
         loaded_slowly: The same for the peer's tap and target.
         days: Days of half hours in the warehouse.
         queues: Queues in the smaller warehouse.
+        organizations: Organizations that Spark reads at once.
     """
 
     rounds: int = 5
@@ -93,6 +94,7 @@ class Sizes:
     loaded_slowly: int = 16
     days: int = 365
     queues: int = 20
+    organizations: int = 50
 
 
 TINY = Sizes(
@@ -109,5 +111,6 @@ TINY = Sizes(
     loaded_slowly=2,
     days=9,
     queues=2,
+    organizations=3,
 )
 """Just enough to check that the benchmarks run; the figures are meaningless."""

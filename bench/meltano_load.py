@@ -13,7 +13,7 @@ import json
 import shlex
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -120,14 +120,25 @@ def measure(sizes: Sizes, folder: Path) -> Iterator[Figure]:
     Raises:
         DifferentRowsError: The number of rows in Postgres is wrong.
     """
+    with (
+        replay_server("results", sizes.groups) as url,
+        meltano_loads(Commands("results", url, sizes.groups, folder)) as loads,
+    ):
+        yield from _figures(loads, sizes)
+
+
+@contextmanager
+def meltano_loads(commands: Commands) -> Iterator[MeltanoLoads]:
+    """Loads of a server's rows into a Postgres on the second core.
+
+    Args:
+        commands: The server, and a folder for the data of Postgres.
+    """
     meltano = prepare_project()
     with ExitStack() as stack:
         with pinned(1):
-            warehouse = stack.enter_context(postgres.embedded(folder / "postgres"))
-        url = stack.enter_context(replay_server("results", sizes.groups))
-        yield from _figures(
-            MeltanoLoads(Commands("results", url, sizes.groups, folder), meltano, warehouse), sizes
-        )
+            warehouse = stack.enter_context(postgres.embedded(commands.folder / "postgres"))
+        yield MeltanoLoads(commands, meltano, warehouse)
 
 
 def _figures(loads: MeltanoLoads, sizes: Sizes) -> Iterator[Figure]:
