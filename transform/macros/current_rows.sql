@@ -2,20 +2,21 @@
     The same text makes the views that tap-genesys-aggregates-warehouse prints. -#}
 
 {% macro current_rows(ledger, table, query, organizations=false) %}
-with pulls as (  -- the last pull of each window
-  select {% if organizations %}organization, {% endif %}window_start, window_end, max(extracted_at) as extracted_at
+with pulls as (  -- the last pull of each window; windows are numbered
+  select
+    {% if organizations %}organization, {% endif %}window_start, window_end, max(extracted_at) as extracted_at,
+    row_number() over (order by {% if organizations %}organization, {% endif %}window_start, window_end) as number
   from {{ ledger }}
   where query = {{ query }}
   group by {% if organizations %}organization, {% endif %}window_start, window_end
 ),
 marks as (  -- the instants at which a window starts or ends, numbered
-  select {% if organizations %}organization, {% endif %}mark, row_number() over ({% if organizations %}partition by organization {% endif %}order by mark) as place
+  select {% if organizations %}organization, {% endif %}number, mark, dense_rank() over (order by {% if organizations %}organization, {% endif %}mark) as place
   from (
-    select {% if organizations %}organization, {% endif %}window_start as mark from pulls
+    select {% if organizations %}organization, {% endif %}number, window_start as mark from pulls
     union all
-    select {% if organizations %}organization, {% endif %}window_end as mark from pulls
+    select {% if organizations %}organization, {% endif %}number, window_end as mark from pulls
   ) as edges
-  group by {% if organizations %}organization, {% endif %}mark
 ),
 widths as (  -- 1, 2, 4, ... up to the number of marks
   select small.width * large.width as width
@@ -29,16 +30,15 @@ widths as (  -- 1, 2, 4, ... up to the number of marks
   where small.width * large.width <= (select max(place) from marks)
 ),
 spans as (  -- each window, from its first mark to before its last
-  select {% if organizations %}organization, {% endif %}window_start, window_end, extracted_at, first_place, end_place
+  select number, extracted_at, first_place, end_place
   from pulls
-  join (select {% if organizations %}organization, {% endif %}mark as window_start, place as first_place from marks) as starts
-    using ({% if organizations %}organization, {% endif %}window_start)
-  join (select {% if organizations %}organization, {% endif %}mark as window_end, place as end_place from marks) as ends
-    using ({% if organizations %}organization, {% endif %}window_end)
+  join (
+    select number, min(place) as first_place, max(place) as end_place from marks group by number
+  ) as ends using (number)
 ),
 bounds as (  -- the part of each window that whole blocks of a width can fill
   select
-    {% if organizations %}organization, {% endif %}window_start, window_end, extracted_at, width,
+    number, extracted_at, width,
     first_place + mod(width - mod(first_place, width), width) as low,
     end_place - mod(end_place, width) as high
   from spans
@@ -46,18 +46,18 @@ bounds as (  -- the part of each window that whole blocks of a width can fill
   where width <= end_place - first_place
 ),
 blocks as (  -- the widest blocks that make up each window; a block's number is twice the place of its middle
-  select {% if organizations %}organization, {% endif %}window_start, window_end, extracted_at, 2 * low + width as block
+  select number, extracted_at, 2 * low + width as block
   from bounds
   where low < high and mod(low, 2 * width) = width
   union all
-  select {% if organizations %}organization, {% endif %}window_start, window_end, extracted_at, 2 * high - width as block
+  select number, extracted_at, 2 * high - width as block
   from bounds
   where low < high and mod(high, 2 * width) = width
 ),
 covered as (  -- when each block was last pulled as a whole
-  select {% if organizations %}organization, {% endif %}block, max(extracted_at) as pulled_at
+  select block, max(extracted_at) as pulled_at
   from blocks
-  group by {% if organizations %}organization, {% endif %}block
+  group by block
 ),
 places as (  -- the last mark before each bucket
   select {% if organizations %}organization, {% endif %}instant, is_bucket, max(place) over ({% if organizations %}partition by organization {% endif %}order by instant) as place
@@ -76,9 +76,9 @@ last_pulls as (  -- when each bucket was last pulled
     select {% if organizations %}organization, {% endif %}instant, 2 * (place - mod(place, width)) + width as block
     from places
     cross join widths
-    where is_bucket = 1
+    where is_bucket > 0  -- not "= 1", which PostgreSQL takes for rare
   ) as buckets
-  join covered using ({% if organizations %}organization, {% endif %}block)
+  join covered using (block)
   group by {% if organizations %}organization, {% endif %}instant
 )
 select r.*
@@ -88,20 +88,21 @@ where last_pulls.pulled_at is null or r.extracted_at >= last_pulls.pulled_at
 {% endmacro %}
 
 {% macro missing_windows(ledger, table, query, organizations=false, rows='row_count') %}
-with pulls as (  -- the last pull of each window
-  select {% if organizations %}organization, {% endif %}window_start, window_end, max(extracted_at) as extracted_at
+with pulls as (  -- the last pull of each window; windows are numbered
+  select
+    {% if organizations %}organization, {% endif %}window_start, window_end, max(extracted_at) as extracted_at,
+    row_number() over (order by {% if organizations %}organization, {% endif %}window_start, window_end) as number
   from {{ ledger }}
   where query = {{ query }}
   group by {% if organizations %}organization, {% endif %}window_start, window_end
 ),
 marks as (  -- the instants at which a window starts or ends, numbered
-  select {% if organizations %}organization, {% endif %}mark, row_number() over ({% if organizations %}partition by organization {% endif %}order by mark) as place
+  select {% if organizations %}organization, {% endif %}number, mark, dense_rank() over (order by {% if organizations %}organization, {% endif %}mark) as place
   from (
-    select {% if organizations %}organization, {% endif %}window_start as mark from pulls
+    select {% if organizations %}organization, {% endif %}number, window_start as mark from pulls
     union all
-    select {% if organizations %}organization, {% endif %}window_end as mark from pulls
+    select {% if organizations %}organization, {% endif %}number, window_end as mark from pulls
   ) as edges
-  group by {% if organizations %}organization, {% endif %}mark
 ),
 widths as (  -- 1, 2, 4, ... up to the number of marks
   select small.width * large.width as width
@@ -115,16 +116,15 @@ widths as (  -- 1, 2, 4, ... up to the number of marks
   where small.width * large.width <= (select max(place) from marks)
 ),
 spans as (  -- each window, from its first mark to before its last
-  select {% if organizations %}organization, {% endif %}window_start, window_end, extracted_at, first_place, end_place
+  select number, extracted_at, first_place, end_place
   from pulls
-  join (select {% if organizations %}organization, {% endif %}mark as window_start, place as first_place from marks) as starts
-    using ({% if organizations %}organization, {% endif %}window_start)
-  join (select {% if organizations %}organization, {% endif %}mark as window_end, place as end_place from marks) as ends
-    using ({% if organizations %}organization, {% endif %}window_end)
+  join (
+    select number, min(place) as first_place, max(place) as end_place from marks group by number
+  ) as ends using (number)
 ),
 bounds as (  -- the part of each window that whole blocks of a width can fill
   select
-    {% if organizations %}organization, {% endif %}window_start, window_end, extracted_at, width,
+    number, extracted_at, width,
     first_place + mod(width - mod(first_place, width), width) as low,
     end_place - mod(end_place, width) as high
   from spans
@@ -132,49 +132,47 @@ bounds as (  -- the part of each window that whole blocks of a width can fill
   where width <= end_place - first_place
 ),
 blocks as (  -- the widest blocks that make up each window; a block's number is twice the place of its middle
-  select {% if organizations %}organization, {% endif %}window_start, window_end, extracted_at, 2 * low + width as block
+  select number, extracted_at, 2 * low + width as block
   from bounds
   where low < high and mod(low, 2 * width) = width
   union all
-  select {% if organizations %}organization, {% endif %}window_start, window_end, extracted_at, 2 * high - width as block
+  select number, extracted_at, 2 * high - width as block
   from bounds
   where low < high and mod(high, 2 * width) = width
 ),
 covered as (  -- when each block was last pulled as a whole
-  select {% if organizations %}organization, {% endif %}block, max(extracted_at) as pulled_at
+  select block, max(extracted_at) as pulled_at
   from blocks
-  group by {% if organizations %}organization, {% endif %}block
+  group by block
 ),
 beginnings as (  -- the blocks that each window starts in
-  select
-    {% if organizations %}organization, {% endif %}window_start, window_end, extracted_at,
-    2 * (first_place - mod(first_place, width)) + width as block
+  select number, 2 * (first_place - mod(first_place, width)) + width as block, extracted_at
   from spans
   cross join widths
 ),
 started as (  -- when a window that starts in a block was last pulled
-  select {% if organizations %}organization, {% endif %}block, max(extracted_at) as pulled_at
+  select block, max(extracted_at) as pulled_at
   from beginnings
-  group by {% if organizations %}organization, {% endif %}block
+  group by block
 ),
 repulls as (  -- when each window, or a window that overlaps it, was last pulled
-  select {% if organizations %}organization, {% endif %}window_start, window_end, max(pulled_at) as pulled_at
+  select number, max(pulled_at) as pulled_at
   from (
-    select {% if organizations %}organization, {% endif %}window_start, window_end, pulled_at
+    select number, pulled_at
     from blocks
-    join started using ({% if organizations %}organization, {% endif %}block)
+    join started using (block)
     union all
-    select {% if organizations %}organization, {% endif %}window_start, window_end, pulled_at
+    select number, pulled_at
     from beginnings
-    join covered using ({% if organizations %}organization, {% endif %}block)
+    join covered using (block)
   ) as later
-  group by {% if organizations %}organization, {% endif %}window_start, window_end
+  group by number
 ),
 latest as (  -- windows that no later pull overlaps
-  select {% if organizations %}organization, {% endif %}window_start, window_end, extracted_at
-  from spans
-  join repulls using ({% if organizations %}organization, {% endif %}window_start, window_end)
-  where repulls.pulled_at <= spans.extracted_at
+  select {% if organizations %}organization, {% endif %}number, window_start, window_end, extracted_at
+  from pulls
+  join repulls using (number)
+  where repulls.pulled_at <= pulls.extracted_at
 ),
 buckets as (
   select {% if organizations %}organization, {% endif %}interval_start, extracted_at, count(*) as rows_in_bucket
@@ -182,11 +180,11 @@ buckets as (
   group by {% if organizations %}organization, {% endif %}interval_start, extracted_at
 ),
 present as (
-  select {% if organizations %}organization, {% endif %}window_start, window_end, extracted_at, sum(rows_in_bucket) as rows_present
+  select number, sum(rows_in_bucket) as rows_present
   from latest
   join buckets using ({% if organizations %}organization, {% endif %}extracted_at)
   where interval_start >= window_start and interval_start < window_end
-  group by {% if organizations %}organization, {% endif %}window_start, window_end, extracted_at
+  group by number
 ),
 pulled as (
   select {% if organizations %}organization, {% endif %}window_start, window_end, extracted_at, {{ rows }} as rows_extracted
@@ -196,9 +194,9 @@ pulled as (
 select
   {% if organizations %}organization, {% endif %}window_start, window_end, extracted_at, rows_extracted,
   cast(coalesce(rows_present, 0) as bigint) as rows_present
-from latest
-join pulled using ({% if organizations %}organization, {% endif %}window_start, window_end, extracted_at)
-left join present using ({% if organizations %}organization, {% endif %}window_start, window_end, extracted_at)
+from pulled
+join latest using ({% if organizations %}organization, {% endif %}window_start, window_end, extracted_at)
+left join present using (number)
 where rows_extracted is null or coalesce(rows_present, 0) <> rows_extracted
 {% endmacro %}
 
