@@ -165,7 +165,7 @@ def _check_commands(project: Project) -> None:
         project.run(["invoke", f"tap-genesys-aggregates:{name}"], {})
     output = project.log.read_bytes()[before:].decode()
     assert "week: ok (" in output
-    assert "in all, with the token: 2 requests" in output
+    assert "week: 1 request, 0 minutes" in output
     assert "The views of the queries are up to date in schema 'week'." in output
     assert "week: equal (1 days with data, " in output
     assert "hush" not in output
