@@ -48,6 +48,7 @@ class WindowPart:
         pages: The answer.
         usage: What it cost.
         completes: The window that is complete with this part; None if more parts follow.
+        held: Bytes that were expected of its request, once all of its parts are written; 0 if more follow.
     """
 
     window: Window
@@ -55,6 +56,7 @@ class WindowPart:
     pages: list[Page]
     usage: Usage
     completes: Window | None
+    held: float = 0
 
 
 class Fetch(Protocol):
@@ -110,13 +112,13 @@ class Puller:
             for number, users in enumerate(batches, start=1):
                 last = number == len(batches)
                 expected = self._expected(window.end - window.start)
-                self.hold(expected)
+                self._held += expected
                 yield _Task(self, window, users, stamp, expected, alone=len(batches) == 1, last=last)
 
     def learn(self, part: WindowPart) -> None:
         """Let windows grow or shrink after a part whose rows are out."""
         usage, length = part.usage, part.window.end - part.window.start
-        self.hold(-usage.bytes)
+        self._held -= part.held
         self._sizes.append(AnswerSize(length, usage.rows, usage.bytes, usage.slowest))
         if part.completes is not None:
             if not self.query.rows_depend_on_window:
@@ -125,7 +127,11 @@ class Puller:
             self._sizes.clear()
 
     def has_room(self) -> bool:
-        """Whether another window may be pulled ahead: answers that wait take memory."""
+        """Whether another window may be pulled ahead: answers that wait take memory.
+
+        What counts is what was expected of them, so that a run plans the same windows however fast its
+        threads are.
+        """
         return self._held + self._expected(self.growth.length) <= BYTES_IN_FLIGHT
 
     def _expected(self, length: timedelta) -> float:
@@ -134,11 +140,6 @@ class Puller:
         if found is None:  # jobs take minutes, so all that may are submitted at once
             return 0 if self.query.mode == "async" else BYTES_IN_FLIGHT / _FIRST
         return found
-
-    def hold(self, size: float) -> None:
-        """Count bytes that are, or will be, held in memory; negative when they are no longer."""
-        with self._lock:
-            self._held += size
 
     def pull(self, request: WindowRequest, stamp: Stamp, spent: Usage) -> Iterator[WindowPart]:
         """Fetch a window: in halves if it does not fit, in plain windows if the server refuses its length.
@@ -251,10 +252,10 @@ class _Task:
             parts = list(self.puller.pull(WindowRequest(self.window, self.users), self.stamp, Usage()))
         except TapError as error:
             raise error.within(self.puller.place(self.window)) from None
-        self.puller.hold(sum(part.usage.bytes for part in parts) - self.expected)
         for part in parts:
             part.usage.split = len(parts) > 1
-        return [replace(part, completes=self._completes(part)) for part in parts]
+        *others, last = (replace(part, completes=self._completes(part)) for part in parts)
+        return [*others, replace(last, held=self.expected)]
 
     def _completes(self, part: WindowPart) -> Window | None:
         """A window that is asked for in batches is complete with the last of them."""

@@ -168,7 +168,7 @@ def test_a_missing_part_of_the_project_is_named(clone: Clone) -> None:
 @pytest.mark.parametrize(
     ("command", "ends", "environments"),
     [
-        ("bench", ["python -m bench profile"], {".venv", *OTHERS, *PLUGINS}),
+        ("bench", ["python -m bench profile"], {".venv", ".demo/spark", *OTHERS, *PLUGINS}),
         (
             "demo",
             ["python -m demo profile"],
