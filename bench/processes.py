@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,18 +61,19 @@ def environment() -> dict[str, str]:
     return {**kept, **_DLT, "PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
 
-def run(command: Sequence[str], output: Path | None = None) -> Cost:
-    """Run a command on the first core and wait until it ends.
+def run(command: Sequence[str], output: Path | None = None, *, on_one_core: bool = True) -> Cost:
+    """Run a command and wait until it ends.
 
     Args:
         command: The command.
         output: A file for its standard output; discarded by default.
+        on_one_core: Whether it runs on the first core only.
 
     Raises:
         RuntimeError: The command failed.
     """
-    target = output or Path(os.devnull)
-    with tempfile.TemporaryFile() as errors, target.open("wb") as out, pinned(0):
+    target, core = output or Path(os.devnull), pinned(0) if on_one_core else nullcontext()
+    with tempfile.TemporaryFile() as errors, target.open("wb") as out, core:
         began = time.monotonic()
         child = subprocess.Popen(command, stdout=out, stderr=errors, cwd=ROOT, env=environment())  # noqa: S603  # our own
         try:

@@ -30,7 +30,6 @@ SPARK = ROOT / ".demo" / "spark" / "bin" / "python"
 _AT_ONCE = 16
 """Organizations that are read at once: they wait for answers most of the time."""
 _DAYS = 30
-_QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 _LOOK_EVERY = 0.05
 """Seconds between two looks at the CPU time of processes."""
 
@@ -111,13 +110,10 @@ def _parquet(reads: _Reads, sizes: Sizes) -> Figure:
 def _organizations(reads: _Reads, sizes: Sizes) -> Figure:
     """Compare many organizations at once with the tap's runs one after the other, on all cores."""
     count = sizes.organizations
-    began = time.monotonic()
-    _run(reads.command(_DAYS, "noop", organizations=count, at_once=_AT_ONCE))
-    at_once = time.monotonic() - began
-    began = time.monotonic()
-    for _ in range(count):
-        _run(reads.commands.tap(_DAYS, max_window="P31D", concurrency=4))
-    in_turns = time.monotonic() - began
+    command = reads.command(_DAYS, "noop", organizations=count, at_once=_AT_ONCE)
+    at_once = run(command, on_one_core=False).wall
+    tap = reads.commands.tap(_DAYS, max_window="P31D", concurrency=4)
+    in_turns = sum(run(tap, on_one_core=False).wall for _ in range(count))
     method = (
         f"{_DAYS} days of each, {sizes.latency * 1000:g} ms per response, {_AT_ONCE} at once, one round, "
         f"startup included; {at_once:.0f} against {in_turns:.0f} seconds"
@@ -137,16 +133,11 @@ def _cpu_time(command: list[str]) -> float:
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT, env=environment()
         )
     while child.poll() is None:
-        for each in (child, *child.children(recursive=True)):
-            with suppress(psutil.NoSuchProcess):
+        with suppress(psutil.NoSuchProcess):
+            for each in (child, *child.children(recursive=True)):
                 times = each.cpu_times()
                 seconds[each.pid] = times.user + times.system
         time.sleep(_LOOK_EVERY)
     if child.returncode:
         raise RuntimeError(f"{command} failed with exit status {child.returncode}")
     return sum(seconds.values())
-
-
-def _run(command: list[str]) -> None:
-    """Run a command on all cores."""
-    subprocess.run(command, cwd=ROOT, env=environment(), check=True, **_QUIET)  # type: ignore[call-overload]  # noqa: S603  # our own

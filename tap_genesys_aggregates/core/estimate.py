@@ -122,12 +122,12 @@ class Estimate:
 
     @property
     def look_requests(self) -> Range:
-        """Requests to look at settled months, counted likewise."""
+        """Requests to look at settled months, counted the same way."""
         return self._requests(self.looks)
 
     @property
     def reread_requests(self) -> Range:
-        """Requests to read settled months again, counted likewise."""
+        """Requests to read settled months again, counted the same way."""
         return self._requests(self.rereads)
 
     def _requests(self, windows: Range) -> Range:

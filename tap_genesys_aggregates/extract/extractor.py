@@ -74,8 +74,8 @@ class Extractor:
         """
         client = self.client
         longest = client.settings.max_window
-        start = growth_at_start(self.query, longest, learnt, now)
-        return Puller(self.query, self.pages, client.clock, longest, self.batches, start)
+        growth = growth_at_start(self.query, longest, learnt, now)
+        return Puller(self.query, self.pages, client.clock, longest, growth, self.batches)
 
     def pull(self, puller: Puller, period: RunPeriod) -> Iterator[list[WindowPart]]:
         """Pull a period, ahead and in order.

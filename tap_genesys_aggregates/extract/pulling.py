@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from tap_genesys_aggregates.core import windows
 from tap_genesys_aggregates.core.errors import TapError
 from tap_genesys_aggregates.core.rows import Stamp
-from tap_genesys_aggregates.core.window_growth import AnswerSize, WindowGrowth, growth_at_start, run_windows
+from tap_genesys_aggregates.core.window_growth import AnswerSize, run_windows
 from tap_genesys_aggregates.dialects.protocol import WindowRequest
 from tap_genesys_aggregates.http.errors import BadRequestError, RefusedError, SlowError, TooLargeError
 from tap_genesys_aggregates.http.usage import Usage
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tap_genesys_aggregates.core.bookmarks import RunPeriod
     from tap_genesys_aggregates.core.periods import Period
     from tap_genesys_aggregates.core.query import Query
+    from tap_genesys_aggregates.core.window_growth import WindowGrowth
     from tap_genesys_aggregates.core.windows import Window
     from tap_genesys_aggregates.dialects.protocol import Page
 
@@ -80,25 +81,20 @@ class Puller:
         query: The query.
         fetch: Fetches the pages of a request.
         clock: Tells the time.
-        max_window: The limit of growth.
+        max_window: The limit of growth, for messages.
+        growth: What is known about the length of windows: at first what earlier runs have learnt.
         batches: The batches of users to ask about, if they must be named.
-        start: What earlier runs have learnt about the length of windows, if anything.
-        growth: What is known about it now.
     """
 
     query: Query
     fetch: Fetch
     clock: Clock
     max_window: Period
+    growth: WindowGrowth
     batches: Callable[[], Sequence[tuple[str, ...]]] = lambda: [()]
-    start: WindowGrowth | None = None
-    growth: WindowGrowth = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _sizes: list[AnswerSize] = field(default_factory=list, init=False)
     _held: float = field(default=0, init=False)
-
-    def __post_init__(self) -> None:
-        self.growth = self.start or growth_at_start(self.query, self.max_window)
 
     def tasks(self, period: RunPeriod) -> Iterator[Callable[[], list[WindowPart]]]:
         """The tasks that pull a period, in order; iterate lazily, run each in any thread.
@@ -116,7 +112,7 @@ class Puller:
                 yield _Task(self, window, users, stamp, expected, alone=len(batches) == 1, last=last)
 
     def learn(self, part: WindowPart) -> None:
-        """Let windows grow or shrink after a part whose rows are out."""
+        """Let windows grow or shrink after a part; parts come in the order of their windows."""
         usage, length = part.usage, part.window.end - part.window.start
         self._held -= part.held
         self._sizes.append(AnswerSize(length, usage.rows, usage.bytes, usage.slowest))

@@ -1,4 +1,4 @@
-"""The face to Spark: plans one task for each organization on the driver, and reads it on an executor."""
+"""The interface to Spark: plans one task for each organization on the driver, and reads it on an executor."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class GenesysAggregatesDataSource(DataSource):  # type: ignore[misc]  # pyspark 
 
     @override
     def reader(self, schema: StructType) -> AggregatesReader:
-        self._plan()  # whoever brings a schema of their own has not been checked yet
+        self._plan()  # a schema that the user gives has not been checked yet
         configs, table = self._configs()
         return AggregatesReader([OrganizationTable(config, table, self._now) for config in configs])
 

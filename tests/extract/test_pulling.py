@@ -131,7 +131,8 @@ def test_windows_that_were_planned_before_a_refusal_are_not_asked_for() -> None:
             raise BadRequestError("too long")
         return [Page(())]
 
-    puller = Puller(query(), fetch, FakeClock(), Period.parse("P31D"))
+    longest = Period.parse("P31D")
+    puller = Puller(query(), fetch, FakeClock(), longest, growth_at_start(query(), longest))
     planned = puller.tasks(RunPeriod(STOP - 100 * DAY, STOP, STOP))
     (first,) = next(planned)()
     puller.learn(first)
@@ -293,7 +294,7 @@ def in_flight(answer: int, *, concurrency: int, learnt: Learnt | None = None) ->
         usage.bytes, usage.pages = answer, 1
         return [Page((), None)]
 
-    puller = Puller(asked, fetch, FakeClock(), Period.parse("P1D"), start=start)
+    puller = Puller(asked, fetch, FakeClock(), Period.parse("P1D"), start)
 
     def planned() -> Iterator[Callable[[], list[WindowPart]]]:
         for task in puller.tasks(RunPeriod(STOP - 60 * DAY, STOP, STOP)):
@@ -329,7 +330,8 @@ def test_an_answer_larger_than_the_bound_is_pulled_alone() -> None:
 
 def test_two_windows_go_ahead_until_the_first_answer_tells_how_large_answers_are() -> None:
     asked = query(window=Period.parse("P1D"))
-    puller = Puller(asked, lambda _, __: [], FakeClock(), Period.parse("P31D"))
+    longest = Period.parse("P31D")
+    puller = Puller(asked, lambda _, __: [], FakeClock(), longest, growth_at_start(asked, longest))
     tasks = puller.tasks(RunPeriod(STOP - 60 * DAY, STOP, STOP))
     room = []
     for _ in range(3):
@@ -340,7 +342,7 @@ def test_two_windows_go_ahead_until_the_first_answer_tells_how_large_answers_are
 
 def test_a_run_that_knows_how_large_answers_are_begins_with_all_its_threads() -> None:
     start = growth_at_start(query(), Period.parse("P31D"), Learnt(bytes_a_day=1_000), STOP)
-    puller = Puller(query(), lambda _, __: [], FakeClock(), Period.parse("P31D"), start=start)
+    puller = Puller(query(), lambda _, __: [], FakeClock(), Period.parse("P31D"), start)
     tasks = puller.tasks(RunPeriod(STOP - 60 * DAY, STOP, STOP))
     for _ in range(16):
         assert puller.has_room()
