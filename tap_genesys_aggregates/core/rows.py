@@ -307,6 +307,16 @@ class RowMaker:
             del row[column]
         return row
 
+    def check_metrics(self, leaf: Leaf) -> None:
+        """Refuse a leaf with a metric that was not asked for, for readers that make no row of it.
+
+        Raises:
+            UnforeseenError: It has one.
+        """
+        for name in leaf.cells:
+            if name not in self._names:
+                raise self._no_metric(name)
+
     def rows(self, block: Block, stamp: Stamp) -> list[PlainRow]:
         """Make the rows of a block. They equal those of its leaves.
 

@@ -166,7 +166,7 @@ class Extractor:
             The fingerprint; None if the platform cannot answer for so long a period at once.
 
         Raises:
-            TapError: The platform could not be asked.
+            TapError: The platform could not be asked, or answered with a metric that was not asked for.
         """
         query = coarse(self.query)
         asking = Extractor(query, self.client, self._users)
@@ -177,6 +177,9 @@ class Extractor:
                 for users in asking.batches():
                     pages = asking.pages(WindowRequest(window, users, divisible=False), usage)
                     found += merged(pages, unique)
+            leaves = [*chain.from_iterable(page.leaves for page in found)]
+            for leaf in leaves:
+                asking.row_maker.check_metrics(leaf)
         except (TooLargeError, SlowError, BadRequestError) as error:
             _LOGGER.info("query %r: %s cannot be asked for at once: %s", query.name, window, error.what)
             return None
@@ -187,7 +190,7 @@ class Extractor:
                     "recheck_requests: 0 on it, and settled months are no longer checked"
                 )
             raise error.within(f"query {query.name!r}, window {window}, in a single bucket") from None
-        return fingerprint(query, chain.from_iterable(page.leaves for page in found))
+        return fingerprint(query, leaves)
 
     def probe(self) -> int:
         """Ask for the last complete bucket, to find out whether the query works.

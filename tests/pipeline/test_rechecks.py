@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
@@ -16,6 +17,8 @@ from tap_genesys_aggregates.core.rechecks import REREAD_WINDOWS
 from tests.pipeline.running import DAILY_CALLS, QUEUE, ManualClock, Warehouse, config, multiset, run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.pipeline.running import Message, Outcome, Row
 
 pytestmark = pytest.mark.slow
@@ -297,17 +300,37 @@ def test_a_month_that_is_never_answered_is_told_once_and_does_not_stop_the_strea
     assert multiset(organization.current()) == multiset(organization.expected())
 
 
-def test_a_look_that_cannot_be_read_fails_after_everything_else_was_loaded() -> None:
-    """Such as of a platform that answers for a whole month in another form. The way on is in the message."""
+def with_a_stray_metric(body: bytes) -> bytes:
+    answer = json.loads(body)
+    for result in answer["results"]:
+        for bucket in result["data"]:
+            bucket["metrics"].append({"metric": "nStray", "stats": {"count": 1}})
+    return json.dumps(answer).encode()
+
+
+@pytest.mark.parametrize(
+    ("odd", "message"),
+    [
+        pytest.param(lambda _: b"[1]", "in a single bucket", id="in another form"),
+        pytest.param(with_a_stray_metric, "'nStray', which was not asked for", id="with a metric more"),
+    ],
+)
+def test_a_look_that_cannot_be_read_fails_after_everything_else_was_loaded(
+    odd: Callable[[bytes], bytes], message: str
+) -> None:
+    """Such as of a platform that answers differently for a whole month. The way on is in the message."""
 
     def plan(_number: int, request: Request) -> Fault | None:
         is_look = "aggregates" in request.path and b'"granularity"' not in request.body
-        return Fault("odd", edit=lambda _, response: replace(response, body=b"[1]")) if is_look else None
+        edit = Fault("odd", edit=lambda _, response: replace(response, body=odd(response.body)))
+        return edit if is_look else None
 
     organization = settled(Organization())
     organization.sandbox.faults = plan
-    with pytest.raises(TapError, match=r"in a single bucket.*set recheck_requests: 0 on it"):
+    before = organization.rechecks
+    with pytest.raises(TapError, match=f"{message}.*set recheck_requests: 0 on it"):
         organization.load()
+    assert organization.rechecks == before, "nothing is remembered of it"
     organization.query = {**DAILY_CALLS, "recheck_requests": 0}
     organization.load()
     assert multiset(organization.current()) == multiset(organization.expected())
