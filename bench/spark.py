@@ -66,7 +66,9 @@ class _Reads:
 
     def command(self, windows: int, target: str, *, organizations: int = 1, at_once: int = 1) -> list[str]:
         """The command that reads some days of each organization."""
-        settings = {**self.commands.settings(windows), "max_window": "P1D" if organizations == 1 else "P31D"}
+        settings = {**self.commands.settings(windows), "max_window": "P31D"}
+        if organizations == 1:  # as the tap that it is compared with
+            settings |= {"max_window": "P1D", "concurrency": 1}
         path = self.commands.folder / f"spark-{windows}-{organizations}.json"
         path.write_text(json.dumps(settings), encoding="utf-8")
         return python_command("bench.peers.spark_read", path, organizations, at_once, target, at=SPARK)

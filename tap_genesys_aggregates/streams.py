@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice
@@ -20,6 +18,7 @@ from tap_genesys_aggregates.core.estimate import Estimate
 from tap_genesys_aggregates.core.query_changes import resumed
 from tap_genesys_aggregates.core.rechecks import REREAD_WINDOWS, RereadCount, can_recheck, news
 from tap_genesys_aggregates.core.rows import RowMaker, Stamp
+from tap_genesys_aggregates.extract.garbage import rare_garbage_collection
 from tap_genesys_aggregates.ledger import entry
 from tap_genesys_aggregates.singer.input_files import check_keys, columns_left_out
 from tap_genesys_aggregates.singer.messages import MessageWriter
@@ -44,30 +43,11 @@ if TYPE_CHECKING:
     from tap_genesys_aggregates.ledger import LedgerStream
 
 _ROWS_AT_ONCE = 1_000
-_ALLOCATIONS = 50_000
-"""New objects between two garbage collections; Python's default of 700 is a handful of rows."""
 
 
 def _utc(now: datetime) -> str:
     """An instant as the SDK writes ``time_extracted``."""
     return now.isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-@contextmanager
-def _rare_garbage_collection() -> Iterator[None]:
-    """Collect garbage rarely while rows are written, and skip what existed before.
-
-    Rows are many, short-lived and free of reference cycles, so that collections find nothing. Without this,
-    a load takes 1.2 times the processor time (five pairs of runs, for either API).
-    """
-    thresholds = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(_ALLOCATIONS, *thresholds[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)
-        gc.unfreeze()
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +307,7 @@ class AggregateStream(RESTStream["str | None"]):
         """Write every row, a page at a time."""
         properties = self.schema["properties"]
         maker = RowMaker(self.query, [name for name in properties if not self.mask["properties", name]])
-        with self.get_record_counter() as counter, self.get_sync_timer(), _rare_garbage_collection():
+        with self.get_record_counter() as counter, self.get_sync_timer(), rare_garbage_collection():
             for page in self._pages():
                 for rows in self._chunks(page, maker):
                     writer.write_rows(self.name, rows, _utc(self._client.now()))

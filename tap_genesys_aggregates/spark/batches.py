@@ -56,12 +56,13 @@ class BatchMaker:
             UnreadableError: Spark has no type for a number.
         """
         count, owner = len(block), block.query.organization
-        columns = chain((block.starts,), block.keys, (block.ends,), block.numbers)
+        ends = pa.array(block.ends, pa.string())
+        columns = chain((block.starts,), block.keys, (ends,), block.numbers)
         fields = iter(self.schema)
         arrays = [pa.repeat(pa.scalar(owner, next(fields).type), count)] if owner else []
         arrays += [self._array(field, values) for values, field in zip(columns, fields, strict=False)]
         arrays.append(pa.repeat(pa.scalar(instants.parse(stamp.extracted_at), _INSTANT), count))
-        arrays.append(pc.less_equal(pa.array(block.ends, pa.string()), stamp.final_before))
+        arrays.append(pc.less_equal(ends, pa.scalar(stamp.final_before)))
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
     def of_rows(self, rows: Sequence[Row]) -> pa.RecordBatch:
@@ -76,7 +77,7 @@ class BatchMaker:
         arrays = [self._array(field, [row[field.name] for row in rows]) for field in self.schema]
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
-    def _array(self, field: pa.Field, values: Sequence[object]) -> pa.Array:
+    def _array(self, field: pa.Field, values: Sequence[object] | pa.Array) -> pa.Array:
         """One column. No number is wrapped or rounded to make it fit."""
         if field.type == _INSTANT:
             return pa.array(values, pa.string()).cast(_INSTANT)

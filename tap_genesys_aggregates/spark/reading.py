@@ -13,6 +13,7 @@ from tap_genesys_aggregates.core.bookmarks import Bookmark, run_periods
 from tap_genesys_aggregates.core.errors import TapError
 from tap_genesys_aggregates.core.redaction import redact
 from tap_genesys_aggregates.extract.extractor import Extractor
+from tap_genesys_aggregates.extract.garbage import rare_garbage_collection
 from tap_genesys_aggregates.extract.lookup_list import lookup_lists
 from tap_genesys_aggregates.extract.user_batches import UserBatches
 from tap_genesys_aggregates.singer.log_redaction import RedactedError, redact_logs
@@ -79,7 +80,8 @@ def read_batches(
         settings = resolved_settings(part.config)
         client = connect(settings)
         try:
-            yield from filter(len, _Reading(part, settings, client).batches())
+            with rare_garbage_collection():
+                yield from filter(len, _Reading(part, settings, client).batches())
         finally:
             client.close()
     except TapError as error:
