@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 SPARK = ROOT / ".demo" / "spark" / "bin" / "python"
 """Python of the environment installed from requirements-spark.lock, which ``./run bench`` creates."""
-_AT_ONCE = 16
+_AT_ONCE = 8
 """Organizations that are read at once: they wait for answers most of the time."""
+_GROUPS = (2, 40)
+"""Groups in each day of a small organization, and of a larger one."""
 _DAYS = 30
 _LOOK_EVERY = 0.05
 """Seconds between two looks at the CPU time of processes."""
@@ -50,8 +52,9 @@ def measure(sizes: Sizes, folder: Path) -> Iterator[Figure]:
         reads = _Reads(Commands("results", url, sizes.groups, place))
         yield _cpu(reads, sizes)
         yield _parquet(reads, sizes)
-    with replay_server("results", 2, latency=sizes.latency) as url:
-        yield _organizations(_Reads(Commands("results", url, 2, place)), sizes)
+    for groups in _GROUPS:
+        with replay_server("results", groups, latency=sizes.latency) as url:
+            yield _organizations(_Reads(Commands("results", url, groups, place)), sizes)
 
 
 @dataclass(frozen=True)
@@ -116,11 +119,15 @@ def _organizations(reads: _Reads, sizes: Sizes) -> Figure:
     at_once = run(command, on_one_core=False).wall
     tap = reads.commands.tap(_DAYS, max_window="P31D", concurrency=4)
     in_turns = sum(run(tap, on_one_core=False).wall for _ in range(count))
+    rows = _DAYS * reads.commands.groups * BUCKETS
     method = (
-        f"{_DAYS} days of each, {sizes.latency * 1000:g} ms per response, {_AT_ONCE} at once, one round, "
-        f"startup included; {at_once:.0f} against {in_turns:.0f} seconds"
+        f"{_DAYS} days of each, {sizes.latency * 1000:g} ms per response, {_AT_ONCE} at once on all cores, "
+        f"one round, startup included; {at_once:.0f} against {in_turns:.0f} seconds"
     )
-    title = f"Spark: time for {count} organizations, relative to runs of the tap one after the other"
+    title = (
+        f"Spark: time for {count} organizations of {rows:,} rows, relative to runs of the tap "
+        "one after the other"
+    )
     return Figure.from_ratios(title, [at_once / in_turns], ("at most", 0.5), method)
 
 
