@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from bench.commands import Commands
 from bench.figures import Figure
 from bench.output import OutputSummary
 from bench.page import REASONS, render_figure, render_page
-from bench.processes import run
+from bench.processes import ROOT, run
 from bench.profiling import Profile
 from bench.query import APIS, request_body
 from bench.replay import RequestCount, replay_server
@@ -134,3 +135,14 @@ def test_a_missed_rate_is_profiled(figure: Figure, monkeypatch: pytest.MonkeyPat
     text = written.read_text(encoding="utf-8")
     assert render_figure(figure) in text
     assert (status == 1, PROFILE.table in text) == (figure is BAD, figure is BAD)
+
+
+def test_the_page_on_many_organizations_has_the_figures_that_were_measured() -> None:
+    page = (ROOT / "docs" / "many-organizations.md").read_text("utf-8")
+    told = [[cell.split(" ")[0] for cell in line.split(" | ")[1:]] for line in page.splitlines()]
+    figures = [line.split(" | ") for line in (ROOT / "bench" / "README.md").read_text("utf-8").splitlines()]
+    spark = [cells for cells in figures if cells[0].startswith("| Spark:")]
+    assert len(spark) == 4
+    for _, _, ratio, *_, method in spark:
+        compared = re.search(r"(\S+) against (\S+)", method)
+        assert [*(compared.groups() if compared else (ratio, "1"))] in told
