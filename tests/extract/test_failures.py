@@ -141,6 +141,7 @@ def test_what_concerns_every_stream_stops_the_run_at_once(fault: Fault, match: s
     assert not outcome.rows("calls")
 
 
+@pytest.mark.slow
 def test_the_command_exits_1_and_tells_each_failure_twice(tmp_path: Path) -> None:
     """As it happens, and once more at the end."""
     with serve(sandbox_with(forbidden=frozenset({AGENTS}))) as base_url:

@@ -208,6 +208,7 @@ def test_each_denied_lookup_is_logged_with_its_permission_and_what_to_do(
     assert [len(requests_to(sandbox, PATHS[name])) for name in ("queues", "users")] == [1, 1]
 
 
+@pytest.mark.slow
 def test_the_command_exits_1_with_one_line_and_no_secrets(tmp_path: Path) -> None:
     sandbox = sandbox_with(forbidden=frozenset({PATHS["flows"]}))
     settings = config(**ONE_DAY)

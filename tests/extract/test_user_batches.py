@@ -53,6 +53,7 @@ def named(body: Any) -> list[str]:
     return [each["value"] for each in clause["predicates"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("concurrency", [1, 4])
 def test_250_users_are_three_batches_in_each_window(concurrency: int) -> None:
     sandbox = sandbox_with(agents=250)

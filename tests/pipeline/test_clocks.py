@@ -42,6 +42,7 @@ def sandbox_at(now: datetime, fault: Fault | None = None) -> tuple[Sandbox, Sett
     return Sandbox(Options(volume=0.1, rewrites=True, settle_days=4), now=clock, faults=faults), clock
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("machine", CLOCKS.values(), ids=CLOCKS)
 def test_a_run_with_a_wrong_clock_hides_nothing_from_the_next(machine: datetime) -> None:
     """One run nine days ahead, the next at the right time: eight days were never loaded.

@@ -170,6 +170,7 @@ def test_a_name_that_would_be_a_bad_key_is_refused(name: str) -> None:
     assert "organization" in str(outcome.error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ["blocks", "long rows", "group tree"])
 def test_a_settled_month_has_the_fingerprint_that_it_has_without(shape: str) -> None:
     """A look at a month compares what the API returns, and that has no organization."""

@@ -14,6 +14,8 @@ from packaging.utils import canonicalize_name
 
 from .generated_settings import ROOT
 
+pytestmark = pytest.mark.slow
+
 LOCKS = {
     "requirements.lock": "dev",
     "requirements-build.lock": "build",

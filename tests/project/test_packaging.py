@@ -23,6 +23,8 @@ from .generated_settings import ROOT
 if TYPE_CHECKING:
     from email.message import Message
 
+pytestmark = pytest.mark.slow
+
 BIN = Path(sys.executable).parent
 PROJECT = tomlkit.parse((ROOT / "pyproject.toml").read_text(encoding="utf-8")).unwrap()["project"]
 REPOSITORY = PROJECT["urls"]["Repository"]
@@ -135,7 +137,6 @@ def test_the_address_of_the_repository_is_the_same_everywhere() -> None:
             assert re.match(rf"{re.escape(REPOSITORY)}($|[/.])", address), f"{page}: {address}"
 
 
-@pytest.mark.slow
 def test_every_module_of_the_installed_wheel_can_be_imported(wheel: Path, tmp_path: Path) -> None:
     """In an environment with nothing but the tap's own dependencies: without what its extras bring."""
     uv, python = BIN / "uv", tmp_path / "environment" / "bin" / "python"

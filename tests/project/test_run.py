@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 PYTHON = """\
 #!/bin/sh
 echo "$(basename "$0") $*" >>"$CALLS"
