@@ -78,7 +78,8 @@ class Sizes:
         loaded_slowly: The same for the peer's tap and target.
         days: Days of half hours in the warehouse.
         queues: Queues in the smaller warehouse.
-        organizations: Organizations that Spark reads at once.
+        organizations: Organizations that Spark reads.
+        fleet: Organizations in the warehouse.
     """
 
     rounds: int = 5
@@ -95,6 +96,7 @@ class Sizes:
     days: int = 365
     queues: int = 20
     organizations: int = 50
+    fleet: int = 300
 
 
 TINY = Sizes(
@@ -112,5 +114,6 @@ TINY = Sizes(
     days=9,
     queues=2,
     organizations=3,
+    fleet=3,
 )
 """Just enough to check that the benchmarks run; the figures are meaningless."""

@@ -32,6 +32,8 @@ DBT = ROOT / ".demo" / "dbt" / "bin" / "dbt"
 
 _SCHEMA = "bench"
 _LOOKBACK = 7
+_DAYS_OF_A_FLEET = 100
+_ORGANIZATION = "organization {}"
 _TYPES = {
     "date-time": "timestamp",
     "integer": "bigint",
@@ -49,11 +51,21 @@ class Year:
         days: Number of days.
         queues: Each has a row in every half hour.
         pulls: Pulls in a day. Each adds a line to the ledger for each of the last seven days.
+        organizations: Each has all that in the same tables; 0 for tables that do not name any.
     """
 
     days: int
     queues: int
     pulls: int
+    organizations: int = 0
+
+    @property
+    def query(self) -> Query:
+        """The query whose table it is."""
+        access = {"client_id": "-", "client_secret": "-", "start_date": "2025-01-01", "api": "results"}
+        owner = {"organization": _ORGANIZATION.format(1)} if self.organizations else {}
+        (query,) = Settings.read({**access, **owner, "queries": [{"preset": "queue_performance"}]}).queries
+        return query
 
 
 def measure(sizes: Sizes, folder: Path) -> Iterator[Figure]:
@@ -71,6 +83,7 @@ def measure(sizes: Sizes, folder: Path) -> Iterator[Figure]:
         for scale, goal in ((1, 1), (10, 10)):
             year = Year(sizes.days, sizes.queues * scale, 24 if scale == 1 else 54)
             yield from warehouse.views(year, goal, sizes.rounds)
+        yield from warehouse.views(Year(_DAYS_OF_A_FLEET, 1, 1, sizes.fleet), 20, sizes.rounds)
         yield from warehouse.dbt(Year(sizes.days, sizes.queues * 57 // 20, 24))
 
 
@@ -79,17 +92,16 @@ class _Warehouse:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        access = {"client_id": "-", "client_secret": "-", "start_date": "2025-01-01", "api": "results"}
-        (self._query,) = Settings.read({**access, "queries": [{"preset": "queue_performance"}]}).queries
 
     def views(self, year: Year, goal: float, rounds: int) -> Iterator[Figure]:
         """How long it takes to read everything from a view."""
         rows, lines = self._load(year)
-        self._execute(views([self._query], _SCHEMA))
+        self._execute(views([year.query], _SCHEMA))
+        several = f"{year.organizations} organizations, " if year.organizations else ""
         for view in ("current", "missing"):
-            statement = f"select count(*), max(extracted_at) from {_SCHEMA}.{self._query.name}_{view}"  # noqa: S608  # fixed names
+            statement = f"select count(*), max(extracted_at) from {_SCHEMA}.{year.query.name}_{view}"  # noqa: S608  # fixed names
             seconds = [self._timed(statement) for _ in range(rounds)]
-            method = f"{rows:,} rows, {lines:,} lines in the ledger, {rounds} rounds"
+            method = f"{several}{rows:,} rows, {lines:,} lines in the ledger, {rounds} rounds"
             yield Figure.from_ratios(f"view `<query>_{view}`, seconds", seconds, ("at most", goal), method)
 
     def dbt(self, year: Year) -> Iterator[Figure]:
@@ -101,8 +113,8 @@ class _Warehouse:
         changed = (
             "update {0}.{1} set extracted_at = extracted_at + interval '1 day' where interval_start >= {2}"
         )
-        last = f"(select max(interval_start) - interval '{_LOOKBACK} days' from {_SCHEMA}.{self._query.name})"  # noqa: S608  # fixed names
-        self._execute(changed.format(_SCHEMA, self._query.name, last))
+        last = f"(select max(interval_start) - interval '{_LOOKBACK} days' from {_SCHEMA}.{year.query.name})"  # noqa: S608  # fixed names
+        self._execute(changed.format(_SCHEMA, year.query.name, last))
         title = f"the same after another pull of the last {_LOOKBACK} days"
         yield _seconds(title, self._build(), 10, method)
 
@@ -125,11 +137,13 @@ class _Warehouse:
 
     def _load(self, year: Year) -> tuple[int, int]:
         """Create and fill both tables; returns their numbers of rows."""
-        table, ledger = f"{_SCHEMA}.{self._query.name}", f"{_SCHEMA}.{NAME}"
+        query = year.query
+        table, ledger = f"{_SCHEMA}.{query.name}", f"{_SCHEMA}.{NAME}"
         self._execute(f"drop schema if exists {_SCHEMA} cascade; create schema {_SCHEMA}")
-        self._execute(_create(ledger, COLUMNS) + _create(table, schema.columns(self._query)))
-        self._execute(_fill_ledger(ledger, self._query.name, year))
-        self._execute(_fill_table(table, ledger, self._query, year))
+        lines = schema.with_organization(query.organization, COLUMNS)
+        self._execute(_create(ledger, lines) + _create(table, schema.columns(query)))
+        self._execute(_fill_ledger(ledger, year))
+        self._execute(_fill_table(table, ledger, year))
         self._execute("analyze")
         return self._count(table), self._count(ledger)
 
@@ -159,40 +173,53 @@ def _create(table: str, columns: tuple[Column, ...]) -> str:
     return f"create table {table} ({names}, primary key ({keys}));"
 
 
-def _fill_ledger(ledger: str, query: str, year: Year) -> str:
+def _fill_ledger(ledger: str, year: Year) -> str:
     """A line for each pull and each of the days before it that it reads again."""
+    owner, named, owners = _organizations(year)
     step, first = f"interval '1 day' / {year.pulls}", "timestamp '2025-01-01'"
     seconds = "extract(epoch from least(day + interval '1 day', pulled_at) - day)"
     return f"""
         insert into {ledger}
-          (query, window_start, window_end, extracted_at, {ROWS_COLUMN}, retries, was_split)
-        select '{query}', day, least(day + interval '1 day', pulled_at), pulled_at + interval '5 minutes',
+          ({owner}query, window_start, window_end, extracted_at, {ROWS_COLUMN}, retries, was_split)
+        select {named}'{year.query.name}',
+          day, least(day + interval '1 day', pulled_at), pulled_at + interval '5 minutes',
           {year.queues} * {seconds} / 1800, 0, false
         from generate_series({first} + {step}, {first} + interval '{year.days} days', {step}) as pulled_at
         cross join generate_series(0, {_LOOKBACK - 1}) as ago
         cross join lateral (
           select date_trunc('day', pulled_at - interval '1 second') - ago * interval '1 day' as day
         ) as days
+        {owners}
         where day >= {first}
     """  # noqa: S608  # fixed names
 
 
-def _fill_table(table: str, ledger: str, query: Query, year: Year) -> str:
+def _fill_table(table: str, ledger: str, year: Year) -> str:
     """A row for each queue and half hour, as the last pull of its day brought it."""
+    owner, _, _ = _organizations(year)
     names, values = [], []
-    for each in schema.columns(query):
+    for each in schema.columns(year.query):
         if each.wire:
             names.append(each.name)
             values.append(f"(random() * {100 if each.kind == 'integer' else 90_000})::int")
     half = "interval '30 minutes'"
     return f"""
         insert into {table}
-          (interval_start, interval_end, queue_id, media_type, is_final, extracted_at, {", ".join(names)})
-        select at, at + {half}, 'queue ' || queue, 'voice', true, pulled_at, {", ".join(values)}
+          ({owner}interval_start, interval_end, queue_id, media_type, is_final, extracted_at,
+            {", ".join(names)})
+        select {owner}at, at + {half}, 'queue ' || queue, 'voice', true, pulled_at, {", ".join(values)}
         from (
-          select window_start, max(window_end) as window_end, max(extracted_at) as pulled_at
-          from {ledger} group by 1
+          select {owner}window_start, max(window_end) as window_end, max(extracted_at) as pulled_at
+          from {ledger} group by {owner}window_start
         ) as days
         cross join lateral generate_series(window_start, window_end - {half}, {half}) as at
         cross join generate_series(1, {year.queues}) as queue
     """  # noqa: S608  # fixed names
+
+
+def _organizations(year: Year) -> tuple[str, str, str]:
+    """The column, its value, and the join with all organizations; empty if tables do not name any."""
+    if not year.organizations:
+        return "", "", ""
+    value = _ORGANIZATION.format("' || number || '")
+    return "organization, ", f"'{value}', ", f"cross join generate_series(1, {year.organizations}) as number"

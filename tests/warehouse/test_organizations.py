@@ -72,6 +72,20 @@ def test_the_views_tell_organizations_apart(connection: Connection, loaded: dict
     assert connection.execute("select * from warehouse.extractions_gaps").fetchall() == []
 
 
+@pytest.mark.usefixtures("loaded")
+def test_postgres_reads_the_rows_of_one_organization_alone_for_it(connection: Connection) -> None:
+    question = "explain (format json) select * from warehouse.calls_current where organization = 'acme'"
+    (plan,) = connection.execute(question).fetchone() or ([],)
+    todo, scans = [plan[0]["Plan"]], []
+    while todo:
+        node = todo.pop()
+        todo += node.get("Plans", [])
+        if node.get("Relation Name") == "calls" or node["Node Type"] == "Bitmap Index Scan":
+            scans.append("".join(str(node.get(each)) for each in ("Index Cond", "Recheck Cond", "Filter")))
+    assert len(scans) >= 2
+    assert all("organization = 'acme'" in scan for scan in scans)
+
+
 def test_what_one_organization_lacks_the_other_does_not_hide(
     connection: Connection, loaded: dict[str, list[Row]]
 ) -> None:
