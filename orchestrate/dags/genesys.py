@@ -5,16 +5,17 @@ What to set up, and what the tasks do: docs/many-organizations.md, "Airflow".
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from airflow.sdk import Connection, Variable, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException
-from genesys_meltano import hide, own_system_folder, run
+from genesys_meltano import Ended, hide, own_system_folder, run
 from genesys_organizations import (
     TAP,
     TARGET,
@@ -27,8 +28,12 @@ from genesys_organizations import (
     read_organizations,
     secrets_of,
     variables,
+    warehouse_extra,
 )
 from psycopg import sql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PROJECT = Path(os.environ.get("GENESYS_DAG_PROJECT", "/srv/genesys"))
 """The folder of the Meltano project, on every worker."""
@@ -77,9 +82,9 @@ def genesys() -> None:
     summarize(listed, recorded, built)
 
 
-@task
+@task(retries=RETRIES, retry_delay=RETRY_DELAY)
 def organizations() -> list[dict[str, Any]]:
-    """Read and check the list, and see that the connections are there, before anything is loaded."""
+    """Read and check the list, and see that Meltano and the warehouse work, before anything is loaded."""
     text, source = Variable.get(LIST, default=None), f"The Variable {LIST}"
     if text is None:
         file = PROJECT / "organizations.yml"
@@ -89,12 +94,11 @@ def organizations() -> list[dict[str, Any]]:
                 f"There is no list of organizations. Write the file {file}, or the Airflow Variable {LIST}"
             )
         text = file.read_text(encoding="utf-8")
-    try:
+    with _final():
         found = read_organizations(text, source, known_settings(PROJECT))
-    except OrganizationsError as error:
-        raise AirflowFailException(str(error)) from None
-    _warehouse()
-    # Otherwise the loads would all create Meltano's database at the same time.
+        warehouse = _warehouse()
+    # Otherwise the first loads would all create the schema, and Meltano's database, at the same time.
+    _create_schema(warehouse)
     ended = run([MELTANO, "state", "list"], folder=PROJECT, environment=inherited(os.environ))
     if ended.status:
         raise AirflowException(f"Meltano does not work in {PROJECT}: {ended.error}")
@@ -113,16 +117,20 @@ def organizations() -> list[dict[str, Any]]:
 def load(organization: dict[str, Any]) -> None:
     """Load one organization, with a state of its own. Its secrets are in the environment of Meltano alone."""
     entry, started = Organization(**organization), datetime.now(timezone.utc)
-    client, warehouse = _client(entry), _warehouse()
-    ended = run(
-        [MELTANO, "run", "--no-install", TAP, TARGET, "--state-id-suffix", entry.organization],
-        folder=PROJECT,
-        environment={
-            **load_environment(entry, client, warehouse, os.environ),
-            "MELTANO_SYS_DIR_ROOT": str(own_system_folder(PROJECT, entry.organization)),
-        },
-        secrets=[client["client_secret"], *secrets_of(warehouse)],
-    )
+    try:
+        client, warehouse = _client(entry), _warehouse()
+    except OrganizationsError as error:
+        ended = Ended(1, str(error), final=True)
+    else:
+        ended = run(
+            [MELTANO, "run", "--no-install", TAP, TARGET, "--state-id-suffix", entry.organization],
+            folder=PROJECT,
+            environment={
+                **load_environment(entry, client, warehouse, os.environ),
+                "MELTANO_SYS_DIR_ROOT": str(own_system_folder(PROJECT, entry.organization)),
+            },
+            secrets=[client["client_secret"], *secrets_of(warehouse)],
+        )
     outcome = {
         "organization": entry.organization,
         "started_at": started.isoformat(),
@@ -141,7 +149,9 @@ def record(listed: list[dict[str, Any]] | None) -> bool:
     """Write how each load ended into the table ``genesys_runs``, from which the KPIs know it."""
     if not listed:
         raise AirflowFailException(NOTHING)
-    _write(_outcomes(listed))
+    with _final():
+        warehouse = _warehouse()
+    _write(_outcomes(listed), warehouse)
     return True
 
 
@@ -150,7 +160,8 @@ def build(listed: list[dict[str, Any]] | None) -> bool:
     """Build the KPIs of all organizations, whatever single ones did."""
     if not listed:
         raise AirflowFailException(NOTHING)
-    warehouse = _warehouse()
+    with _final():
+        warehouse = _warehouse()
     ended = run(
         [MELTANO, "invoke", "--no-install", "dbt-postgres:build", "--vars", json.dumps(DBT_VARIABLES)],
         folder=PROJECT,
@@ -203,30 +214,36 @@ def _outcomes(listed: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+@contextlib.contextmanager
+def _final() -> Iterator[None]:
+    """A mistake in the list or in a connection: trying again does not help."""
+    try:
+        yield
+    except OrganizationsError as error:
+        raise AirflowFailException(str(error)) from None
+
+
 def _connection(name: str) -> Any:  # noqa: ANN401  # Airflow's Connection
     try:
         return Connection.get(name)
     except AirflowNotFoundException:
-        raise AirflowFailException(
+        raise OrganizationsError(
             f"Airflow has no connection {name!r}. Add it: airflow connections add {name} --conn-type generic "
             "--conn-login … --conn-password …"
         ) from None
 
 
-def _client(entry: Organization) -> dict[str, str]:
+def _client(entry: Organization) -> dict[str, Any]:
     found = _connection(entry.connection)
-    try:
-        return access(entry.connection, found.login, found.password, found.extra_dejson)
-    except OrganizationsError as error:
-        raise AirflowFailException(str(error)) from None
+    return access(entry, found.login, found.password, found.extra, known_settings(PROJECT))
 
 
 def _warehouse() -> dict[str, str]:
     """The variables of target-postgres and of dbt, from the connection of the warehouse."""
     found = _connection(WAREHOUSE)
-    extra = {"default_target_schema": "genesys", "marts_schema": "genesys_marts", **found.extra_dejson}
+    extra = warehouse_extra(WAREHOUSE, found.extra, known_settings(PROJECT, "loaders", TARGET))
     return {
-        "DBT_MARTS_SCHEMA": extra.pop("marts_schema"),
+        "DBT_MARTS_SCHEMA": str(extra.pop("marts_schema")),
         **variables(TARGET, extra),
         "TARGET_POSTGRES_HOST": found.host or "localhost",
         "TARGET_POSTGRES_PORT": str(found.port or 5432),
@@ -236,11 +253,26 @@ def _warehouse() -> dict[str, str]:
     }
 
 
-def _write(outcomes: list[dict[str, Any]]) -> None:
+def _create_schema(place: dict[str, str]) -> None:
+    """Create the schema of the tables, unless it is there: then this needs no right to create one."""
+    schema = place["TARGET_POSTGRES_DEFAULT_TARGET_SCHEMA"]
+    with _connected(place, f"The warehouse has no schema {schema}, or does not say") as connection:
+        if not connection.execute("select from pg_namespace where nspname = %s", [schema]).rowcount:
+            connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
+
+
+def _write(outcomes: list[dict[str, Any]], place: dict[str, str]) -> None:
     """Add the runs to ``genesys_runs``, beside the tables of the tap."""
-    place = _warehouse()
     schema = place["TARGET_POSTGRES_DEFAULT_TARGET_SCHEMA"]
     runs = sql.Identifier(schema, "genesys_runs")
+    with _connected(place, f"The outcomes could not be written to {schema}.genesys_runs") as connection:
+        connection.execute(sql.SQL(_RUNS).format(runs=runs))
+        connection.cursor().executemany(sql.SQL(_RUN).format(runs=runs), outcomes)
+
+
+@contextlib.contextmanager
+def _connected(place: dict[str, str], problem: str) -> Iterator[psycopg.Connection[Any]]:
+    """A transaction in the warehouse. If it fails, the error begins with the problem, and shows no secret."""
     try:
         with psycopg.connect(
             host=place["TARGET_POSTGRES_HOST"],
@@ -250,14 +282,9 @@ def _write(outcomes: list[dict[str, Any]]) -> None:
             dbname=place["TARGET_POSTGRES_DATABASE"],
             connect_timeout=30,
         ) as connection:
-            connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
-            connection.execute(sql.SQL(_RUNS).format(runs=runs))
-            connection.cursor().executemany(sql.SQL(_RUN).format(runs=runs), outcomes)
+            yield connection
     except psycopg.Error as error:
-        text = hide(str(error), secrets_of(place))
-        raise AirflowException(
-            f"The outcomes could not be written to {schema}.genesys_runs: {text}"
-        ) from None
+        raise AirflowException(f"{problem}: {hide(str(error), secrets_of(place))}") from None
 
 
 genesys()

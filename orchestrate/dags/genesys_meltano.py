@@ -42,16 +42,18 @@ class Ended:
         status: Its exit status.
         error: The last error of the tap; or else of the target, of Meltano, or the last line. No secrets.
         of_the_tap: Whether the tap said so.
+        final: Whether trying again cannot help, whoever said so.
     """
 
     status: int = 0
     error: str = ""
     of_the_tap: bool = False
+    final: bool = False
 
     @property
     def may_help(self) -> bool:
         """Whether trying again can help; not against a wrong secret or setting, say."""
-        return not self.of_the_tap or _MAY_HELP.search(self.error) is not None
+        return not self.final and (not self.of_the_tap or _MAY_HELP.search(self.error) is not None)
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from dataclasses import asdict, dataclass, field
@@ -12,14 +13,24 @@ from urllib.parse import unquote, urlsplit
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 TAP = "tap-genesys-aggregates"
 TARGET = "target-postgres"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _KEYS = {"organization", "connection", "settings"}
-_OF_THE_CONNECTION = {"client_id", "client_secret"}
+_FIELDS = {"client_id": "login", "client_secret": "password"}
+"""Settings of the tap that are fields of an organization's connection."""
+_WAREHOUSE_FIELDS = {
+    "host": "host",
+    "port": "port",
+    "user": "login",
+    "password": "password",
+    "database": "schema",
+}
+"""Settings of the target that are fields of the warehouse's connection."""
+_MARTS_SCHEMA = "marts_schema"
 _NOT_INHERITED = ("AIRFLOW", "TAP_GENESYS_", "GENESYS_", "TARGET_", "DATABASE_URL", "VIRTUAL_ENV", "PYTHON")
 """Variables of the worker that a load does not see: settings of somebody else, and Airflow's own secrets."""
 
@@ -111,19 +122,32 @@ def _organization(entry: object, place: str, known: frozenset[str]) -> Organizat
 def _settings(
     settings: Mapping[object, object], place: str, connection: str, known: frozenset[str]
 ) -> dict[str, str]:
-    for name in settings:
-        if name == "organization":
-            raise OrganizationsError(f"{place}: remove organization from settings: it is the entry's name")
-        if name in _OF_THE_CONNECTION:
-            raise OrganizationsError(
-                f"{place}: {name} does not belong into the list, which everyone can read. Write it into the "
-                f"Airflow connection {connection!r}: client_id is its login, client_secret its password"
-            )
-        if name not in known:
-            raise OrganizationsError(
-                f"{place}: {name!r} is not a setting of the tap. Its settings are {', '.join(sorted(known))}"
-            )
+    elsewhere = {
+        name: "does not belong into the list, which everyone can read. It is the "
+        f"{field} of the Airflow connection {connection!r}: write it there"
+        for name, field in _FIELDS.items()
+    }
+    elsewhere["organization"] = "must not be in settings: it is the entry's name. Remove it"
+    _check_names(settings, place, TAP, known, elsewhere)
     return {str(name): _text(value) for name, value in settings.items() if value is not None}
+
+
+def _check_names(
+    names: Iterable[object],
+    place: str,
+    plugin: str,
+    known: Iterable[str],
+    elsewhere: Mapping[str, str],
+) -> None:
+    """Refuse names that Meltano would ignore in silence, and those that are set elsewhere."""
+    for name in map(str, names):
+        if name in elsewhere:
+            raise OrganizationsError(f"{place}: {name} {elsewhere[name]}")
+        if name not in known:
+            possible = sorted(set(known) - set(elsewhere))
+            close = difflib.get_close_matches(name.lower(), possible, n=1)
+            advice = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(possible)}"
+            raise OrganizationsError(f"{place}: {plugin} has no setting {name!r} in meltano.yml; {advice}")
 
 
 def _text(value: object) -> str:
@@ -135,51 +159,103 @@ def _text(value: object) -> str:
     return json.dumps(value, default=_text)
 
 
-def known_settings(project: Path) -> frozenset[str]:
-    """The settings of the tap, as ``meltano.yml`` declares them; Meltano would ignore others in silence.
+def known_settings(project: Path, kind: str = "extractors", plugin: str = TAP) -> frozenset[str]:
+    """The settings of a plugin, as ``meltano.yml`` declares them.
 
     Args:
         project: The folder of the Meltano project.
+        kind: The kind of the plugin.
+        plugin: Its name.
 
     Raises:
-        OrganizationsError: There is no such project, or it does not have the tap.
+        OrganizationsError: There is no such project, or it does not have the plugin with its settings.
     """
     file = project / "meltano.yml"
+    advice = "Set GENESYS_DAG_PROJECT, for the scheduler and the workers of Airflow, to the folder of"
     try:
-        plugins = yaml.safe_load(file.read_text(encoding="utf-8"))["plugins"]["extractors"]
-        (tap,) = (each for each in plugins if each["name"] == TAP)
-        return frozenset(each["name"] for each in tap["settings"])
+        plugins = yaml.safe_load(file.read_text(encoding="utf-8"))["plugins"][kind]
+        (found,) = (each for each in plugins if each["name"] == plugin)
+        return frozenset(each["name"] for each in found["settings"])
     except OSError as error:
         raise OrganizationsError(
-            f"{file} cannot be read: {error.strerror}. Set GENESYS_DAG_PROJECT to the folder of the Meltano "
-            "project, for Airflow's scheduler and workers"
+            f"{file} cannot be read: {error.strerror}. {advice} the Meltano project"
         ) from None
     except (yaml.YAMLError, KeyError, TypeError, ValueError):
         raise OrganizationsError(
-            f"{file} does not define {TAP} with its settings. Start from the meltano.yml of this repository"
+            f"{file} does not define {plugin} with its settings. {advice} a project that does, "
+            "or copy the definition from the meltano.yml of this repository"
         ) from None
 
 
 def access(
-    connection: str, login: str | None, password: str | None, extra: Mapping[str, Any]
+    organization: Organization,
+    login: str | None,
+    password: str | None,
+    extra: str | None,
+    known: frozenset[str],
 ) -> dict[str, Any]:
-    """The settings of the tap in an Airflow connection.
+    """The settings of the tap in the Airflow connection of an organization.
 
     Args:
-        connection: The ID of the connection.
+        organization: The organization.
         login: The OAuth client's ID.
         password: Its secret.
-        extra: More settings of the tap, such as region.
+        extra: More settings of the tap, such as region, as JSON.
+        known: The settings of the tap.
 
     Raises:
-        OrganizationsError: The client is incomplete.
+        OrganizationsError: The client is incomplete, or the extra is wrong.
     """
     if not login or not password:
         raise OrganizationsError(
-            f"The Airflow connection {connection!r} must have the OAuth client's ID as login and its secret "
-            "as password"
+            f"the Airflow connection {organization.connection!r} must have the OAuth client's ID as login "
+            "and its secret as password"
         )
-    return {**extra, "client_id": login, "client_secret": password}
+    elsewhere = _elsewhere(_FIELDS)
+    elsewhere["organization"] = f"is {organization.organization!r} in the list. Remove it from the extra"
+    settings = _extra(organization.connection, extra, TAP, known, elsewhere)
+    return {**settings, "client_id": login, "client_secret": password}
+
+
+def warehouse_extra(connection: str, extra: str | None, known: frozenset[str]) -> dict[str, Any]:
+    """The settings of the target in the warehouse's Airflow connection, beside its fields, and both schemas.
+
+    Args:
+        connection: The ID of the connection.
+        extra: The extra, as JSON.
+        known: The settings of the target.
+
+    Raises:
+        OrganizationsError: The extra is wrong.
+    """
+    settings = _extra(connection, extra, TARGET, known | {_MARTS_SCHEMA}, _elsewhere(_WAREHOUSE_FIELDS))
+    return {"default_target_schema": "genesys", _MARTS_SCHEMA: "genesys_marts", **settings}
+
+
+def _elsewhere(fields: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: f"is the connection's {field}. Write it there, and remove it from the extra"
+        for name, field in fields.items()
+    }
+
+
+def _extra(
+    connection: str,
+    text: str | None,
+    plugin: str,
+    known: frozenset[str],
+    elsewhere: Mapping[str, str],
+) -> dict[str, Any]:
+    """Read the extra of a connection, which may contain secrets: no message shows a value."""
+    place = f"the extra of the Airflow connection {connection!r}"
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise OrganizationsError(f"{place} must be a JSON object of settings of {plugin}, or empty")
+    _check_names(found, place, plugin, known, elsewhere)
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def load_environment(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PYTHON = DEMO / "airflow" / "bin" / "python"
 TIMEOUT = 300
 START = "2025-06-27T00:00:00Z"
-QUERIES = ["queue_performance", "agent_performance", "agent_status"]
+QUERIES: list[Any] = ["queue_performance", "agent_performance", {"preset": "agent_status"}]
 ORGANIZATIONS: list[dict[str, Any]] = [
     {"organization": "acme", "settings": {"queries": QUERIES}},
     {"organization": "globex", "settings": {"queries": QUERIES, "requests_per_minute": 250}},
@@ -219,12 +219,15 @@ def _check_secrets(fleet: Fleet) -> None:
 
 def test_a_list_with_a_mistake_loads_nothing_and_says_what_to_write(fleet: Fleet) -> None:
     """The list is in a Variable here."""
-    found = fleet.run(AIRFLOW_VAR_GENESYS_ORGANIZATIONS='[{"organization": "acme", "regoin": "eu_west_1"}]')
+    found = fleet.run(
+        AIRFLOW_VAR_GENESYS_ORGANIZATIONS='[{"organization": "acme", "settings": {"regoin": "x"}}]'
+    )
     assert found["state"] == "failed"
     assert {task: state for task, _, state, _ in found["tasks"]} == {
         "organizations": "failed",
         "load": "upstream_failed",
         **dict.fromkeys(("record", "build", "summarize"), "failed"),
     }
-    assert "The Variable genesys_organizations, entry 1: 'regoin' is not known there" in fleet.output
+    assert "The Variable genesys_organizations, entry 1 (acme): " in fleet.output
+    assert "no setting 'regoin' in meltano.yml; did you mean 'region'?" in fleet.output
     assert not fleet.commands.exists()

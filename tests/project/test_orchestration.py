@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import re
 import signal
@@ -24,6 +25,17 @@ CODE = (DAGS / "genesys.py").read_text(encoding="utf-8")
 def dags(monkeypatch: pytest.MonkeyPatch) -> None:
     """Import as Airflow does: from the folder of DAGs."""
     monkeypatch.syspath_prepend(str(DAGS))
+
+
+def test_the_files_of_the_dag_need_nothing_but_airflow_yaml_and_psycopg() -> None:
+    """They stand alone on a worker, which has neither the tap nor this repository beside Airflow."""
+    files = {each.stem: each.read_text(encoding="utf-8") for each in DAGS.glob("*.py")}
+    nodes = [node for text in files.values() for node in ast.walk(ast.parse(text))]
+    found = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    found |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
+    allowed = {"airflow", "psycopg", "yaml"}
+    assert {name.partition(".")[0] for name in found} - sys.stdlib_module_names - set(files) == allowed
+    assert not [node for node in nodes if isinstance(node, ast.ImportFrom) and node.level]
 
 
 def test_the_list_in_the_docs_is_accepted() -> None:
