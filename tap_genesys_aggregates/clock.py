@@ -43,7 +43,11 @@ class SystemClock:
 
 
 class ServerClock:
-    """A clock that is never ahead of the server's."""
+    """A clock that is never ahead of the server's, and never goes back.
+
+    Where rows of two times are compared, the later ones count. If the machine's clock is set back during a
+    run, its time stands still until the clock has caught up, so that no row looks older than one before it.
+    """
 
     def __init__(self, clock: Clock) -> None:
         """Start with the machine's time, until the server's is known.
@@ -53,9 +57,13 @@ class ServerClock:
         """
         self._clock = clock
         self._ahead: timedelta | None = None
+        self._latest = datetime.min.replace(tzinfo=timezone.utc)
 
     def now(self) -> datetime:
-        return self._clock.now() - (self._ahead or timedelta())
+        now = self._clock.now() - (self._ahead or timedelta())
+        if self._ahead is not None:
+            self._latest = now = max(now, self._latest)
+        return now
 
     def monotonic(self) -> float:
         return self._clock.monotonic()

@@ -157,3 +157,15 @@ def test_the_comparison_is_made_once() -> None:
     assert clock.synchronize(SERVER - timedelta(hours=1)) == timedelta(hours=1)
     assert clock.synchronize(SERVER - timedelta(hours=2)) is None
     assert clock.now() == SERVER - timedelta(hours=1)
+
+
+@pytest.mark.parametrize("date", [DATE, None], ids=["with a date", "without"])
+def test_a_machine_that_is_set_back_does_not_set_the_run_back(date: str | None) -> None:
+    """Otherwise, rows that are read again would look older than those that they replace."""
+    api = fake_api(tokens=(token(date),), clock=FakeClock(SERVER))
+    api.fetch()
+    before = api.server_clock.now()
+    api.clock.advance(-7200)
+    assert api.server_clock.now() == before
+    api.clock.advance(7200 + 60)
+    assert api.server_clock.now() == before + timedelta(minutes=1)

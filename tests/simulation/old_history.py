@@ -45,9 +45,7 @@ from tests.simulation.troubles import Troubles
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from genesys_sandbox import Fault
     from tests.pipeline.running import Row
-    from tests.simulation.fault_kinds import Injection
     from tests.simulation.scenario import FaultLevel
     from tests.simulation.tap_run import TapRun
 
@@ -125,10 +123,7 @@ def failures(seed: int) -> list[str]:
 
 
 class _Faults(FaultInjector):
-    """Faults of a run, without a clock that is set back (docs/simulation.md, "What is not simulated").
-
-    It can be killed at a request after its first look at a month.
-    """
+    """Faults of a run, which can be killed at a request after its first look at a month."""
 
     looks: list[str]
     first_look: int
@@ -143,12 +138,6 @@ class _Faults(FaultInjector):
         if self.left_after_look <= 0:
             self.killed = True
             raise Killed
-
-    @override
-    def _inject(self, injection: Injection, level: FaultLevel) -> Fault | None:
-        if injection.clock_set_back is not None:
-            return self._pages.apply(None)
-        return super()._inject(injection, level)
 
 
 class _History:
