@@ -44,6 +44,7 @@ def test_a_value_that_people_write_is_accepted(written: dict[str, Any], means: d
     assert on_the_page(accepted_row(written, means))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", network.CASES, ids=lambda case: case.what)
 def test_a_network_fault_is_one_line(case: network.NetworkCase, tmp_path: Path) -> None:
     """Over a real socket; no row is written, and no password of a proxy is shown."""

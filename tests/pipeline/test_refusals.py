@@ -565,6 +565,7 @@ def test_a_refusal_commits_nothing_and_the_other_queries_load(name: str) -> None
     assert re.search(CASES[name].says, line), line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "way"), WAYS, ids=[f"{name}-{number}" for number, (name, _) in enumerate(WAYS)]
 )

@@ -68,6 +68,7 @@ def test_the_sandbox_is_independent_of_the_tap() -> None:
     assert crossing == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["core", "dialects"])
 def test_core_and_dialects_do_not_read_the_clock(part: str) -> None:
     """The current time is an argument, ``now``."""
