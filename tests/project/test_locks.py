@@ -31,6 +31,7 @@ LOCKS = {
     "requirements-report.lock": "report",
     "requirements-airflow.lock": "airflow",
     "requirements-spark.lock": "spark",
+    "requirements-spark-oldest.lock": "spark-oldest",
 }
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 
@@ -53,9 +54,9 @@ def _wanted(lock: str) -> list[Requirement]:
     """The requirements in ``pyproject.toml`` that a lock file must satisfy."""
     project = tomlkit.parse((ROOT / "pyproject.toml").read_text(encoding="utf-8")).unwrap()
     wanted = _group(project["dependency-groups"], LOCKS[lock])
-    if LOCKS[lock] in {"dev", "tap", "spark"}:
+    if LOCKS[lock] in {"dev", "tap", "spark", "spark-oldest"}:
         wanted += map(Requirement, project["project"]["dependencies"] + project["build-system"]["requires"])
-    for extra in {"tap": ["warehouse"], "spark": ["spark"]}.get(LOCKS[lock], []):
+    for extra in {"tap": ["warehouse"], "spark": ["spark"], "spark-oldest": ["spark"]}.get(LOCKS[lock], []):
         wanted += map(Requirement, project["project"]["optional-dependencies"][extra])
     return wanted
 
@@ -121,3 +122,11 @@ def test_requirements_with_an_extra_are_pinned_with_it() -> None:
     here = [each for each in wanted if each.marker is None or each.marker.evaluate({"extra": ""})]
     bare = [each for each in here if not each.extras <= pins.get(canonicalize_name(each.name), set())]
     assert list(map(str, bare)) == []
+
+
+def test_the_docs_name_the_versions_of_spark_that_are_tested() -> None:
+    page = (ROOT / "docs" / "many-organizations.md").read_text(encoding="utf-8")
+    (told,) = re.findall(r"Tested with Spark (.*?)\. Set", page)
+    pins = [*_pins("requirements-spark-oldest.lock"), *_pins("requirements-spark.lock")]
+    tested = {str(pin.specifier).removeprefix("==") for pin in pins if pin.name == "pyspark"}
+    assert {*re.findall(r"4\.\d\.\d+", told)} == tested

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,8 @@ from tests.spark.organizations import organizations, reader, rows, rows_of_taps
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+DEAD = "http://127.0.0.1:9"
 
 pytestmark = pytest.mark.slow
 
@@ -35,3 +38,17 @@ def test_a_row_that_is_gone_goes_when_its_stretch_is_replaced(spark: Any, tmp_pa
         reader(spark, now).load("calls").write.mode("overwrite").parquet(place)
         assert len(rows_of_taps(now)) < len(rows_of_taps(before))
         assert multiset(rows(spark.read.parquet(place))) == multiset(rows_of_taps(now))
+
+
+def test_a_stretch_whose_job_failed_is_empty_until_the_job_runs_again(spark: Any, tmp_path: Path) -> None:
+    months = [tmp_path / "month=2026-02", tmp_path / "month=2026-03"]
+    with organizations() as served:
+        for month in months:
+            reader(spark, served).load("calls").write.parquet(str(month))
+        partly = reader(spark, [served[0], replace(served[1], url=DEAD)], max_retries="0").load("calls")
+        with pytest.raises(Exception, match=r"organization 'globex': .* refused the connection"):
+            partly.write.mode("overwrite").parquet(str(months[1]))
+        assert [*months[1].glob("*.parquet")] == []
+        assert multiset(rows(spark.read.parquet(str(months[0])))) == multiset(rows_of_taps(served))
+        reader(spark, served).load("calls").write.mode("overwrite").parquet(str(months[1]))
+        assert multiset(rows(spark.read.parquet(str(months[1])))) == multiset(rows_of_taps(served))
