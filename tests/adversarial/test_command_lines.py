@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -16,9 +17,6 @@ import pytest
 from genesys_sandbox import Options, Sandbox, serve
 from tests.adversarial.leaks import leaked
 from tests.adversarial.tap_run import CLIENT, SECRET
-
-if TYPE_CHECKING:
-    from genesys_sandbox import Request
 
 _BIN = Path(sys.executable).parent
 _ROOT = Path(__file__).parents[2]
@@ -29,37 +27,45 @@ _COMMANDS = {
 }
 
 
+def _command_lines(process: psutil.Popen) -> set[str]:
+    """Of the process and its children. None for a process that has ended, or that is just being started."""
+    lines = set()
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for each in (process, *process.children(recursive=True)):
+            lines.add(" ".join(each.cmdline()))
+    return lines
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", _COMMANDS)
 def test_ps_shows_no_secret(name: str, tmp_path: Path) -> None:
-    """While the command runs: its own command line, and those of its children."""
-    seen: list[str] = []
-    running: list[subprocess.Popen[bytes]] = []
-
-    def look(number: int, request: Request) -> None:
-        del number, request
-        one = psutil.Process(running[0].pid)
-        seen.extend(" ".join(each.cmdline()) for each in (one, *one.children(recursive=True)))
-
+    """Seen again and again from the command's first moment to its last."""
     options = Options(volume=0.02, credentials=(CLIENT, SECRET))
-    with serve(Sandbox(options, faults=look)) as url:
+    with serve(Sandbox(options)) as url, (tmp_path / "errors").open("w+") as errors:
         config = {"client_id": CLIENT, "base_url": url, "api": "group_tree", "start_date": "2025-06-01"}
         path = tmp_path / "config.json"
         path.write_text(json.dumps({**config, "end_date": "2025-06-03", "client_secret": SECRET}))
         variables = {"DATABASE_URL": f"postgresql://me:{_PASSWORD}@127.0.0.1:1/db"}
         arguments = [each.format(config=path) for each in _COMMANDS[name]]
-        with subprocess.Popen(
+        seen: set[str] = set()
+        deadline = time.monotonic() + 60
+        with psutil.Popen(
             [_BIN / name, *arguments],
             env={**os.environ, **variables},
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=errors,
         ) as process:
-            running.append(process)
-            look(0, None)  # type: ignore[arg-type]  # also before the first request
-            _, errors = process.communicate(timeout=60)
+            while process.poll() is None:
+                seen |= _command_lines(process)
+                if time.monotonic() > deadline:
+                    process.kill()
+                    pytest.fail(f"{name} still runs after a minute; it was seen as {seen}.")
+                time.sleep(0.01)
+        errors.seek(0)
+        said = errors.read()
     assert any(name in each for each in seen)
-    assert leaked("".join(seen) + errors.decode()) == []
-    assert _PASSWORD not in "".join(seen) + errors.decode()
+    assert leaked("".join(seen) + said) == []
+    assert _PASSWORD not in "".join(seen) + said
 
 
 def test_the_docs_put_no_secret_on_a_command_line() -> None:
