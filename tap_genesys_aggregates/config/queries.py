@@ -157,7 +157,9 @@ class _QueryReader:
             hint = suggestion(str(name), presets()) or f"; there are {', '.join(presets())}"
             raise empty.error("preset", f"{str(name)[:80]!r} does not exist{hint}")
         if preset["api"] != self._api:
-            raise empty.error("preset", f"{name!r} is for api: {preset['api']}, not api: {self._api}")
+            others = ", ".join(each for each, one in presets().items() if one["api"] == self._api)
+            advice = f"Set api: {preset['api']} if the host serves that; presets of {self._api} are {others}"
+            raise empty.error("preset", f"{name!r} is for api: {preset['api']}, not api: {self._api}", advice)
         return {
             "name": name,
             **{key: value for key, value in preset.items() if key not in {"api", "description"}},

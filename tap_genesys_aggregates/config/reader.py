@@ -64,9 +64,9 @@ class Reader:
         self._table = table
         self._prefix = prefix
 
-    def error(self, name: str, problem: str) -> SettingError:
-        """The error for a setting: its name, followed by what is wrong with it."""
-        return SettingError(f"{self._prefix}{name} {problem}")
+    def error(self, name: str, problem: str, advice: str = "") -> SettingError:
+        """The error for a setting: its name, followed by what is wrong with it, and what to do."""
+        return SettingError(f"{self._prefix}{name} {problem}", advice)
 
     def missing(self, name: str) -> SettingError:
         """The error for a required setting that is not set."""

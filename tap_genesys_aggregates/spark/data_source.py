@@ -69,17 +69,13 @@ class GenesysAggregatesDataSource(DataSource):  # type: ignore[misc]  # pyspark 
         columns, queries = self._plan()
         for line in dict.fromkeys(line for query in queries for line in warnings(query)):
             _LOGGER.warning("%s", line)
-        return StructType(
-            [
-                StructField(each.name, _TYPES[each.kind], not each.key, {"comment": each.description})
-                for each in columns
-            ]
-        )
+        return _schema(columns)
 
     @override
     def reader(self, schema: StructType) -> AggregatesReader:
-        self._plan()  # a schema that the user gives has not been checked yet
+        columns, _ = self._plan()  # if the user gives a schema, nothing has been checked yet
         configs, table = self._configs()
+        _refuse_other(schema, _schema(columns), table)
         return AggregatesReader([OrganizationTable(config, table, self._now) for config in configs])
 
     def _configs(self) -> tuple[list[Config], str]:
@@ -107,6 +103,22 @@ class GenesysAggregatesDataSource(DataSource):  # type: ignore[misc]  # pyspark 
             what = f"{table!r} has other columns for organization {other!r} than for {one!r}"
             raise SettingError(what, "Give both the same query, or load them one after the other")
         return next(iter(found)), queries
+
+
+def _schema(columns: Sequence[Column]) -> StructType:
+    return StructType(
+        [
+            StructField(each.name, _TYPES[each.kind], not each.key, {"comment": each.description})
+            for each in columns
+        ]
+    )
+
+
+def _refuse_other(given: StructType, own: StructType, table: str) -> None:
+    """Refuse a schema with other columns than the table has, before a request is sent for it."""
+    if [(each.name, each.dataType) for each in given] != [(each.name, each.dataType) for each in own]:
+        what = f"{table!r} has other columns than the schema that was given"
+        raise SettingError(what, "Leave .schema(…) out, and select columns of the DataFrame instead")
 
 
 class AggregatesReader(DataSourceReader):  # type: ignore[misc]  # pyspark is not there for mypy

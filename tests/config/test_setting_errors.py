@@ -157,6 +157,14 @@ def test_an_error_names_the_field_of_the_query_and_says_what_it_must_be(
     assert expected in message
 
 
+def test_a_preset_of_the_other_api_is_refused_with_the_setting_that_allows_it() -> None:
+    other = {**TREE, "queries": ["queue_performance"]}
+    assert refused(other) == (
+        "queries[0].preset 'queue_performance' is for api: results, not api: group_tree. Set api: results "
+        "if the host serves that; presets of group_tree are conversation_aggregates"
+    )
+
+
 @pytest.mark.parametrize("as_text", [False, True])
 def test_a_value_nested_deeper_than_a_hundred_levels_is_refused(*, as_text: bool) -> None:
     """On every Python: 3.13 encodes 5,000 levels, and the search for dimensions would exhaust the stack."""

@@ -24,12 +24,15 @@ ZONE = "Asia/Kathmandu"
 
 
 @contextmanager
-def session(master: str, *, packaged_java: bool = False, **settings: str) -> Iterator[Any]:
+def session(
+    master: str, *, packaged_java: bool = False, python: str = sys.executable, **settings: str
+) -> Iterator[Any]:
     """A session with everything that it writes in a folder of its own.
 
     Args:
         master: Where it runs.
         packaged_java: Whether it runs on the package's Java, even if the machine has one.
+        python: The Python of its workers, and of the one that looks for data sources.
         settings: Further settings of Spark, with ``_`` for ``.``.
     """
     assert SparkSession.getActiveSession() is None, "a process has one session, which would be taken instead"
@@ -37,8 +40,8 @@ def session(master: str, *, packaged_java: bool = False, **settings: str) -> Ite
         home = java_home(Path(folder, "java"), packaged=packaged_java)
         variables = {
             "JAVA_HOME": str(home),
-            "PYSPARK_PYTHON": sys.executable,
-            "PYSPARK_DRIVER_PYTHON": sys.executable,
+            "PYSPARK_PYTHON": python,
+            "PYSPARK_DRIVER_PYTHON": python,
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_LOCAL_DIRS": folder,
             **ENVIRONMENT,

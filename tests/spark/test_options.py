@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pyspark.sql.types import LongType, StructField, StructType
 
 from tap_genesys_aggregates.core.errors import SettingError
 from tap_genesys_aggregates.spark import GenesysAggregatesDataSource
@@ -144,7 +145,19 @@ def test_an_entry_overrides_the_options() -> None:
 def test_one_organization_needs_no_list_and_no_name() -> None:
     found = source(organizations=None, client_id="a", client_secret='{"env": "ACME_SECRET"}')
     assert found.schema().names[0] == "interval_start"
-    assert len(found.reader(None).partitions()) == 1
+    assert len(found.reader(found.schema()).partitions()) == 1
+
+
+def test_a_schema_with_other_columns_is_refused_on_the_driver() -> None:
+    """Spark would only notice when rows have been asked for."""
+    own = source().schema()
+    others = [StructType(own.fields[:-1]), StructType([own.fields[1], own.fields[0], *own.fields[2:]])]
+    others.append(StructType([StructField(own.fields[0].name, LongType()), *own.fields[1:]]))
+    for other in others:
+        with pytest.raises(SettingError, match=r"other columns than the schema .* Leave \.schema\(…\) out"):
+            source().reader(other)
+    nullable = StructType([StructField(each.name, each.dataType) for each in own])
+    assert len(source().reader(nullable).partitions()) == 2
 
 
 def test_a_column_has_its_description() -> None:
@@ -156,10 +169,10 @@ def test_a_column_has_its_description() -> None:
 def test_the_driver_looks_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """It plans without the secrets, and what it sends to executors has none in it."""
     monkeypatch.delenv("ACME_SECRET", raising=False)
-    partitions = source().reader(None).partitions()
+    partitions = source().reader(source().schema()).partitions()
     assert [each.value.config["organization"] for each in partitions] == ["acme", "globex"]
     monkeypatch.setenv("ACME_SECRET", SECRET)
-    assert pickle.dumps(source().reader(None).partitions()).find(SECRET.encode()) == -1
+    assert pickle.dumps(source().reader(source().schema()).partitions()).find(SECRET.encode()) == -1
 
 
 def config(reference: object) -> dict[str, object]:
