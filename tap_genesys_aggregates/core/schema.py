@@ -97,8 +97,8 @@ def columns(query: Query) -> tuple[Column, ...]:
         length = len(new.name.encode())
         if length > _MAX_NAME_BYTES:
             what = f"query {query.name!r}: {new.source or new.name} would be column {new.name[:99]!r}"
-            way_on = "Give the view a shorter name" if new.source.startswith("views:") else _SHORTER
-            raise SettingError(f"{what} of {length} bytes, but PostgreSQL cuts names after 63", way_on)
+            advice = "Give the view a shorter name" if new.source.startswith("views:") else _SHORTER
+            raise SettingError(f"{what} of {length} bytes, but PostgreSQL cuts names after 63", advice)
     return tuple(found.values())
 
 

@@ -75,7 +75,7 @@ class JobsDialect:
         self._path = query.jobs_path or ""
         self._results = ResultsDialect(query, _PAGE_FIELDS)
         self.is_only_way = query.path == query.jobs_path
-        """Whether the family has no synchronous query, so that ``mode: sync`` is no way on."""
+        """Whether the family has no synchronous query, so that ``mode: sync`` does not help."""
 
     def submit(self, window: Window, users: tuple[str, ...]) -> Call:
         """Submit the query for a window: the usual body, with a page size."""

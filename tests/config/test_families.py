@@ -62,7 +62,7 @@ def test_users_may_have_a_media_type_that_is_not_asked_for(group_by: list[str]) 
 
 
 def test_users_may_have_any_dimension_that_is_not_asked_for() -> None:
-    """Smallest reproducer: ``group_by: [userId, divisionId]``; groups with ``divisionId`` had no way on."""
+    """Smallest reproducer: ``group_by: [userId, divisionId]``; groups with ``divisionId`` had no fix."""
     names = ["userId", "mediaType", "divisionId"]
     found = settings_query(endpoint="users", group_by=names, metrics=["tSystemPresence"])
     assert (found.group_by, found.dimensions) == (("userId",), ("userId", "mediaType", "divisionId"))

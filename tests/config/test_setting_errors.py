@@ -240,7 +240,7 @@ def test_a_column_name_that_postgresql_would_cut_is_refused(changes: dict[str, A
 
 
 def test_long_names_of_metrics_are_values_in_a_long_table() -> None:
-    """The way on that the message names."""
+    """The fix that the message names."""
     assert Settings.read(one_query(metrics=["n" + "Offered" * 9], shape="long")).queries
 
 

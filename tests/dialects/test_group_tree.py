@@ -276,7 +276,7 @@ def test_an_id_that_is_not_text_becomes_json_text(value: object, text: str) -> N
     assert rows(TREE, response) == [tree_row(0, text, 2)]
 
 
-def test_a_metric_with_more_than_a_value_has_a_way_on() -> None:
+def test_a_metric_with_more_than_a_value_has_a_fix() -> None:
     """A number needs a column, which ``statistics`` adds. What is no number and has no column stops nothing.
 
     Smallest reproducer: ``{"conversationCount": {"value": 1, "max": 3, "unit": "calls"}}``.

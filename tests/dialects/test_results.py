@@ -358,7 +358,7 @@ def test_a_metric_that_comes_twice_with_the_same_numbers_counts_once(shape: str)
 
 
 @pytest.mark.parametrize("shape", ["wide", "long"])
-def test_statistics_that_the_tap_does_not_know_have_a_way_on(shape: str) -> None:
+def test_statistics_that_the_tap_does_not_know_have_a_fix(shape: str) -> None:
     """A column under ``statistics`` in wide shape, ``other_statistics`` in long shape.
 
     Smallest reproducer: ``{"count": 1, "median": 2.5}``, which neither shape could load.

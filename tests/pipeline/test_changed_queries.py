@@ -1,4 +1,4 @@
-"""A query that changed between two runs, and each way on that its message names, followed word by word.
+"""A query that changed between two runs, and each fix that its message names, followed word by word.
 
 Before, the second run of a changed query went on from the bookmark without a word, and the table held rows of
 both queries. Smallest reproducer: load ``PT1H``, set ``granularity: P1D``, load again; the sum of

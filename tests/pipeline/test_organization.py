@@ -114,7 +114,7 @@ def test_a_state_from_before_states_knew_their_query_is_refused_when_it_is_set()
 
 
 @pytest.mark.parametrize("change", ["set", "unset", "another"])
-def test_each_way_on_that_the_message_names_works(change: str) -> None:
+def test_each_fix_that_the_message_names_works(change: str) -> None:
     """A state of its own, which at first is none."""
     load(sandbox(), settings(**REFUSED[change][1]))
 

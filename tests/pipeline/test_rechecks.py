@@ -318,7 +318,7 @@ def with_a_stray_metric(body: bytes) -> bytes:
 def test_a_look_that_cannot_be_read_fails_after_everything_else_was_loaded(
     odd: Callable[[bytes], bytes], message: str
 ) -> None:
-    """Such as of a platform that answers differently for a whole month. The way on is in the message."""
+    """Such as of a platform that answers differently for a whole month. The fix is in the message."""
 
     def plan(_number: int, request: Request) -> Fault | None:
         is_look = "aggregates" in request.path and b'"granularity"' not in request.body

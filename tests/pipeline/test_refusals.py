@@ -1,4 +1,4 @@
-"""Every refusal has a way on that works: the table of ``docs/refusals.md``, each way followed word by word.
+"""Every refusal comes with a fix that works: the table of ``docs/refusals.md``, each fix followed word by word.
 
 Each case first loads its table from a platform that behaves. Then the platform acquires a habit, and a run is
 refused; then the message's own words are followed, with the state and the table that exist.
@@ -58,7 +58,7 @@ KEEP = {"filter": VOICE, "on_query_change": "continue"}
 
 @dataclass(frozen=True)
 class Way:
-    """A way on.
+    """A fix.
 
     Attributes:
         words: A part of the message: what it says to do.
@@ -82,7 +82,7 @@ class Case:
     Attributes:
         query: The query.
         says: What the message matches.
-        ways: Each way on that it names.
+        ways: Each fix that it names.
         habit: What goes wrong with requests that match.
         match: Part of their method and target.
         api: The API.
@@ -249,7 +249,7 @@ DROP = "or drop table calls and remove bookmarks.calls from the state"
 
 
 def rekeyed(words: str, **changes: object) -> tuple[Way, ...]:
-    """Both ways on after a change of the key: a new name, or another table of the same name."""
+    """Both fixes after a change of the key: a new name, or another table of the same name."""
     return (
         Way(f"{words}.*{NEW}", {**changes, "name": "calls_2"}),
         Way(f"{words}.*{DROP}", changes, forget=True),
@@ -490,7 +490,7 @@ ELSEWHERE = {
     "changed_key": "tests/pipeline/test_changed_queries.py",
     "stale_catalog": "tests/pipeline/test_changed_queries.py",
 }
-"""Rows of the page whose ways on are tested in another file, by what the message begins with."""
+"""Rows of the page whose fixes are tested in another file, by what the message begins with."""
 WAYS = [(name, way) for name, case in CASES.items() for way in case.ways]
 
 
@@ -569,7 +569,7 @@ def test_a_refusal_commits_nothing_and_the_other_queries_load(name: str) -> None
 @pytest.mark.parametrize(
     ("name", "way"), WAYS, ids=[f"{name}-{number}" for number, (name, _) in enumerate(WAYS)]
 )
-def test_each_way_on_works(name: str, way: Way) -> None:
+def test_each_fix_works(name: str, way: Way) -> None:
     """The message's own words are followed, with the state and the table that exist."""
     case = CASES[name]
     tables, line = refusal(case)

@@ -61,7 +61,7 @@ class User:
         Args:
             failed: Stream → message.
             troubles: What the platform does, for what its own message would say: the longest interval.
-            rng: Chooses among the ways on that a message names.
+            rng: Chooses among the fixes that a message names.
         """
         for number, query in enumerate(self.settings["queries"]):
             message = failed.get(query["name"], "")
@@ -76,7 +76,7 @@ class User:
                 self._shorten(query, min(limits, default=24), number)
 
     def _changed(self, query: Query, rng: Random) -> None:
-        """One of the three ways on for a query that changed."""
+        """One of the three fixes for a query that changed."""
         way = rng.choice(("name", "reload", "continue"))
         if way == "name":
             query["name"] += "_new"
@@ -84,7 +84,7 @@ class User:
             query["on_query_change"] = way
 
     def _other_table(self, query: Query, rng: Random) -> None:
-        """One of the two ways on for a query whose key changed."""
+        """One of the two fixes for a query whose key changed."""
         if rng.random() < 0.5:
             query["name"] += "_new"
         else:

@@ -104,7 +104,7 @@ def test_the_loader_can_have_another_name(tmp_path: Path) -> None:
     ],
 )
 def test_a_meltano_that_does_not_answer_is_one_line(script: str, reason: str, tmp_path: Path) -> None:
-    """The way on works: a schema and a URL."""
+    """The fix works: a schema and a URL."""
     variables = meltano(tmp_path, script)
     with pytest.raises(SettingError, match=reason) as refused:
         TargetPostgres(variables).schema()
