@@ -1,4 +1,4 @@
-"""Every refusal comes with a fix that works: the table of ``docs/refusals.md``, each fix followed word by word.
+"""Every refusal has a fix that works: the table of ``docs/refusals.md``, each fix followed word by word.
 
 Each case first loads its table from a platform that behaves. Then the platform acquires a habit, and a run is
 refused; then the message's own words are followed, with the state and the table that exist.
