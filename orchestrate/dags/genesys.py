@@ -8,13 +8,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from datetime import datetime, timedelta, timezone
-from pathlib import Path
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from airflow.sdk import Connection, Variable, dag, get_current_context, task
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException
+from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowNotFoundException,
+    AirflowTimetableInvalid,
+)
 from genesys_meltano import Ended, hide, own_system_folder, run
 from genesys_organizations import (
     TAP,
@@ -25,34 +30,25 @@ from genesys_organizations import (
     inherited,
     known_settings,
     load_environment,
+    read_file,
     read_organizations,
     secrets_of,
-    variables,
-    warehouse_extra,
+    warehouse_variables,
 )
+from genesys_settings import SettingsError, read_settings
+from genesys_summary import not_built, summary
 from psycopg import sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PROJECT = Path(os.environ.get("GENESYS_DAG_PROJECT", "/srv/genesys"))
-"""The folder of the Meltano project, on every worker."""
-MELTANO = os.environ.get("GENESYS_DAG_MELTANO", "meltano")
-SCHEDULE = os.environ.get("GENESYS_DAG_SCHEDULE", "17 * * * *")
-AT_ONCE = int(os.environ.get("GENESYS_DAG_AT_ONCE", "4"))
-"""How many organizations are loaded at the same time."""
-POOL = os.environ.get("GENESYS_DAG_POOL", "default_pool")
-RETRIES = int(os.environ.get("GENESYS_DAG_RETRIES", "2"))
-RETRY_DELAY = timedelta(seconds=float(os.environ.get("GENESYS_DAG_RETRY_SECONDS", "600")))
-LONGEST_LOAD = timedelta(hours=float(os.environ.get("GENESYS_DAG_LONGEST_HOURS", "12")))
-DBT_VARIABLES = {"using_organizations": True, **json.loads(os.environ.get("GENESYS_DAG_DBT_VARIABLES", "{}"))}
-
+SETTINGS = read_settings(os.environ)
 LIST = "genesys_organizations"
 """The Airflow Variable with the list of organizations; without it, ``organizations.yml`` of the project."""
 WAREHOUSE = "genesys_warehouse"
 """The Airflow connection of the warehouse."""
 OUTCOME = "outcome"
-NOTHING = "There is no list of organizations, so nothing was loaded: see the task 'organizations'"
+NOTHING = "Nothing was loaded: the task 'organizations' says why"
 
 _RUNS = """
 create table if not exists {runs} (
@@ -68,10 +64,11 @@ on conflict (organization, started_at) do nothing
 
 @dag(
     dag_id="genesys",
-    schedule=SCHEDULE,
+    schedule=SETTINGS.schedule,
     start_date=datetime(2025, 1, 1, tzinfo=timezone.utc),
     catchup=False,  # each run reads what the runs before have missed
     max_active_runs=1,
+    max_active_tasks=SETTINGS.at_once,  # Airflow's default would be the limit otherwise
     doc_md=__doc__,
     tags=["genesys"],
 )
@@ -82,55 +79,55 @@ def genesys() -> None:
     summarize(listed, recorded, built)
 
 
-@task(retries=RETRIES, retry_delay=RETRY_DELAY)
+@task(retries=SETTINGS.retries, retry_delay=SETTINGS.retry_delay)
 def organizations() -> list[dict[str, Any]]:
     """Read and check the list, and see that Meltano and the warehouse work, before anything is loaded."""
-    text, source = Variable.get(LIST, default=None), f"The Variable {LIST}"
-    if text is None:
-        file = PROJECT / "organizations.yml"
-        source = str(file)
-        if not file.exists():
-            raise AirflowFailException(
-                f"There is no list of organizations. Write the file {file}, or the Airflow Variable {LIST}"
-            )
-        text = file.read_text(encoding="utf-8")
     with _final():
-        found = read_organizations(text, source, known_settings(PROJECT))
+        found = _list()
         warehouse = _warehouse()
     # Otherwise the first loads would all create the schema, and Meltano's database, at the same time.
     _create_schema(warehouse)
-    ended = run([MELTANO, "state", "list"], folder=PROJECT, environment=inherited(os.environ))
+    ended = run(
+        [SETTINGS.meltano, "state", "list"], folder=SETTINGS.project, environment=inherited(os.environ)
+    )
     if ended.status:
-        raise AirflowException(f"Meltano does not work in {PROJECT}: {ended.error}")
+        kind = AirflowException if ended.may_help else AirflowFailException
+        raise kind(f"Meltano does not work in {SETTINGS.project}: {ended.error}")
+    return found
+
+
+def _list() -> list[dict[str, Any]]:
+    """Read the list: the Variable, or else the file."""
+    known = known_settings(SETTINGS.project)
+    text, source = Variable.get(LIST, default=None), f"The Variable {LIST}"
+    file = SETTINGS.project / "organizations.yml"
+    if text is None:
+        text, source = read_file(file, f"Write this file, or the Airflow Variable {LIST}"), str(file)
+    elif file.exists():
+        print(f"{file} is not read, because there is the Variable {LIST}")  # noqa: T201  # into the log
+    found = read_organizations(text, source, known, most=conf.getint("core", "max_map_length", fallback=1024))
+    print(f"{source} has {len(found)} organizations")  # noqa: T201  # into the log of the task
     return found
 
 
 @task(
     map_index_template="{{ task.op_kwargs['organization']['organization'] }}",
-    max_active_tis_per_dag=AT_ONCE,
-    pool=POOL,
-    retries=RETRIES,
-    retry_delay=RETRY_DELAY,
+    max_active_tis_per_dag=SETTINGS.at_once,
+    pool=SETTINGS.pool,
+    retries=SETTINGS.retries,
+    retry_delay=SETTINGS.retry_delay,
     retry_exponential_backoff=True,
-    execution_timeout=LONGEST_LOAD,
+    execution_timeout=SETTINGS.longest_load,
 )
 def load(organization: dict[str, Any]) -> None:
     """Load one organization, with a state of its own. Its secrets are in the environment of Meltano alone."""
     entry, started = Organization(**organization), datetime.now(timezone.utc)
     try:
-        client, warehouse = _client(entry), _warehouse()
+        ended = _meltano_run(entry)
     except OrganizationsError as error:
         ended = Ended(1, str(error), final=True)
-    else:
-        ended = run(
-            [MELTANO, "run", "--no-install", TAP, TARGET, "--state-id-suffix", entry.organization],
-            folder=PROJECT,
-            environment={
-                **load_environment(entry, client, warehouse, os.environ),
-                "MELTANO_SYS_DIR_ROOT": str(own_system_folder(PROJECT, entry.organization)),
-            },
-            secrets=[client["client_secret"], *secrets_of(warehouse)],
-        )
+    except OSError as error:
+        ended = Ended(1, f"this worker cannot write into the Meltano project: {error}")
     outcome = {
         "organization": entry.organization,
         "started_at": started.isoformat(),
@@ -144,7 +141,20 @@ def load(organization: dict[str, Any]) -> None:
         raise kind(f"{entry.organization}: {ended.error}")
 
 
-@task(trigger_rule="all_done", retries=RETRIES, retry_delay=RETRY_DELAY)
+def _meltano_run(entry: Organization) -> Ended:
+    client, warehouse = _client(entry), _warehouse()
+    return run(
+        [SETTINGS.meltano, "run", "--no-install", TAP, TARGET, "--state-id-suffix", entry.organization],
+        folder=SETTINGS.project,
+        environment={
+            **load_environment(entry, client, warehouse, os.environ),
+            "MELTANO_SYS_DIR_ROOT": str(own_system_folder(SETTINGS.project, entry.organization)),
+        },
+        secrets=[client["client_secret"], *secrets_of(warehouse)],
+    )
+
+
+@task(trigger_rule="all_done", retries=SETTINGS.retries, retry_delay=SETTINGS.retry_delay)
 def record(listed: list[dict[str, Any]] | None) -> bool:
     """Write how each load ended into the table ``genesys_runs``, from which the KPIs know it."""
     if not listed:
@@ -163,13 +173,20 @@ def build(listed: list[dict[str, Any]] | None) -> bool:
     with _final():
         warehouse = _warehouse()
     ended = run(
-        [MELTANO, "invoke", "--no-install", "dbt-postgres:build", "--vars", json.dumps(DBT_VARIABLES)],
-        folder=PROJECT,
+        [
+            SETTINGS.meltano,
+            "invoke",
+            "--no-install",
+            "dbt-postgres:build",
+            "--vars",
+            json.dumps(SETTINGS.dbt_variables),
+        ],
+        folder=SETTINGS.project,
         environment={**inherited(os.environ), **warehouse},
         secrets=secrets_of(warehouse),
     )
     if ended.status:
-        raise AirflowFailException(f"dbt build failed: {ended.error}")
+        raise AirflowFailException(not_built(ended.error))
     return True
 
 
@@ -183,14 +200,8 @@ def summarize(  # each is the result of a task, or None if it has none
     if not listed:
         raise AirflowFailException(NOTHING)
     outcomes = _outcomes(listed)
-    failed = [each for each in outcomes if each["status"] != "success"]
-    lines = [f"{len(outcomes) - len(failed)} of {len(outcomes)} organizations were loaded."]
-    lines += [f"{each['organization']} failed: {each['error']}" for each in failed]
-    if not recorded:
-        lines.append("This could not be written into genesys_runs: see the task 'record'.")
-    lines.append("The KPIs were built." if built else "The KPIs were not built: see the task 'build'.")
-    text = "\n".join(lines)
-    if failed or not recorded or not built:
+    text = summary(outcomes, recorded=bool(recorded), built=bool(built))
+    if not (recorded and built and all(each["status"] == "success" for each in outcomes)):
         raise AirflowFailException(text)
     print(text)  # noqa: T201  # into the log of the task
     return text
@@ -223,40 +234,42 @@ def _final() -> Iterator[None]:
         raise AirflowFailException(str(error)) from None
 
 
-def _connection(name: str) -> Any:  # noqa: ANN401  # Airflow's Connection
+def _connection(name: str, parts: str) -> Any:  # noqa: ANN401  # Airflow's Connection
     try:
         return Connection.get(name)
     except AirflowNotFoundException:
         raise OrganizationsError(
-            f"Airflow has no connection {name!r}. Add it: airflow connections add {name} --conn-type generic "
-            "--conn-login … --conn-password …"
+            f"Airflow has no connection {name!r}, or cannot read it. Add it: airflow connections add {name} "
+            f"--conn-type generic {parts}"
         ) from None
 
 
 def _client(entry: Organization) -> dict[str, Any]:
-    found = _connection(entry.connection)
-    return access(entry, found.login, found.password, found.extra, known_settings(PROJECT))
+    found = _connection(entry.connection, "--conn-login … --conn-password …")
+    return access(entry, found.login, found.password, found.extra, known_settings(SETTINGS.project))
 
 
 def _warehouse() -> dict[str, str]:
     """The variables of target-postgres and of dbt, from the connection of the warehouse."""
-    found = _connection(WAREHOUSE)
-    extra = warehouse_extra(WAREHOUSE, found.extra, known_settings(PROJECT, "loaders", TARGET))
-    return {
-        "DBT_MARTS_SCHEMA": str(extra.pop("marts_schema")),
-        **variables(TARGET, extra),
-        "TARGET_POSTGRES_HOST": found.host or "localhost",
-        "TARGET_POSTGRES_PORT": str(found.port or 5432),
-        "TARGET_POSTGRES_USER": found.login or "postgres",
-        "TARGET_POSTGRES_PASSWORD": found.password or "",
-        "TARGET_POSTGRES_DATABASE": found.schema or "postgres",
+    found = _connection(
+        WAREHOUSE, "--conn-host … --conn-port … --conn-login … --conn-password … --conn-schema …"
+    )
+    fields = {
+        "host": found.host,
+        "port": found.port or 5432,
+        "login": found.login,
+        "password": found.password or "",
+        "schema": found.schema,
     }
+    known = known_settings(SETTINGS.project, "loaders", TARGET)
+    return warehouse_variables(WAREHOUSE, fields, found.extra, known)
 
 
 def _create_schema(place: dict[str, str]) -> None:
     """Create the schema of the tables, unless it is there: then this needs no right to create one."""
     schema = place["TARGET_POSTGRES_DEFAULT_TARGET_SCHEMA"]
-    with _connected(place, f"The warehouse has no schema {schema}, or does not say") as connection:
+    problem = f"The schema {schema} cannot be found or created with the Airflow connection {WAREHOUSE!r}"
+    with _connected(place, problem) as connection:
         if not connection.execute("select from pg_namespace where nspname = %s", [schema]).rowcount:
             connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
 
@@ -287,4 +300,10 @@ def _connected(place: dict[str, str], problem: str) -> Iterator[psycopg.Connecti
         raise AirflowException(f"{problem}: {hide(str(error), secrets_of(place))}") from None
 
 
-genesys()
+try:
+    genesys().validate()
+except AirflowTimetableInvalid as error:
+    raise SettingsError(
+        "GENESYS_DAG_SCHEDULE must be a cron expression such as '17 * * * *', or a name such as @daily: "
+        f"{error}"
+    ) from None

@@ -30,8 +30,12 @@ _MAY_HELP = re.compile(
     re.IGNORECASE,
 )
 """What the tap says when the network or the server was at fault: it has tried again for minutes by then."""
-_FAILURE = re.compile(r"^\d\d:\d\d:\d\d +(?=Failure in |(Compilation|Database|Runtime) Error)")
-"""How dbt begins to say which model or test failed, and why."""
+_NOT_INSTALLED = "may not have been installed"
+"""What Meltano says of a plugin that is missing, with the command that installs it."""
+_INSTALL = "Install Meltano on every worker, and set GENESYS_DAG_MELTANO to the path of the command"
+_CLOCK = re.compile(r"^\d\d:\d\d:\d\d +")
+_FAILURE = re.compile(rf"{_CLOCK.pattern}(Failure in |(Compilation|Database|Runtime) Error)")
+"""How dbt begins to say which model or test failed."""
 
 
 @dataclass
@@ -68,12 +72,16 @@ class _Log:
 
     def read(self, line: str) -> None:
         entry = _entry(line)
-        source, level = str(entry.get("string_id", "meltano")), entry.get("level", "info")
-        text = hide(str(entry.get("event") or entry.get("err") or "").rstrip(), self.secrets)
+        # A plugin has its name in `string_id` while it runs, and in `name` while it is asked for its streams.
+        source, level = str(entry.get("string_id", entry.get("name", "meltano"))), entry.get("level", "info")
+        # Meltano's last entry has the error in `err`; its event is "Block run completed".
+        text = hide(str(entry.get("err") or entry.get("event") or "").rstrip(), self.secrets)
         if not text or text == "METRIC":
             return
         if _FAILURE.search(text):
-            self.failures.append(_FAILURE.sub("", text))
+            self.failures.append(_CLOCK.sub("", text))
+        elif _FAILURE.search(self.last):  # the reason is in the line that follows
+            self.failures[-1] += f": {_CLOCK.sub('', text).strip()}"
         if level in {"error", "critical"}:
             self.errors[source] = text[:_LONGEST_ERROR]
         self.last = text[:_LONGEST_ERROR]
@@ -89,7 +97,7 @@ class _Log:
         error = next(
             (text for text in chosen if text), f"it ended with exit status {status} and said nothing"
         )
-        return Ended(status, error, of_the_tap=TAP in self.errors)
+        return Ended(status, error, of_the_tap=TAP in self.errors, final=_NOT_INSTALLED in error)
 
 
 def _entry(line: str) -> dict[str, Any]:
@@ -128,19 +136,22 @@ def run(
     log = _Log(secrets, show)
     variables = {**environment, "MELTANO_CLI_LOG_FORMAT": "json", "NO_COLOR": "1", "DBT_USE_COLORS": "false"}
     with _stopped_by_sigterm():
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=variables,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,
-            umask=0o077,  # Meltano writes secrets to files
-        )
+        try:
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,
+                umask=0o077,  # Meltano writes secrets to files
+            )
+        except OSError as error:
+            return Ended(1, f"{command[0]} cannot be run: {error.strerror}. {_INSTALL}", final=True)
         try:
             assert process.stdout is not None  # noqa: S101  # it is a pipe
             with process.stdout as lines:

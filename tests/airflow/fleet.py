@@ -90,6 +90,11 @@ class Fleet:
             **self.connections,
         }
 
+    def stand_in(self) -> None:
+        """From now on, every command of Meltano only takes a second. Forget the commands so far."""
+        _write_command(self.folder, "sleep 1")
+        self.commands.unlink()
+
     def run(self, **variables: str) -> dict[str, Any]:
         """Run the DAG once, without a scheduler; what came of it."""
         outcome = self.folder / "outcome.json"
@@ -129,6 +134,20 @@ class Fleet:
             return connection.execute(statement).fetchall()
 
 
+def _write_command(folder: Path, does: str) -> None:
+    """Write the command ``meltano`` that the DAG calls: it notes its arguments, and then does something."""
+    script = f"""#!/bin/sh
+echo "begin $*" >>"{folder}/commands"
+{does}
+status=$?
+echo "end $*" >>"{folder}/commands"
+exit $status
+"""
+    (folder / "new").write_text(script, encoding="utf-8")
+    (folder / "new").chmod(0o755)
+    (folder / "new").replace(folder / "meltano")
+
+
 @contextlib.contextmanager
 def fleet(folder: Path) -> Iterator[Fleet]:
     """A warehouse and a Meltano project, without connections of organizations.
@@ -146,15 +165,7 @@ def fleet(folder: Path) -> Iterator[Fleet]:
     (utility / "venv").symlink_to(DBT.parents[1])
     shutil.copy(CLONE / "meltano.yml", project)
     (project / "organizations.yml").write_text(json.dumps(ORGANIZATIONS), encoding="utf-8")
-    script = f"""#!/bin/sh
-echo "begin $*" >>"{folder}/commands"
-"{MELTANO}" "$@"
-status=$?
-echo "end $*" >>"{folder}/commands"
-exit $status
-"""
-    (folder / "meltano").write_text(script, encoding="utf-8")
-    (folder / "meltano").chmod(0o755)
+    _write_command(folder, f'"{MELTANO}" "$@"')
     shutil.copytree(
         CLONE / "transform", project / "transform", ignore=shutil.ignore_patterns("target", "logs")
     )

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import re
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.airflow.fleet import DEAD, REFUSED, SECRETS
+from demo.paths import CLONE
+from demo.postgres import Postgres
+from tests.airflow.fleet import AIRFLOW, DEAD, REFUSED, SECRETS, TIMEOUT, Fleet
 
 if TYPE_CHECKING:
-    from tests.airflow.fleet import Fleet
+    from pathlib import Path
 
 WRONG = "answered 401 Unauthorized: invalid_client"
 LAST_RUNS = "select organization, last_run_status, last_error from genesys_marts.genesys__data_quality"
@@ -84,33 +87,83 @@ def _check_secrets(fleet: Fleet) -> None:
         assert [name for name, text in texts.items() if secret.encode() in text] == []
 
 
-def test_a_list_with_a_mistake_loads_nothing_and_says_what_to_write(fleet: Fleet) -> None:
-    """The list is in a Variable here."""
-    found = fleet.run(
-        AIRFLOW_VAR_GENESYS_ORGANIZATIONS='[{"organization": "acme", "settings": {"regoin": "x"}}]'
-    )
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            '[{"organization": "acme", "settings": {"regoin": "x"}}]',
+            (
+                ", entry 1 (acme): tap-genesys-aggregates has no setting 'regoin' in meltano.yml; "
+                "did you mean 'region'?"
+            ),
+        ),
+        (
+            '[{"organization": "acme"}, {"organization": "globex"}]',
+            " has 2 organizations, but Airflow makes at most 1 tasks of a list.",
+        ),
+    ],
+)
+def test_a_list_with_a_mistake_loads_nothing_and_says_what_to_write(
+    text: str, problem: str, fleet: Fleet
+) -> None:
+    """The list is in a Variable here, and Airflow lets a task be mapped only once."""
+    found = fleet.run(AIRFLOW_VAR_GENESYS_ORGANIZATIONS=text, AIRFLOW__CORE__MAX_MAP_LENGTH="1")
     assert found["state"] == "failed"
     assert {task: state for task, _, state, _ in found["tasks"]} == {
         "organizations": "failed",
         "load": "upstream_failed",
         **dict.fromkeys(("record", "build", "summarize"), "failed"),
     }
-    assert "The Variable genesys_organizations, entry 1 (acme): " in fleet.output
-    assert "no setting 'regoin' in meltano.yml; did you mean 'region'?" in fleet.output
+    assert f"The Variable genesys_organizations{problem}" in fleet.output
+    assert "organizations.yml is not read, because there is the Variable genesys_organ" in fleet.output
+    assert "Nothing was loaded: the task 'organizations' says why" in fleet.output
     assert not fleet.commands.exists()
 
 
 def test_a_mistake_in_a_connection_is_recorded_even_if_nothing_was_ever_loaded(fleet: Fleet) -> None:
+    """The DAG refuses an unknown setting in one extra; the tap refuses a wrong value in the other."""
     fleet.client("acme", DEAD, "acme-hush", regoin="eu_west_1")
-    found = fleet.run(AIRFLOW_VAR_GENESYS_ORGANIZATIONS='[{"organization": "acme"}]')
+    fleet.client("globex", DEAD, "globex-hush", lookback_days="a week")
+    found = fleet.run(AIRFLOW_VAR_GENESYS_ORGANIZATIONS="[{organization: acme}, {organization: globex}]")
     assert found["state"] == "failed"
     assert ["load", "acme", "failed", 1] in found["tasks"]
+    assert ["load", "globex", "failed", 1] in found["tasks"]
     assert ["record", "", "success", 1] in found["tasks"]
-    problem = (
+    unknown = (
         "the extra of the Airflow connection 'genesys_acme': tap-genesys-aggregates has no setting 'regoin' "
         "in meltano.yml; did you mean 'region'?"
     )
-    assert fleet.query("select organization, status, error from genesys.genesys_runs") == [
-        ("acme", "failed", problem)
+    wrong = "lookback_days must be a number from 0 to 3660, not 'a week'"
+    assert fleet.query("select organization, status, error from genesys.genesys_runs order by 1") == [
+        ("acme", "failed", unknown),
+        ("globex", "failed", wrong),
     ]
-    assert f"0 of 1 organizations were loaded.\nacme failed: {problem}\n" in fleet.output
+    summary = f"0 of 2 organizations were loaded.\nacme failed: {unknown}\nglobex failed: {wrong}\n"
+    assert summary in fleet.output
+    assert ". No organization was loaded yet" in fleet.output
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "problem"),
+    [
+        ("GENESYS_DAG_AT_ONCE", "abc", "must be a whole number above 0, such as 4, not 'abc'"),
+        (
+            "GENESYS_DAG_SCHEDULE",
+            "every day",
+            "must be a cron expression such as '17 * * * *', or a name such as @daily: Exactly 5",
+        ),
+    ],
+)
+def test_a_wrong_variable_of_the_environment_is_an_import_error_that_names_it(
+    name: str, text: str, problem: str, tmp_path: Path
+) -> None:
+    fleet = Fleet(tmp_path, Postgres("", "none"))
+    done = subprocess.run(
+        [AIRFLOW / "python", "-c", "import genesys"],
+        env={**fleet.environment(), "PYTHONPATH": str(CLONE / "orchestrate" / "dags"), name: text},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    assert done.stderr.splitlines()[-1].startswith(f"genesys_settings.SettingsError: {name} {problem}")
