@@ -27,6 +27,7 @@ from genesys_organizations import (
     Organization,
     OrganizationsError,
     access,
+    check_dbt_variables,
     inherited,
     known_settings,
     load_environment,
@@ -84,6 +85,7 @@ def organizations() -> list[dict[str, Any]]:
     """Read and check the list, and see that Meltano and the warehouse work, before anything is loaded."""
     with _final():
         found = _list()
+        check_dbt_variables(SETTINGS.project, SETTINGS.dbt_variables)
         warehouse = _warehouse()
     # Otherwise the first loads would all create the schema, and Meltano's database, at the same time.
     _create_schema(warehouse)
@@ -126,8 +128,6 @@ def load(organization: dict[str, Any]) -> None:
         ended = _meltano_run(entry)
     except OrganizationsError as error:
         ended = Ended(1, str(error), final=True)
-    except OSError as error:
-        ended = Ended(1, f"this worker cannot write into the Meltano project: {error}")
     outcome = {
         "organization": entry.organization,
         "started_at": started.isoformat(),
@@ -143,12 +143,16 @@ def load(organization: dict[str, Any]) -> None:
 
 def _meltano_run(entry: Organization) -> Ended:
     client, warehouse = _client(entry), _warehouse()
+    try:
+        own = own_system_folder(SETTINGS.project, entry.organization)
+    except OSError as error:
+        return Ended(1, f"this worker cannot write into the Meltano project: {error}")
     return run(
         [SETTINGS.meltano, "run", "--no-install", TAP, TARGET, "--state-id-suffix", entry.organization],
         folder=SETTINGS.project,
         environment={
             **load_environment(entry, client, warehouse, os.environ),
-            "MELTANO_SYS_DIR_ROOT": str(own_system_folder(SETTINGS.project, entry.organization)),
+            "MELTANO_SYS_DIR_ROOT": str(own),
         },
         secrets=[client["client_secret"], *secrets_of(warehouse)],
     )

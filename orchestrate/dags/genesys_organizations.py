@@ -235,10 +235,14 @@ def _check_names(
         if name in elsewhere:
             raise OrganizationsError(f"{place}: {name} {elsewhere[name]}")
         if name not in known:
-            possible = sorted(set(known) - set(elsewhere))
-            close = difflib.get_close_matches(name.lower(), possible, n=1)
-            advice = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(possible)}"
+            advice = _closest(name, set(known) - set(elsewhere))
             raise OrganizationsError(f"{place}: {plugin} has no setting {name!r} in meltano.yml; {advice}")
+
+
+def _closest(name: str, known: Iterable[str]) -> str:
+    possible = sorted(known)
+    close = difflib.get_close_matches(name.lower(), possible, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"it has {', '.join(possible)}"
 
 
 def _text(value: object) -> str:
@@ -275,6 +279,29 @@ def known_settings(project: Path, kind: str = "extractors", plugin: str = TAP) -
             f"{file} does not define {plugin} with its settings. {_ADVICE} a project that does, "
             "or copy the definition from the meltano.yml of this repository"
         ) from None
+
+
+def check_dbt_variables(project: Path, names: Iterable[str]) -> None:
+    """Refuse variables that dbt would ignore in silence, since its project does not have them.
+
+    Args:
+        project: The folder of the Meltano project.
+        names: The variables.
+
+    Raises:
+        OrganizationsError: The dbt project does not have one of them.
+    """
+    file = project / "transform" / "dbt_project.yml"
+    try:
+        given = yaml.safe_load(file.read_text(encoding="utf-8"))["vars"]
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
+        return  # it is elsewhere, or dbt says what is wrong with it
+    known = {*given, *(name for each in given.values() if isinstance(each, dict) for name in each)}
+    for name in names:
+        if name not in known:
+            raise OrganizationsError(
+                f"GENESYS_DAG_DBT_VARIABLES: {file} has no variable {name!r}; {_closest(name, known)}"
+            )
 
 
 def access(

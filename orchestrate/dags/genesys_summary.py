@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _NO_TABLE = re.compile(r"relation \"[^\"]*?(\w+)\" does not exist")
 _LEDGER = "extractions"
 """The table that every load writes."""
-_LONGEST_ERROR = 300
+_LONGEST_ERROR = 500
 _MOST_ERRORS = 20
 """How many errors are shown. Beyond that, a table is easier to read than a text."""
 

@@ -121,25 +121,37 @@ def test_a_list_with_a_mistake_loads_nothing_and_says_what_to_write(
 
 
 def test_a_mistake_in_a_connection_is_recorded_even_if_nothing_was_ever_loaded(fleet: Fleet) -> None:
-    """The DAG refuses an unknown setting in one extra; the tap refuses a wrong value in the other."""
+    """The DAG refuses an unknown setting in one extra; the tap refuses a wrong value in another.
+
+    The third organization cannot get a folder of its own.
+    """
     fleet.client("acme", DEAD, "acme-hush", regoin="eu_west_1")
     fleet.client("globex", DEAD, "globex-hush", lookback_days="a week")
-    found = fleet.run(AIRFLOW_VAR_GENESYS_ORGANIZATIONS="[{organization: acme}, {organization: globex}]")
+    fleet.client("initech", DEAD, "initech-hush")
+    own = fleet.folder / "project" / ".meltano" / "organizations" / "initech"
+    own.parent.mkdir()
+    own.touch()
+    names = "[{organization: acme}, {organization: globex}, {organization: initech}]"
+    found = fleet.run(AIRFLOW_VAR_GENESYS_ORGANIZATIONS=names)
     assert found["state"] == "failed"
     assert ["load", "acme", "failed", 1] in found["tasks"]
     assert ["load", "globex", "failed", 1] in found["tasks"]
+    assert ["load", "initech", "failed", 2] in found["tasks"]
     assert ["record", "", "success", 1] in found["tasks"]
     unknown = (
         "the extra of the Airflow connection 'genesys_acme': tap-genesys-aggregates has no setting 'regoin' "
         "in meltano.yml; did you mean 'region'?"
     )
     wrong = "lookback_days must be a number from 0 to 3660, not 'a week'"
-    assert fleet.query("select organization, status, error from genesys.genesys_runs order by 1") == [
+    full = f"this worker cannot write into the Meltano project: [Errno 17] File exists: '{own}'"
+    last = "select distinct on (1) organization, status, error from genesys.genesys_runs order by 1"
+    assert fleet.query(last) == [
         ("acme", "failed", unknown),
         ("globex", "failed", wrong),
+        ("initech", "failed", full),
     ]
-    summary = f"0 of 2 organizations were loaded.\nacme failed: {unknown}\nglobex failed: {wrong}\n"
-    assert summary in fleet.output
+    summary = [f"acme failed: {unknown}", f"globex failed: {wrong}", f"initech failed: {full}"]
+    assert "\n".join(["0 of 3 organizations were loaded.", *summary, ""]) in fleet.output
     assert ". No organization was loaded yet" in fleet.output
 
 

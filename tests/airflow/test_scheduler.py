@@ -53,6 +53,7 @@ def test_a_scheduler_loads_several_organizations_at_once_but_not_all(fleet: Flee
 
 def _check_the_run(fleet: Fleet) -> None:
     assert _rows(fleet, "select state from dag_run") == [("failed",)]
+    assert _rows(fleet, "select max_active_tasks from dag") == [(AT_ONCE,)], "not Airflow's default"
     tasks = _rows(fleet, "select rendered_map_index, state, pool from task_instance where task_id = 'load'")
     assert sorted(tasks) == [
         ("acme", "success", POOL),  # at the second try, if the other one has just created the same table

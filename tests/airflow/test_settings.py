@@ -16,6 +16,7 @@ from genesys_organizations import (
     Organization,
     OrganizationsError,
     access,
+    check_dbt_variables,
     known_settings,
     load_environment,
     read_file,
@@ -326,6 +327,24 @@ def test_a_setting_that_the_project_adds_to_the_tap_is_accepted(tmp_path: Path) 
     assert read_organizations(text, "the list", known_settings(tmp_path))[0]["settings"] == {
         "stream_maps": "{}"
     }
+
+
+def test_a_variable_that_dbt_would_ignore_is_refused() -> None:
+    names = ["using_organizations", "genesys_time_zon"]
+    message = refused(lambda: check_dbt_variables(CLONE, names))
+    file = CLONE / "transform" / "dbt_project.yml"
+    assert message == (
+        f"GENESYS_DAG_DBT_VARIABLES: {file} has no variable 'genesys_time_zon'; "
+        "did you mean 'genesys_time_zone'?"
+    )
+
+
+def test_the_variables_of_a_dbt_project_of_your_own_are_accepted(tmp_path: Path) -> None:
+    check_dbt_variables(tmp_path, ["mine"])  # the project is elsewhere
+    file = tmp_path / "transform" / "dbt_project.yml"
+    file.parent.mkdir()
+    file.write_text("vars: {mine: 1, genesys_aggregates: {using_organizations: false}}", encoding="utf-8")
+    check_dbt_variables(tmp_path, ["mine", "using_organizations"])
 
 
 @pytest.mark.parametrize(
