@@ -56,6 +56,16 @@ def test_a_run_of_meltano_ends_with_the_error_that_caused_it(
     assert ended.may_help is helps
 
 
+def test_the_error_of_dbt_says_which_model_and_test_failed_and_why(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text(LOG, encoding="utf-8")
+    ended = run(["sh", "-c", "cat log; exit 1"], folder=tmp_path, environment={}, show=lambda _line: None)
+    assert ended.error == (
+        "Failure in model stg_x (models/stg_x.sql); Database Error in model stg_x (models/stg_x.sql): "
+        'relation "genesys.agent_status" does not exist; '
+        "Failure in test unique_y (models/y.yml): Got 3 results, configured to fail if != 0"
+    )
+
+
 @pytest.mark.parametrize(
     ("command", "problem"),
     [
