@@ -87,7 +87,7 @@ class AggregateStream(RESTStream["str | None"]):
         self.extractor = extractor
         self._client = extractor.client
         self._run = run
-        self._stamp = Stamp("", "")
+        self._stamp, self._place = Stamp("", ""), ""
         self._began = self._bookmark = Bookmark()
         self._reread = RereadCount()
         super().__init__(tap, name=self.query.name, schema=schema.json_schema(schema.columns(self.query)))
@@ -147,7 +147,10 @@ class AggregateStream(RESTStream["str | None"]):
     @override
     def post_process(self, row: Leaf, context: Context | None = None) -> Record:  # type: ignore[override]
         """Flatten a leaf of the answer into a row that fits the schema."""
-        return self.extractor.row_maker.row(row, self._stamp)
+        try:
+            return self.extractor.row_maker.row(row, self._stamp)
+        except TapError as error:
+            raise error.within(self._place) from None
 
     def _pages(self) -> Iterator[Page]:
         """Every page of this run, in order; after the pages of a window comes its commit."""
@@ -157,7 +160,7 @@ class AggregateStream(RESTStream["str | None"]):
         for period in chain(self._periods(self._began, now), self._rereads(now)):
             report = partial(self._run.progress.over, self.name, period.start, period.stop)
             for part in self.extractor.read(puller, period, report):
-                self._stamp = part.stamp
+                self._stamp, self._place = part.stamp, puller.place(part.window)
                 yield from part.pages
                 if part.completes is not None:
                     self._bookmark = replace(self._bookmark, windows=puller.growth.learnt(now))
@@ -319,8 +322,11 @@ class AggregateStream(RESTStream["str | None"]):
             yield from (maker.rows(piece, self._stamp) for piece in page.block.pieces(_ROWS_AT_ONCE))
             return
         leaves = iter(page.leaves)
-        while rows := [maker.row(leaf, self._stamp) for leaf in islice(leaves, _ROWS_AT_ONCE)]:
-            yield rows
+        try:
+            while rows := [maker.row(leaf, self._stamp) for leaf in islice(leaves, _ROWS_AT_ONCE)]:
+                yield rows
+        except TapError as error:
+            raise error.within(self._place) from None
 
     @property
     def _is_plain(self) -> bool:

@@ -41,7 +41,9 @@ class TapError(Exception):
         return " ".join(shown.split())
 
     def within(self, place: str) -> TapError:
-        """Put the place (``query 'x', window a/b``) in front of the message, unless it names a query.
+        """Put the place (``query 'x', window a/b``) in front of the message.
+
+        A message that names only the query gets the rest of the place; one that names more stays as it is.
 
         Args:
             place: Where it happened.
@@ -49,7 +51,10 @@ class TapError(Exception):
         Returns:
             This error itself, changed.
         """
-        if not self.what.startswith("query "):
+        query, _, _ = place.partition(", ")
+        if self.what.startswith(f"{query}: "):
+            self.what = f"{place}{self.what[len(query) :]}"
+        elif not self.what.startswith("query "):
             self.what = f"{place}: {self.what}"
         return self
 

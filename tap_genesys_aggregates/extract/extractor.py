@@ -116,7 +116,10 @@ class Extractor:
         unique, usage = UniqueKeys(self.query), Usage()
         for parts in report(self.pull(puller, period)):
             for part in parts:
-                pages = merged(part.pages, unique)
+                try:
+                    pages = merged(part.pages, unique)
+                except TapError as error:
+                    raise error.within(puller.place(part.window)) from None
                 part.usage.rows = unique.rows - usage.rows
                 puller.learn(part)
                 usage.add(part.usage)

@@ -23,10 +23,24 @@ def test_an_error_is_one_printable_line(what: str, advice: str) -> None:
     assert str(TapError(what, advice)).isprintable()
 
 
-def test_the_place_is_added_to_an_error_once() -> None:
-    error = TapError("the answer was cut").within("query 'calls', window a/b")
-    assert str(error) == "query 'calls', window a/b: the answer was cut"
-    assert str(error.within("query 'other'")) == "query 'calls', window a/b: the answer was cut"
+@pytest.mark.parametrize(
+    ("what", "expected"),
+    [
+        pytest.param("the answer was cut", "query 'calls', window a/b: the answer was cut", id="no place"),
+        pytest.param(
+            "query 'calls': a row is odd", "query 'calls', window a/b: a row is odd", id="the query"
+        ),
+        pytest.param(
+            "query 'calls', window a/m: it was cut", "query 'calls', window a/m: it was cut", id="all"
+        ),
+        pytest.param("query 'others': a row is odd", "query 'others': a row is odd", id="another query"),
+    ],
+)
+def test_a_message_gets_as_much_of_the_place_as_it_lacks(what: str, expected: str) -> None:
+    error = TapError(what).within("query 'calls', window a/b")
+    assert str(error) == expected
+    assert str(error.within("query 'calls', window a/z")) == expected, "the first place stays"
+    assert str(error.within("query 'calls'")) == expected
 
 
 @pytest.mark.parametrize("kind", [TapError, SettingError])

@@ -308,17 +308,38 @@ def with_a_stray_metric(body: bytes) -> bytes:
     return json.dumps(answer).encode()
 
 
+def with_a_stray_dimension(body: bytes) -> bytes:
+    answer = json.loads(body)
+    for result in answer["results"]:
+        result["group"]["stray"] = "yes"
+    return json.dumps(answer).encode()
+
+
+def with_a_group_twice(body: bytes) -> bytes:
+    answer = json.loads(body)
+    answer["results"] += json.loads(body)["results"]
+    for bucket in answer["results"][-1]["data"]:
+        for metric in bucket["metrics"]:
+            metric["stats"] = {name: value + 1 for name, value in metric["stats"].items()}
+    return json.dumps(answer).encode()
+
+
 @pytest.mark.parametrize(
     ("odd", "message"),
     [
-        pytest.param(lambda _: b"[1]", "in a single bucket", id="in another form"),
-        pytest.param(with_a_stray_metric, "'nStray', which was not asked for", id="with a metric more"),
+        pytest.param(lambda _: b"[1]", "the response does not match", id="in another form"),
+        pytest.param(with_a_stray_metric, ".* 'nStray', which was not asked for", id="with a metric more"),
+        pytest.param(with_a_stray_dimension, "rows are grouped by 'stray'", id="with a dimension more"),
+        pytest.param(with_a_group_twice, "two rows came with the same key", id="with a group twice"),
     ],
 )
 def test_a_look_that_cannot_be_read_fails_after_everything_else_was_loaded(
     odd: Callable[[bytes], bytes], message: str
 ) -> None:
-    """Such as of a platform that answers differently for a whole month. The fix is in the message."""
+    """Such as of a platform that answers differently for a whole month.
+
+    The month and what to set are in the message.
+    """
 
     def plan(_number: int, request: Request) -> Fault | None:
         is_look = "aggregates" in request.path and b'"granularity"' not in request.body
@@ -328,7 +349,8 @@ def test_a_look_that_cannot_be_read_fails_after_everything_else_was_loaded(
     organization = settled(Organization())
     organization.sandbox.faults = plan
     before = organization.rechecks
-    with pytest.raises(TapError, match=f"{message}.*set recheck_requests: 0 on it"):
+    month = "query 'calls', window 2026-02-01T00:00:00.000Z/2026-03-01T00:00:00.000Z, in a single bucket: "
+    with pytest.raises(TapError, match=f"^{month}{message}.*set recheck_requests: 0 on it"):
         organization.load()
     assert organization.rechecks == before, "nothing is remembered of it"
     organization.query = {**DAILY_CALLS, "recheck_requests": 0}

@@ -264,13 +264,13 @@ SLOW_JOBS = Fault("failed", edit=lambda _, response: replace(response, body=b'{"
 CASES: dict[str, Case] = {
     "statistic": Case(
         CALLS,
-        r"nOffered came with statistic 'median', which has no column\. Set statistics: ",
+        r"query 'calls', window \S+: nOffered came with statistic 'median', .* no column\. Set statistics: ",
         (Way(r"Set statistics: (\{.*\}) on this query"),),
         with_stats(median=2.5),
     ),
     "fraction": Case(
         CALLS,
-        r"column n_offered_count is a count, but the response has 2\.5",
+        r"query 'calls', window \S+: column n_offered_count is a count, but the response has 2\.5",
         rekeyed("Set shape: long", shape="long"),
         with_stats(count=2.5),
     ),
@@ -308,7 +308,7 @@ CASES: dict[str, Case] = {
     ),
     "key_twice": Case(
         CALLS,
-        r"two rows came with the same key and different numbers for 'nOffered'",
+        r"query 'calls', window \S+: two rows came with the same key and different numbers for 'nOffered'",
         (
             LEAVE,
             *rekeyed(
