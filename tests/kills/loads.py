@@ -14,7 +14,7 @@ from psycopg import sql
 from typing_extensions import override
 
 from demo.verification import verify_table
-from genesys_sandbox import ExpectedRows, Options, Sandbox, SettableClock, serve
+from genesys_sandbox import ExpectedRows, LateRewrite, Options, Sandbox, SettableClock, serve
 from tap_genesys_aggregates.config.queries import presets
 from tap_genesys_aggregates.config.settings import Settings
 from tap_genesys_aggregates.warehouse.views import views
@@ -51,6 +51,9 @@ QUERIES: dict[str, list[dict[str, Any]]] = {
         _TREE,
     ],
 }
+_MONTHS = 3
+"""Of old history: the first two of them have settled, whatever the day."""
+OLD = {"name": "old_calls", **presets()["queue_performance"], "granularity": "P1D"}
 _NOT_SETTINGS = {"api", "description"}
 _START_UP_SHARE = 0.15
 _SIGNALS = (signal.SIGKILL, signal.SIGTERM)
@@ -68,6 +71,8 @@ class Setup:
         url: The sandbox's URL.
         server: The PostgreSQL server.
         schema: The schema on it.
+        is_old: Whether the load covers months of one query, which are looked at again.
+        max_window: The setting ``max_window``.
     """
 
     api: str
@@ -77,16 +82,33 @@ class Setup:
     url: str
     server: Postgres
     schema: str
+    is_old: bool = False
+    max_window: str = "P1D"
 
     @property
     def start(self) -> datetime:
         """The first instant to load."""
-        return (self.now - timedelta(days=DAYS)).replace(hour=0)
+        return self.old_month[0] if self.is_old else (self.now - timedelta(days=DAYS)).replace(hour=0)
+
+    @property
+    def old_month(self) -> tuple[datetime, datetime]:
+        """The first settled month: its beginning and its end."""
+        months = self.now.year * 12 + self.now.month - 1 - _MONTHS
+        first, following = (
+            datetime(each // 12, each % 12 + 1, 1, tzinfo=timezone.utc) for each in (months, months + 1)
+        )
+        return first, following
+
+    @property
+    def queries(self) -> list[dict[str, Any]]:
+        """The queries, each with its API."""
+        return [OLD] if self.is_old else QUERIES[self.api]
 
     @property
     def end(self) -> datetime:
-        """The exclusive end of what to load."""
-        return self.now - REWRITE_PERIOD
+        """The exclusive end of what to load: old history has buckets of a day."""
+        end = self.now - REWRITE_PERIOD
+        return end.replace(hour=0) if self.is_old else end
 
     @property
     def config(self) -> dict[str, Any]:
@@ -98,12 +120,13 @@ class Setup:
             "api": self.api,
             "start_date": self.start.isoformat(),
             "end_date": self.end.isoformat(),
-            "max_window": "P1D",
+            "max_window": self.max_window,
+            "recheck_requests": _MONTHS,
             "concurrency": 2,
             "lookback_days": _LOOKBACK_DAYS if self.sandbox.options.rewrites else 0,
             "queries": [
                 {name: value for name, value in query.items() if name not in _NOT_SETTINGS}
-                for query in QUERIES[self.api]
+                for query in self.queries
             ],
         }
 
@@ -125,11 +148,11 @@ class Setup:
     def expected(self) -> dict[str, list[dict[str, Any]]]:
         """The expected rows of each table, at the sandbox's current time."""
         expected = ExpectedRows(self.sandbox)
-        return {query["name"]: expected.rows(query, self.start, self.end) for query in QUERIES[self.api]}
+        return {query["name"]: expected.rows(query, self.start, self.end) for query in self.queries}
 
     def rows(self) -> int:
         """How many rows of the queries are in PostgreSQL."""
-        return sum(self._count(query["name"]) for query in QUERIES[self.api])
+        return sum(self._count(query["name"]) for query in self.queries)
 
     def failures(self) -> list[str]:
         """Recreate the views, and check the tables, the views and the ledger."""
@@ -144,7 +167,8 @@ class Setup:
     def _table_failures(self, name: str, rows: list[dict[str, Any]]) -> list[str]:
         """Check the current rows of one table, value by value; without rewrites, the table itself too."""
         found = []
-        tables = [f"{name}_current", *([] if self.sandbox.options.rewrites else [name])]
+        is_rewritten = self.sandbox.options.rewrites or self.sandbox.history.late_rewrites
+        tables = [f"{name}_current", *([] if is_rewritten else [name])]
         with self.server.connect() as connection:
             for table in tables:
                 check = verify_table(connection, self.schema, table, rows)
@@ -160,6 +184,26 @@ class Setup:
             found.append(f"{name}: not compared: {sorted(names ^ set(rows[0]))}")
         missing = self._count(f"{name}_missing")
         return [*found, *([f"{name}: {missing} windows lack rows"] if missing else [])]
+
+    def rewrite_old_month(self) -> None:
+        """Delete what one queue did in ten days of the first month, and correct the rest of these days."""
+        first, _ = self.old_month
+        start, end = first + timedelta(days=10), first + timedelta(days=20)
+        queue = self.expected()[OLD["name"]][0]["queue_id"]
+        at = self.sandbox.now()
+        self.sandbox.history.late_rewrites += [
+            LateRewrite(at, start, end, dimension="queueId", value=queue, removes=True),
+            LateRewrite(at, start, end),
+        ]
+
+    def rechecked(self) -> int:
+        """How many windows of settled months were read again, according to the ledger."""
+        with self.server.connect() as connection:
+            query = sql.SQL("select count(*) from {} where reason = 'recheck'").format(
+                sql.Identifier(self.schema, "extractions")
+            )
+            found = connection.execute(query).fetchone()
+        return int(str(found[0])) if found else 0
 
     def _count(self, table: str) -> int:
         """The number of rows of a table; 0 if it does not exist."""

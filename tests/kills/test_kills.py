@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import signal
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kills.loads import Kill, Timing, draw_kill, load_with_kills, set_up
-from tests.kills.pipelines import Meltano, Pipe
+from tests.kills.loads import OLD, Kill, Timing, draw_kill, load_with_kills, set_up
+from tests.kills.pipelines import Meltano, Pipe, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +58,52 @@ def test_a_load_survives_a_kill_of_meltano(postgres: Postgres, project: Project)
     (killed,) = result.kills
     assert (killed.hit, killed.status) == (1, -signal.SIGKILL)
     assert killed.rows < result.expected <= result.rows
+
+
+def test_a_settled_month_that_changed_survives_kills_while_it_is_read_again(
+    postgres: Postgres, target_postgres: Path, tmp_path: Path
+) -> None:
+    """All processes at the look, the target and then the tap while it reads again; then a run to the end."""
+    with set_up("results", postgres, "killed_old") as daily:
+        setup = replace(daily, is_old=True)
+        pipeline = Pipe(replace(setup, max_window="P31D"), tmp_path, target_postgres)
+        with pipeline.run() as running:
+            assert wait_until(running.ended)
+            assert running.status() == 0
+        known, left = _rechecks(pipeline)
+        assert (len(known) >= 2, left, setup.rechecked()) == (True, [], 0)
+        setup.rewrite_old_month()
+        pipeline = Pipe(setup, tmp_path, target_postgres)  # windows of one day from now on
+        result = load_with_kills(
+            setup,
+            pipeline,
+            [
+                Kill(signal.SIGKILL, "all", 1, 0.0),
+                Kill(signal.SIGKILL, "target", 16, 0.02),
+                Kill(signal.SIGTERM, "tap", 16, 0.05),
+            ],
+        )
+        rechecked = setup.rechecked()
+    assert result.failures == ()
+    assert all(each.hit and each.status for each in result.kills)
+    first, following = setup.old_month
+    assert rechecked >= (following - first).days, "each day was a window"
+    assert result.rows > result.expected > 0, "rows that the source has deleted are left in the table alone"
+    now_known, left = _rechecks(pipeline)
+    assert left == []
+    assert [name for name in known if now_known[name] != known[name]] == [f"{first:%Y-%m}"]
+
+
+def _rechecks(pipeline: Pipe) -> tuple[dict[str, str], list[list[str]]]:
+    """The fingerprint of each month in the state, and what is left to read again."""
+    state = json.loads(pipeline.state.read_text("utf-8"))
+    rechecks = state["bookmarks"][OLD["name"]]["rechecks"]
+    known = {
+        f"{year}-{month}": entry.partition(" ")[0]
+        for year, months in rechecks["months"].items()
+        for month, entry in months.items()
+    }
+    return known, rechecks.get("rereads", [])
 
 
 def test_most_kills_are_drawn_for_the_load() -> None:
