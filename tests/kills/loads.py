@@ -121,7 +121,7 @@ class Setup:
             "start_date": self.start.isoformat(),
             "end_date": self.end.isoformat(),
             "max_window": self.max_window,
-            "recheck_requests": _MONTHS,
+            **({"recheck_requests": _MONTHS} if self.is_old else {}),
             "concurrency": 2,
             "lookback_days": _LOOKBACK_DAYS if self.sandbox.options.rewrites else 0,
             "queries": [

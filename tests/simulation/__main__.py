@@ -1,7 +1,7 @@
 """``python -m tests.simulation --seed N`` simulates one seed in detail; ``--seeds A..B`` simulates many.
 
-A seed is a scenario of some days, and a life of some months whose history is rewritten at any age. With
-``--only`` it is one of them.
+A seed is a scenario of some days, one of some weeks in which windows grow, and a life of some months whose
+history is rewritten at any age. With ``--only`` it is one of them.
 """
 
 from __future__ import annotations
@@ -21,21 +21,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation import old_history
+from tests.simulation.long_windows import make_long_scenario
 from tests.simulation.scenario import make_scenario
-from tests.simulation.simulate import Result, simulate
+from tests.simulation.simulate import Result, play
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from tests.simulation.old_history import Life
+    from tests.simulation.scenario import Scenario
 
 PAGE = Path(__file__).parents[2] / "docs" / "simulation.md"
 _DEFAULT_SEEDS = range(1000)
 _TASKS = 10
 """Chunks of seeds for one process: threads that a killed run left behind keep what they refer to."""
 SCENARIOS = "scenarios"
+LONG_WINDOWS = "long-windows"
 OLD_HISTORY = "old-history"
-_BEGINS = {SCENARIOS: "<!-- figures -->\n", OLD_HISTORY: "<!-- figures of old history -->\n"}
+_BEGINS = {
+    SCENARIOS: "<!-- figures -->\n",
+    LONG_WINDOWS: "<!-- figures of long windows -->\n",
+    OLD_HISTORY: "<!-- figures of old history -->\n",
+}
 _END = "<!-- end of figures -->\n"
 
 
@@ -126,20 +133,34 @@ def _markdown(seeds: list[int], failed: int, totals: str, faults: Counter[str]) 
     return f"{text}\n\n| fault | times |\n|---|---:|\n{''.join(lines)}"
 
 
-def summarize(seed: int) -> _Summary:
-    """Simulate a seed; a crash of the simulation itself is a failure too."""
+def summarize(seed: int, draw: Callable[[int], Scenario] = make_scenario) -> _Summary:
+    """Simulate the scenario of a seed; a crash of the simulation itself is a failure too."""
+    scenario = draw(seed)
     try:
-        result = simulate(seed)
+        result = play(scenario)
     except Exception:  # noqa: BLE001  # see the docstring
-        result = Result(make_scenario(seed), [traceback.format_exc()])
+        result = Result(scenario, [traceback.format_exc()])
     return _Summary(seed, result.failures, result.faults, result.killed, len(result.log), result.rows)
+
+
+def summarize_long(seed: int) -> _Summary:
+    """Simulate the scenario of weeks of a seed."""
+    return summarize(seed, make_long_scenario)
+
+
+_DRAWS = {SCENARIOS: make_scenario, LONG_WINDOWS: make_long_scenario}
+_SUMMARIES: dict[str, Callable[[int], Any]] = {
+    SCENARIOS: summarize,
+    LONG_WINDOWS: summarize_long,
+    OLD_HISTORY: old_history.summarize,
+}
 
 
 def _one(seed: int, parts: list[str]) -> bool:
     """Simulate one seed, and print everything about it."""
     failures: list[str] = []
-    if SCENARIOS in parts:
-        result = simulate(seed)
+    for draw in (draw for part, draw in _DRAWS.items() if part in parts):
+        result = play(draw(seed))
         pprint.pp(result.scenario, width=110)
         sys.stdout.writelines(f"{line}\n" for line in result.log)
         failures += result.failures
@@ -156,8 +177,8 @@ def _one(seed: int, parts: list[str]) -> bool:
 def _many(seeds: range, jobs: int, part: str, *, write: bool) -> bool:
     """Simulate many seeds, and print failures and totals."""
     began = time.monotonic()
-    figures: Any = _Figures() if part == SCENARIOS else _LifeFigures()
-    simulate_one: Callable[[int], Any] = summarize if part == SCENARIOS else old_history.summarize
+    figures: Any = _LifeFigures() if part == OLD_HISTORY else _Figures()
+    simulate_one = _SUMMARIES[part]
     if jobs > 1:
         with multiprocessing.get_context("fork").Pool(jobs, maxtasksperchild=_TASKS) as pool:
             return _report(
@@ -200,7 +221,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=_seeds, default=_DEFAULT_SEEDS, help="simulate many seeds: A..B")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="number of processes")
     parser.add_argument("--write", action="store_true", help="write the figures into docs/simulation.md")
-    parser.add_argument("--only", choices=[*_BEGINS], help="scenarios of days, or lives of months")
+    parser.add_argument(
+        "--only", choices=[*_BEGINS], help="scenarios of days or of weeks, or lives of months"
+    )
     args = parser.parse_args()
     parts = [args.only] if args.only else [*_BEGINS]
     if args.seed is not None:

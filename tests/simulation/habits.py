@@ -24,7 +24,9 @@ SHARE = 0.55
 TroubleKind: TypeAlias = Literal[
     "forbidden", "error in a 200", "interval limit", "15th statistic", "list shifts", "nobody found"
 ]
-EditKind: TypeAlias = Literal["granularity", "filter", "metric added", "metric removed", "key", "start date"]
+EditKind: TypeAlias = Literal[
+    "granularity", "filter", "metric added", "metric removed", "key", "start date", "max window"
+]
 
 _HOURS = {"PT30M": 0.5, "PT1H": 1, "PT2H": 2, "PT6H": 6, "PT12H": 12, "P1D": 24}
 _METRICS = ("nOffered", "tHandle", "tAbandon", "nConnected", "tAcw", "tWait")

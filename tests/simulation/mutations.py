@@ -26,13 +26,14 @@ from tap_genesys_aggregates.core import instants, query_changes, rows, windows
 from tap_genesys_aggregates.core.bookmarks import Bookmark
 from tap_genesys_aggregates.core.rechecks import Rechecks
 from tap_genesys_aggregates.core.rows import RowMaker, UniqueKeys
+from tap_genesys_aggregates.core.window_growth import Learnt, WindowGrowth
 from tap_genesys_aggregates.dialects import group_tree, results
 from tap_genesys_aggregates.dialects.group_tree import GroupTreeDialect
 from tap_genesys_aggregates.dialects.group_tree_block import GroupTreeBlocks
 from tap_genesys_aggregates.dialects.results import ResultsDialect
 from tap_genesys_aggregates.dialects.results_block import ResultsBlocks
 from tap_genesys_aggregates.dialects.results_jobs import JobsDialect
-from tap_genesys_aggregates.extract import extractor
+from tap_genesys_aggregates.extract import extractor, pulling
 from tap_genesys_aggregates.extract.async_jobs import _JobRun
 from tap_genesys_aggregates.extract.extractor import Extractor
 from tap_genesys_aggregates.extract.failures import Failures
@@ -44,6 +45,7 @@ from tap_genesys_aggregates.singer.termination import Termination
 from tap_genesys_aggregates.streams import AggregateStream
 from tap_genesys_aggregates.tap import TapGenesysAggregates
 from tests.simulation.__main__ import PAGE, summarize
+from tests.simulation.long_windows import failures as long_window_failures
 from tests.simulation.old_history import failures as old_history_failures
 
 if TYPE_CHECKING:
@@ -127,9 +129,16 @@ def recheck_mutation(description: str, *replacements: tuple[Any, str, str, str])
     return replace(mutation(description, *replacements), simulate=old_history_failures)
 
 
+def growth_mutation(description: str, *replacements: tuple[Any, str, str, str]) -> Mutation:
+    """A mutation that shows over weeks, while windows grow."""
+    return replace(mutation(description, *replacements), simulate=long_window_failures)
+
+
 _COMMIT = "self._commit(part.completes, part.usage, period, now)"
 _EMIT = "yield from part.pages"
 _RECORD = "self._run.ledger.record("
+_PLAN = "for window in islice(run_windows(self.query, period, lambda: self.growth), period.most):\n"
+_STAMP = "stamp = Stamp.of(self.query, self.clock.now())\n"
 _AFTER = "bookmark.after(window, now, self.query.lookback, rows=rows)"
 
 MUTATIONS = (
@@ -403,6 +412,91 @@ MUTATIONS = (
     mutation(
         "windows that were refused for their length stay long",
         (Puller, "_fetched", "if len(plain) == 1:", "if True:"),
+    ),
+    growth_mutation(
+        "windows grow over history that has not settled",
+        (pulling, "run_windows", "period.stop, query.span, shrunk)", "period.stop, query.span, grown)"),
+    ),
+    growth_mutation(
+        "windows grow beyond max_window",
+        (WindowGrowth, "limited", "min(length, self.maximum, *limits)", "min([length, *limits])"),
+    ),
+    growth_mutation(
+        "windows that an earlier run let grow stay longer than max_window",
+        (
+            extractor,
+            "growth_at_start",
+            "growth.limited(_length(learnt.seconds) or plain)",
+            "_length(learnt.seconds) or plain",
+        ),
+    ),
+    growth_mutation(
+        "windows that have grown end anywhere",
+        (
+            windows,
+            "next_window",
+            "max(end, boundaries.floor(limit)) if end <= limit else limit",
+            "limit",
+        ),
+    ),
+    growth_mutation(
+        "a window ends within a day of 25 hours",
+        (pulling, "run_windows", "None if plain <= length < 2 * plain else length", "length"),
+    ),
+    growth_mutation(
+        "windows that have grown end where history has settled",
+        (
+            pulling,
+            "run_windows",
+            "windows.align(query.grid, query.span, period.settled)",
+            "query.grid.floor(period.settled)",
+        ),
+    ),
+    growth_mutation(
+        "half of a split window counts as the whole",
+        (_Task, "_completes", "return part.window", "return self.window"),
+    ),
+    growth_mutation(
+        "half of the window of the last batch of users counts as the whole",
+        (_Task, "_completes", " and part.window.end == self.window.end", ""),
+    ),
+    growth_mutation(
+        "a window that is refused for its length loses its end",
+        (Puller, "_fetched", "return [], plain", "return [], plain[:-1]"),
+    ),
+    growth_mutation(
+        "a window of a length that was refused before loses its end",
+        (Puller, "_known_not_to_work", "return plain", "return plain[:-1]"),
+    ),
+    growth_mutation(
+        "a length that was refused is asked for again",
+        (WindowGrowth, "after_refusal", "refused=refused, ", ""),
+    ),
+    growth_mutation(
+        "a length that was refused is asked for again by the next run",
+        (Learnt, "write", '"refused": self.refused,', ""),
+    ),
+    growth_mutation(
+        "a length that was too large is asked for again",
+        (WindowGrowth, "after_failure", "failed=failed, length=min(self.length, failed / 2), ", ""),
+    ),
+    growth_mutation(
+        "all windows of a run have the stamp of the first",
+        (
+            Puller,
+            "tasks",
+            f"{_PLAN}        {_STAMP}",
+            f"{_STAMP}    {_PLAN}",
+        ),
+    ),
+    growth_mutation(
+        "a window has the stamp of the moment in which it is written",
+        (
+            AggregateStream,
+            "_pages",
+            "self._stamp, self._place = part.stamp,",
+            "self._stamp, self._place = Stamp.of(self.query, self._client.now()),",
+        ),
     ),
     mutation(
         "an error in a 200 is taken for an empty window",

@@ -26,6 +26,7 @@ from tests.simulation.scenario import Scenario, ScheduledRun, make_scenario, see
 from tests.simulation.tap_run import SharedTime, run_tap
 from tests.simulation.troubles import Troubles, is_same_request, with_statistic
 from tests.simulation.user import User, key, meaning, metrics, with_columns
+from tests.simulation.window_checks import RefusedLengths, asked, plain_length, wrong_lengths, wrong_stamps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -121,7 +122,11 @@ class Result:
 
 def simulate(seed: int) -> Result:
     """Simulate the scenario of a seed."""
-    scenario = make_scenario(seed)
+    return play(make_scenario(seed))
+
+
+def play(scenario: Scenario) -> Result:
+    """Simulate a scenario."""
     with patch.object(user_batches, "USERS_PER_REQUEST", scenario.user_batch_size):
         return _Simulation(scenario).run_all()
 
@@ -170,6 +175,7 @@ class _Simulation:
         self._loaded: dict[str, _Loaded] = {}
         self._versions: dict[tuple[str, ...], _Version] = {}
         self._used: dict[str, list[_Version]] = {}
+        self._refused = RefusedLengths()
 
     def _now(self) -> datetime:
         return self.clock.instant
@@ -235,7 +241,7 @@ class _Simulation:
         scenario, result, level = self.scenario, self.result, scheduled.faults
         seed = f"{scenario.seed} {number}"
         if scheduled.state_lost:
-            self.target.state = {}
+            self.target.state, self._refused = {}, RefusedLengths()
         state, sequential = self.target.state, scenario.settings["concurrency"] == 1
         troubles = self._troubles(number)
         faults = FaultInjector(
@@ -267,6 +273,7 @@ class _Simulation:
             *faults.failures,
             *run.foreign_requests,
             *self._expired_tokens(faults.counts),
+            *self._wrong_windows(outcome, faults.counts),
         ]
         if level in {"none", "retryable"} and not interrupted:
             changed = self._changed(state, certain=False)
@@ -284,6 +291,7 @@ class _Simulation:
             f"{scheduled.interruption if interrupted else 'not killed'}: "
             f"{len(outcome.messages)} messages, {dict(faults.counts)}, {outcome.error!r}"
         )
+        self._refused = self._refused if outcome.error is None else RefusedLengths()
         if level != "malformed":
             self._remember(outcome, number)
             self._load(outcome, seeded_random("target", seed), interrupted=interrupted)
@@ -446,6 +454,24 @@ class _Simulation:
         excused = any(name.startswith(excuses) for name in faults)
         used = any(entry.status == 401 for entry in self.sandbox.log[self._requests_before :])
         return ["a token was used after its end"] if honest and used and not excused else []
+
+    def _wrong_windows(self, outcome: Outcome, faults: Counter[str]) -> Iterator[str]:
+        """Windows of a wrong length, with a wrong stamp, or of a length that had been refused."""
+        ledger, queries = outcome.rows("extractions"), self.user.queries
+        for query in queries:
+            entries = [entry for entry in ledger if entry["query"] == query["name"]]
+            yield from wrong_lengths(entries, query, self.user.settings)
+        if len(queries) > 1 or self.scenario.settings["concurrency"] > 1:
+            return  # nobody knows which request was for which window
+        options, habits = self.scenario.options, self.scenario.habits
+        requests = list(asked(self.sandbox.log[self._requests_before :], options.too_large_status))
+        if not habits.sends_date and "clock is set back" not in faults:
+            yield from wrong_stamps(ledger, requests, self.clock.behind)
+        if habits.ahead or any(
+            each.kind != "max window" for each in habits.edits
+        ):  # what was learnt may not count any more
+            self._refused = RefusedLengths()
+        yield from self._refused.asked_again(requests, plain_length(queries[0]))
 
     def _checker(self, state: Message, *, malformed: bool) -> MessageChecker:
         queries = self.user.queries
