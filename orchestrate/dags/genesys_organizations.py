@@ -25,7 +25,7 @@ _KINDS: dict[type, str] = {
     bool: "yes or no",
     int: "a number",
     float: "a number",
-    str: "a text",
+    str: "text",
     list: "a list",
     dict: "an object",
 }
@@ -191,7 +191,7 @@ def _check_keys(entry: Iterable[object], place: str, connection: object) -> None
 def _check_name(name: object, place: str) -> None:
     if not isinstance(name, str | None):
         raise OrganizationsError(
-            f"{place}: organization must be a text, but YAML reads {_kind(name)} there. "
+            f"{place}: organization must be text, but YAML reads {_kind(name)} there. "
             "Put the name into quotes"
         )
     if name is None or not _NAME.fullmatch(name):
@@ -209,7 +209,7 @@ def _kind(value: object) -> str:
 
 def _not_in_the_list(name: str, connection: object) -> str:
     return (
-        "does not belong into the list, which everyone can read. It is the "
+        "does not belong in the list, which everyone can read. It is the "
         f"{_FIELDS[name]} of the Airflow connection {connection!r}: write it there"
     )
 

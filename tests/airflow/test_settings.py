@@ -50,7 +50,7 @@ def refused(call: Callable[[], object]) -> str:
 
 
 NO_SETTING = "tap-genesys-aggregates has no setting"
-PUBLIC = "does not belong into the list, which everyone can read."
+PUBLIC = "does not belong in the list, which everyone can read."
 FIELD = "of the Airflow connection 'genesys_acme': write it there"
 NOT_DEFINED = "does not define tap-genesys-aggregates with its settings."
 THERE = "Write it there, and remove it from the extra"
@@ -196,9 +196,9 @@ QUOTES = "there. Put the name into quotes"
         (ENTRY % '"../acme"', f", entry 1 ('../acme'): {NO_NAME}"),
         (ENTRY % '"a\\nb"', f", entry 1 ('a\\nb'): {NO_NAME}"),
         (ENTRY % f'"{"x" * 101}"', f", entry 1 ('{'x' * 100}'): {NO_NAME}"),
-        (ENTRY % "4711", f", entry 1: organization must be a text, but YAML reads a number {QUOTES}"),
-        (ENTRY % "no", f", entry 1: organization must be a text, but YAML reads yes or no {QUOTES}"),
-        (ENTRY % "2025-01-01", f", entry 1: organization must be a text, but YAML reads a date {QUOTES}"),
+        (ENTRY % "4711", f", entry 1: organization must be text, but YAML reads a number {QUOTES}"),
+        (ENTRY % "no", f", entry 1: organization must be text, but YAML reads yes or no {QUOTES}"),
+        (ENTRY % "2025-01-01", f", entry 1: organization must be text, but YAML reads a date {QUOTES}"),
         (
             "- organization: acme\n  connection: 7",
             ", entry 1 (acme): connection must be the ID of an Airflow connection, not a number",
