@@ -175,7 +175,7 @@ QUOTES = "there. Put the name into quotes"
             "- organization: acme\n  settings:\n    api: results\n    api: group_tree",
             ", line 4: 'api' is there twice in one entry. ",
         ),
-        ("- acme:hush", ", entry 1 must be an object, not a text. Write {organization: acme, "),
+        ("- acme:hush", ", entry 1 must be an object, not text. Write {organization: acme, "),
         ("-", ", entry 1 must be an object, not nothing. Write {organization: acme, "),
         (
             "- organization: acme\n  settings:\n  region: eu_west_1",
