@@ -17,7 +17,7 @@ from tap_genesys_aggregates.core.errors import SettingError, TapError
 from tap_genesys_aggregates.core.estimate import Estimate
 from tap_genesys_aggregates.core.query_changes import resumed
 from tap_genesys_aggregates.core.rechecks import REREAD_WINDOWS, RereadCount, can_recheck, news
-from tap_genesys_aggregates.core.rows import RowMaker, Stamp
+from tap_genesys_aggregates.core.rows import RowMaker
 from tap_genesys_aggregates.extract.garbage import rare_garbage_collection
 from tap_genesys_aggregates.ledger import entry
 from tap_genesys_aggregates.singer.input_files import check_keys, columns_left_out
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tap_genesys_aggregates.extract.extractor import Extractor
     from tap_genesys_aggregates.extract.failures import Failures
     from tap_genesys_aggregates.extract.progress import Progress
+    from tap_genesys_aggregates.extract.pulling import WindowPart
     from tap_genesys_aggregates.http.usage import Usage
     from tap_genesys_aggregates.ledger import LedgerStream
 
@@ -87,7 +88,7 @@ class AggregateStream(RESTStream["str | None"]):
         self.extractor = extractor
         self._client = extractor.client
         self._run = run
-        self._stamp, self._place = Stamp("", ""), ""
+        self._part: WindowPart  # whose rows are being written
         self._began = self._bookmark = Bookmark()
         self._reread = RereadCount()
         super().__init__(tap, name=self.query.name, schema=schema.json_schema(schema.columns(self.query)))
@@ -147,10 +148,7 @@ class AggregateStream(RESTStream["str | None"]):
     @override
     def post_process(self, row: Leaf, context: Context | None = None) -> Record:  # type: ignore[override]
         """Flatten a leaf of the answer into a row that fits the schema."""
-        try:
-            return self.extractor.row_maker.row(row, self._stamp)
-        except TapError as error:
-            raise error.within(self._place) from None
+        return self.extractor.made(self._part, [row])[0]
 
     def _pages(self) -> Iterator[Page]:
         """Every page of this run, in order; after the pages of a window comes its commit."""
@@ -160,7 +158,7 @@ class AggregateStream(RESTStream["str | None"]):
         for period in chain(self._periods(self._began, now), self._rereads(now)):
             report = partial(self._run.progress.over, self.name, period.start, period.stop)
             for part in self.extractor.read(puller, period, report):
-                self._stamp, self._place = part.stamp, puller.place(part.window)
+                self._part = part
                 yield from part.pages
                 if part.completes is not None:
                     self._bookmark = replace(self._bookmark, windows=puller.growth.learnt(now))
@@ -227,7 +225,7 @@ class AggregateStream(RESTStream["str | None"]):
                 window,
             )
         reason = self._began.reason(window, period)
-        self._run.ledger.record(entry(self.query, window, self._stamp, usage, reason))
+        self._run.ledger.record(entry(self.query, window, self._part.stamp, usage, reason))
         if period.is_recheck:
             self._reread.add(window, usage.requests)
             bookmark = replace(bookmark, rechecks=bookmark.rechecks.after_window(window))
@@ -319,14 +317,11 @@ class AggregateStream(RESTStream["str | None"]):
     def _chunks(self, page: Page, maker: RowMaker) -> Iterator[Sequence[Row | PlainRow]]:
         """The rows of a page in chunks: made of its block, or leaf by leaf if it has none."""
         if page.block is not None:
-            yield from (maker.rows(piece, self._stamp) for piece in page.block.pieces(_ROWS_AT_ONCE))
+            yield from (maker.rows(piece, self._part.stamp) for piece in page.block.pieces(_ROWS_AT_ONCE))
             return
         leaves = iter(page.leaves)
-        try:
-            while rows := [maker.row(leaf, self._stamp) for leaf in islice(leaves, _ROWS_AT_ONCE)]:
-                yield rows
-        except TapError as error:
-            raise error.within(self._place) from None
+        while rows := self.extractor.made(self._part, islice(leaves, _ROWS_AT_ONCE), maker):
+            yield rows
 
     @property
     def _is_plain(self) -> bool:

@@ -19,19 +19,19 @@ from tap_genesys_aggregates.dialects import dialect_of
 from tap_genesys_aggregates.dialects.protocol import WindowRequest
 from tap_genesys_aggregates.extract.async_jobs import AsyncJobs
 from tap_genesys_aggregates.extract.prefetch import in_order
-from tap_genesys_aggregates.extract.pulling import Puller
+from tap_genesys_aggregates.extract.pulling import Puller, place
 from tap_genesys_aggregates.extract.split_groups import merged
 from tap_genesys_aggregates.extract.whole_trees import whole_tree
 from tap_genesys_aggregates.http.errors import BadRequestError, SlowError, TooLargeError
 from tap_genesys_aggregates.http.usage import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
     from tap_genesys_aggregates.client import Client
     from tap_genesys_aggregates.core.query import Query
-    from tap_genesys_aggregates.core.rows import Row
+    from tap_genesys_aggregates.core.rows import Leaf, Row
     from tap_genesys_aggregates.core.window_growth import Learnt
     from tap_genesys_aggregates.dialects.protocol import Page
     from tap_genesys_aggregates.extract.pulling import WindowPart
@@ -119,13 +119,30 @@ class Extractor:
                 try:
                     pages = merged(part.pages, unique)
                 except TapError as error:
-                    raise error.within(puller.place(part.window)) from None
+                    raise error.within(place(self.query, part.window)) from None
                 part.usage.rows = unique.rows - usage.rows
                 puller.learn(part)
                 usage.add(part.usage)
                 yield replace(part, pages=pages, usage=usage)
                 if part.completes is not None:
                     unique, usage = UniqueKeys(self.query), Usage()
+
+    def made(self, part: WindowPart, leaves: Iterable[Leaf], maker: RowMaker | None = None) -> list[Row]:
+        """Make rows of leaves of a part.
+
+        Args:
+            part: The part.
+            leaves: Its leaves, or some of them.
+            maker: Makes the rows, if they are to have other columns than the query's table.
+
+        Raises:
+            TapError: A leaf does not fit the table; the message names the window.
+        """
+        maker = maker or self.row_maker
+        try:
+            return [maker.row(leaf, part.stamp) for leaf in leaves]
+        except TapError as error:
+            raise error.within(place(self.query, part.window)) from None
 
     def pages(self, request: WindowRequest, usage: Usage) -> list[Page]:
         """Every page of a window, from a job if the query is asynchronous.
@@ -156,8 +173,7 @@ class Extractor:
         """
         with self.open():
             for part in self.read(self.puller(), RunPeriod(start, stop, stop)):
-                for leaf in chain.from_iterable(page.leaves for page in part.pages):
-                    yield self.row_maker.row(leaf, part.stamp)
+                yield from self.made(part, chain.from_iterable(page.leaves for page in part.pages))
 
     def fingerprint(self, window: Window) -> str | None:
         """Ask for a period in a single bucket: a fingerprint of the answer.

@@ -60,6 +60,11 @@ class WindowPart:
     held: float = 0
 
 
+def place(query: Query, window: Window) -> str:
+    """The query and a window, for messages."""
+    return f"query {query.name!r}, window {window}"
+
+
 class Fetch(Protocol):
     """Fetches every page of a request and counts the cost."""
 
@@ -158,10 +163,6 @@ class Puller:
             yield from self.pull(WindowRequest(window, request.users), stamp, spent)
             spent = Usage()
 
-    def place(self, window: Window) -> str:
-        """The query and a window, for messages."""
-        return f"query {self.query.name!r}, window {window}"
-
     def _known_not_to_work(self, window: Window) -> Sequence[Window] | None:
         """What to ask for instead of a window that would fail; None if it may be asked for."""
         growth, length = self.growth, window.end - window.start
@@ -177,17 +178,17 @@ class Puller:
             return self.fetch(replace(request, divisible=halves is not None), spent), ()
         except (TooLargeError, SlowError) as error:
             if halves is None:
-                raise self._does_not_fit(error, window).within(self.place(window)) from None
+                raise self._does_not_fit(error, window).within(place(self.query, window)) from None
             with self._lock:
                 self.growth = self.growth.after_failure(length)
             return [], halves
         except BadRequestError as error:
             plain = self._plain_windows(window)
             if len(plain) == 1:
-                raise self._bad_request(error).within(self.place(window)) from None
+                raise self._bad_request(error).within(place(self.query, window)) from None
             with self._lock:
                 self.growth = self.growth.after_refusal(length)
-            _LOGGER.info("%s: asking for shorter windows: %s", self.place(window), error.what)
+            _LOGGER.info("%s: asking for shorter windows: %s", place(self.query, window), error.what)
             return [], plain
         finally:
             spent.seconds += self.clock.monotonic() - began
@@ -247,7 +248,7 @@ class _Task:
         try:
             parts = list(self.puller.pull(WindowRequest(self.window, self.users), self.stamp, Usage()))
         except TapError as error:
-            raise error.within(self.puller.place(self.window)) from None
+            raise error.within(place(self.puller.query, self.window)) from None
         for part in parts:
             part.usage.split = len(parts) > 1
         *others, last = (replace(part, completes=self._completes(part)) for part in parts)

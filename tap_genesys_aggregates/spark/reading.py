@@ -119,8 +119,7 @@ class _Reading:
                 if page.block is not None:
                     yield self._maker.of_block(page.block, part.stamp)
                 else:
-                    rows = [extractor.row_maker.row(leaf, part.stamp) for leaf in page.leaves]
-                    yield self._maker.of_rows(rows)
+                    yield self._maker.of_rows(extractor.made(part, page.leaves))
 
     def _ledger(self, query: Query) -> Iterator[pa.RecordBatch]:
         """The lines of the ledger for a query; its rows are read and counted for that."""

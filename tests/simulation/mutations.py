@@ -494,8 +494,8 @@ MUTATIONS = (
         (
             AggregateStream,
             "_pages",
-            "self._stamp, self._place = part.stamp,",
-            "self._stamp, self._place = Stamp.of(self.query, self._client.now()),",
+            "self._part = part",
+            "self._part = replace(part, stamp=part.stamp.of(self.query, self._client.now()))",
         ),
     ),
     mutation(

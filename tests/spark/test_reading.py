@@ -149,6 +149,7 @@ def test_every_batch_has_the_declared_schema(query: dict[str, Any]) -> None:
     [
         ("count", 2**63 - 1, None),
         ("count", 2**63, "9223372036854775808"),
+        ("count", 2.5, r"query 'calls', window \S+: column t_handle_count is a count, but"),
         ("sum", 2**53, None),
         ("sum", 1e300, None),
         ("sum", 2**53 + 1, "query 'calls': t_handle_sum is 9007199254740993, which a double does not hold"),
