@@ -66,15 +66,15 @@ class GenesysAggregatesDataSource(DataSource):  # type: ignore[misc]  # pyspark 
 
     @override
     def schema(self) -> StructType:
-        columns, queries = self._plan()
+        columns, queries = _plan(*self._configs())
         for line in dict.fromkeys(line for query in queries for line in warnings(query)):
             _LOGGER.warning("%s", line)
         return _schema(columns)
 
     @override
     def reader(self, schema: StructType) -> AggregatesReader:
-        columns, _ = self._plan()  # if the user gives a schema, nothing has been checked yet
         configs, table = self._configs()
+        columns, _ = _plan(configs, table)  # if the user gives a schema, nothing has been checked yet
         _refuse_other(schema, _schema(columns), table)
         return AggregatesReader([OrganizationTable(config, table, self._now) for config in configs])
 
@@ -86,23 +86,23 @@ class GenesysAggregatesDataSource(DataSource):  # type: ignore[misc]  # pyspark 
             raise SettingError("Nothing is named to load", 'Name a query: load("queue_performance")')
         return read_configs(options), table
 
-    def _plan(self) -> tuple[tuple[Column, ...], list[Query]]:
-        """The columns of the table, which must be the same for all organizations, and its queries."""
-        configs, table = self._configs()
-        found: dict[tuple[Column, ...], Config] = {}
-        queries: list[Query] = []
-        for config in configs:
-            try:
-                settings = planned_settings(config)
-                found.setdefault(columns_of(settings, table), config)
-            except TapError as error:
-                raise of_organization(config, error) from None
-            queries += queries_of(settings, table)
-        if len(found) > 1:
-            one, other = [each.get("organization") for each in found.values()][:2]
-            what = f"{table!r} has other columns for organization {other!r} than for {one!r}"
-            raise SettingError(what, "Give both the same query, or load them one after the other")
-        return next(iter(found)), queries
+
+def _plan(configs: Sequence[Config], table: str) -> tuple[tuple[Column, ...], list[Query]]:
+    """The columns of the table, which must be the same for all organizations, and its queries."""
+    found: dict[tuple[Column, ...], Config] = {}
+    queries: list[Query] = []
+    for config in configs:
+        try:
+            settings = planned_settings(config)
+            found.setdefault(columns_of(settings, table), config)
+        except TapError as error:
+            raise of_organization(config, error) from None
+        queries += queries_of(settings, table)
+    if len(found) > 1:
+        one, other = [each.get("organization") for each in found.values()][:2]
+        what = f"{table!r} has other columns for organization {other!r} than for {one!r}"
+        raise SettingError(what, "Give both the same query, or load them one after the other")
+    return next(iter(found)), queries
 
 
 def _schema(columns: Sequence[Column]) -> StructType:

@@ -28,7 +28,7 @@ _COMMANDS = {
 
 
 def _command_lines(process: psutil.Popen) -> set[str]:
-    """Of the process and its children. None for a process that has ended, or that is just being started."""
+    """Of the process and its children. That of a process that is just being started is empty."""
     lines = set()
     with contextlib.suppress(psutil.NoSuchProcess):
         for each in (process, *process.children(recursive=True)):

@@ -38,6 +38,11 @@ def source(**options: Any) -> GenesysAggregatesDataSource:
     return GenesysAggregatesDataSource({name: value for name, value in every.items() if value is not None})
 
 
+def planned(found: GenesysAggregatesDataSource) -> list[Any]:
+    """The partitions that the driver sends to executors."""
+    return found.reader(found.schema()).partitions()
+
+
 def organizations(*entries: Any) -> str:
     return json.dumps(entries)
 
@@ -145,7 +150,7 @@ def test_an_entry_overrides_the_options() -> None:
 def test_one_organization_needs_no_list_and_no_name() -> None:
     found = source(organizations=None, client_id="a", client_secret='{"env": "ACME_SECRET"}')
     assert found.schema().names[0] == "interval_start"
-    assert len(found.reader(found.schema()).partitions()) == 1
+    assert len(planned(found)) == 1
 
 
 def test_a_schema_with_other_columns_is_refused_on_the_driver() -> None:
@@ -169,10 +174,9 @@ def test_a_column_has_its_description() -> None:
 def test_the_driver_looks_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """It plans without the secrets, and what it sends to executors has none in it."""
     monkeypatch.delenv("ACME_SECRET", raising=False)
-    partitions = source().reader(source().schema()).partitions()
-    assert [each.value.config["organization"] for each in partitions] == ["acme", "globex"]
+    assert [each.value.config["organization"] for each in planned(source())] == ["acme", "globex"]
     monkeypatch.setenv("ACME_SECRET", SECRET)
-    assert pickle.dumps(source().reader(source().schema()).partitions()).find(SECRET.encode()) == -1
+    assert pickle.dumps(planned(source())).find(SECRET.encode()) == -1
 
 
 def config(reference: object) -> dict[str, object]:
